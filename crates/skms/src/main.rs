@@ -1,0 +1,2 @@
+//! The `skms` binary.
+fn main() {}
