@@ -20,12 +20,17 @@
 pub mod algorithm;
 pub mod error;
 pub mod hash;
+pub mod passphrase;
 pub mod rand;
+pub mod rest;
+pub mod sealbox;
 pub mod secret;
+pub mod shamir;
+pub mod symmetric;
 pub mod uses;
 
 pub use algorithm::{Algorithm, Family, Row};
 pub use error::{Error, Result};
 pub use hash::{Hash, Hasher};
-pub use secret::{SecretArray, SecretBytes, ct_eq};
+pub use secret::{SecretArray, SecretBytes, SecretText, ct_eq};
 pub use uses::{Use, Uses};

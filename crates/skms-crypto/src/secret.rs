@@ -89,6 +89,23 @@ impl SecretBytes {
         self.truncate(kept);
     }
 
+    /// Appends one byte. Growing past the capacity moves the bytes and erases
+    /// where they were.
+    pub fn push(&mut self, byte: u8) {
+        self.extend(&[byte]);
+    }
+
+    /// Appends bytes, as [`SecretBytes::push`] does.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let len = self.0.len() + bytes.len();
+        if len > self.0.capacity() {
+            let mut grown = Vec::with_capacity(len.max(2 * self.0.capacity()));
+            grown.extend_from_slice(&self.0);
+            std::mem::replace(&mut self.0, grown).zeroize();
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
     /// A second copy, made on purpose.
     #[must_use]
     pub fn duplicate(&self) -> Self {
@@ -114,6 +131,44 @@ impl zeroize::ZeroizeOnDrop for SecretBytes {}
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretBytes(<redacted>)")
+    }
+}
+
+/// Secret text: a share to be printed once, or a passphrase.
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Takes ownership, so that the text is erased when dropped.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the moment of use.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the text up as ordinary text; the caller says in a comment why
+    /// that is safe.
+    #[must_use]
+    pub fn into_public(mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl zeroize::ZeroizeOnDrop for SecretText {}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(<redacted>)")
     }
 }
 
@@ -202,6 +257,9 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "SecretBytes(<redacted>)");
         let array = SecretArray::<7>::from_slice(b"planted").unwrap();
         assert_eq!(format!("{array:?}"), "SecretArray(<redacted>)");
+        let text = SecretText::new("planted".to_owned());
+        assert_eq!(format!("{text:?}"), "SecretText(<redacted>)");
+        assert_eq!(text.expose(), "planted");
     }
 
     #[test]
@@ -222,6 +280,16 @@ mod tests {
         secret.truncate(9);
         secret.drop_front(9);
         assert!(secret.is_empty());
+    }
+
+    #[test]
+    fn grows_without_losing_bytes() {
+        let mut secret = SecretBytes::new(Vec::new());
+        for byte in 0..100 {
+            secret.push(byte);
+        }
+        secret.extend(&[100, 101]);
+        assert_eq!(secret.expose(), (0..102).collect::<Vec<u8>>());
     }
 
     #[test]

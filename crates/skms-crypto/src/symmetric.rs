@@ -1,0 +1,2 @@
+//! Symmetric algorithms.
+pub(crate) mod hkdf;
