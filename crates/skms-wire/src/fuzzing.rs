@@ -1,0 +1,111 @@
+//! Fuzz targets as plain functions: each takes any bytes and must return.
+//!
+//! The checks inside are properties that hold for every accepted input.
+
+use crate::native::OneOrBatch;
+use crate::native::operations::{DecryptRequest, EncryptRequest, SignRequest};
+use crate::{Bytes, Ciphertext, Moment, SecretB64};
+
+/// A target's name and the function itself.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target of this room.
+pub const TARGETS: &[Target] = &[
+    ("wire_ciphertext", ciphertext),
+    ("wire_moment", moment),
+    ("wire_base64", base64),
+    ("wire_native_request", native_request),
+];
+
+/// What parses as a ciphertext prints as the same text.
+pub fn ciphertext(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(parsed) = text.parse::<Ciphertext>() {
+        assert_eq!(parsed.to_string(), text);
+    }
+}
+
+/// What parses as an instant prints as one that parses to the same.
+pub fn moment(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(parsed) = text.parse::<Moment>() {
+        assert_eq!(parsed.to_string().parse(), Ok(parsed));
+    }
+}
+
+/// The public and the secret decoder agree, and encoding gives the text back.
+pub fn base64(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match (Bytes::from_base64(text), SecretB64::from_base64(text)) {
+        (Ok(public), Ok(secret)) => {
+            assert_eq!(&public[..], secret.expose());
+            assert_eq!(public.to_base64(), text);
+        }
+        (Err(_), Err(_)) => {}
+        (public, secret) => panic!("the decoders disagree: {public:?} {secret:?}"),
+    }
+}
+
+/// Requests that parse serialise and parse again.
+pub fn native_request(data: &[u8]) {
+    again::<EncryptRequest>(data);
+    again::<DecryptRequest>(data);
+    again::<SignRequest>(data);
+}
+
+fn again<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {
+    if let Ok(request) = serde_json::from_slice::<OneOrBatch<T>>(data) {
+        let first = serde_json::to_vec(&request).unwrap_or_default();
+        let second = serde_json::from_slice::<OneOrBatch<T>>(&first)
+            .and_then(|request| serde_json::to_vec(&request));
+        assert_eq!(second.ok().as_deref(), Some(&first[..]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Inputs close to good ones, so that mutation reaches the deep branches.
+    const SEEDS: &[&str] = &[
+        "skms:v3:AAECAwQFBgc=",
+        "2030-01-31T12:00:00.250+01:00",
+        "AAECAwQFBgc=",
+        r#"{"plaintext":"AA==","associated_data":"AQ=="}"#,
+        r#"{"batch":[{"ciphertext":"skms:v1:AA=="}]}"#,
+        r#"{"message":"AA==","scheme":"rsa-pss","encoding":"der"}"#,
+    ];
+
+    #[test]
+    fn seeds_and_their_truncations() {
+        for (_, target) in TARGETS {
+            for seed in SEEDS {
+                for end in 0..=seed.len() {
+                    target(&seed.as_bytes()[..end]);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for (_, target) in TARGETS { target(&data); }
+        }
+
+        #[test]
+        fn mutated(seed in 0..SEEDS.len(), at in 0..64_usize, byte in any::<u8>()) {
+            let mut data = SEEDS[seed].as_bytes().to_vec();
+            let at = at % data.len();
+            data[at] = byte;
+            for (_, target) in TARGETS { target(&data); }
+        }
+    }
+}

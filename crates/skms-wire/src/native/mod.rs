@@ -1,0 +1,26 @@
+//! The native HTTP face's messages, under `/api/v1`.
+//!
+//! Every request refuses fields it does not know, so that a misspelt option
+//! is an error and not a silent default.
+
+pub mod batch;
+pub mod events;
+pub mod health;
+pub mod keyrings;
+pub mod keys;
+pub mod namespaces;
+pub mod openapi;
+pub mod operations;
+pub mod page;
+pub mod policies;
+pub mod principals;
+pub mod problem;
+pub mod routes;
+pub mod seals;
+pub mod terms;
+pub mod tokens;
+pub mod versions;
+
+pub use batch::{BatchItem, OneOrBatch, OneOrResults};
+pub use page::Page;
+pub use problem::{Problem, ProblemKind};

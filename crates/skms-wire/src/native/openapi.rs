@@ -1,0 +1,92 @@
+//! The schemas of every message, for the OpenAPI document.
+
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{
+    events, health, keyrings, keys, namespaces, operations, policies, principals, problem, seals,
+    terms, tokens, versions,
+};
+
+type Named = Vec<(String, RefOr<Schema>)>;
+
+fn add<T: ToSchema + PartialSchema>(schemas: &mut Named) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+macro_rules! collect {
+    ($($module:ident: $($name:ident),+;)+) => {{
+        let mut schemas = Named::new();
+        $($(add::<$module::$name>(&mut schemas);)+)+
+        schemas
+    }};
+}
+
+/// Every schema by its name, each once, in the order of names.
+pub fn schemas() -> Named {
+    let mut schemas = collect! {
+        problem: Problem;
+        terms: KeyState, KeyUse, Origin, RevocationReason, KeyFormat, WrapMode, SignatureScheme,
+            SignatureEncoding, SealKind, Outcome;
+        health: Health, ServerStatus, AlgorithmView, Algorithms;
+        namespaces: CreateNamespaceRequest, NamespaceView;
+        keyrings: CreateKeyringRequest, KeyDefaults, KeyringView;
+        versions: VersionView, RevocationView, RecoveryGrantView;
+        keys: Rules, CreateKeyRequest, ImportKeyRequest, WrappingKey, UpdateKeyRequest, KeyView,
+            KeyChange, RotateRequest, VersionRequest, RevokeRequest, RecoveryGrantRequest,
+            ExportRequest, ExportResponse, PublicKeyResponse;
+        operations: EncryptRequest, EncryptResponse, DecryptRequest, DecryptResponse,
+            ReencryptRequest, DataKeyRequest, DataKeyResponse, WrapRequest, WrapResponse,
+            UnwrapRequest, UnwrapResponse, SignRequest, SignResponse, VerifyRequest,
+            VerifyResponse, MacRequest, MacResponse, MacVerifyRequest, DeriveRequest,
+            DeriveResponse, AgreeRequest, AgreedKey, AgreeResponse, EncapsulateRequest,
+            EncapsulateResponse, DecapsulateRequest, DecapsulateResponse, RandomRequest,
+            RandomResponse, HashRequest, HashResponse;
+        tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
+        policies: PutPolicyRequest, PolicyView;
+        principals: CreatePrincipalRequest, PrincipalView;
+        events: EventView, TargetView;
+        seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
+            RotateStorageKeyResponse, RotateRootResponse, StorageReport;
+    };
+    schemas.sort_by(|one, other| one.0.cmp(&other.0));
+    schemas.dedup_by(|one, other| one.0 == other.0);
+    schemas
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let schemas = schemas();
+        let names: BTreeSet<_> = schemas.iter().map(|(name, _)| name.as_str()).collect();
+        let text =
+            serde_json::to_string(&schemas.iter().map(|(_, s)| s).collect::<Vec<_>>()).unwrap();
+        let mut found = 0;
+        for part in text.split("#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(
+                names.contains(name),
+                "{name} is referred to and not defined"
+            );
+            found += 1;
+        }
+        assert!(found > 50, "{found}");
+    }
+
+    #[test]
+    fn requests_refuse_unknown_members() {
+        for (name, schema) in schemas() {
+            if name.ends_with("Request") {
+                let json = serde_json::to_value(&schema).unwrap();
+                assert_eq!(json["additionalProperties"], false, "{name}");
+            }
+        }
+    }
+}

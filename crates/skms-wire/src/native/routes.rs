@@ -1,0 +1,275 @@
+//! The table of routes: one row each.
+//!
+//! The face mounts exactly these, the OpenAPI document describes exactly
+//! these, and a sweep test tries exactly these with no identity and with the
+//! wrong one.
+
+/// What every path begins with.
+pub const PREFIX: &str = "/api/v1";
+
+/// The header that names the namespace.
+pub const NAMESPACE_HEADER: &str = "x-skms-namespace";
+
+/// The header that names the request, echoed in the answer.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// The namespace of a request that names none.
+pub const DEFAULT_NAMESPACE: &str = "root";
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Method {
+    /// GET: safe.
+    Get,
+    /// POST.
+    Post,
+    /// PUT: idempotent.
+    Put,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Whether a route needs an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Anyone may ask.
+    Open,
+    /// A token or a registered client certificate, and a policy that permits
+    /// this action.
+    Action(&'static str),
+}
+
+/// What a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// No body.
+    None,
+    /// One message, by its schema's name.
+    Json(&'static str),
+    /// The same, and an absent or empty body means `{}`.
+    OptionalJson(&'static str),
+    /// One item or `{"batch": [items]}`.
+    OneOrBatch(&'static str),
+}
+
+/// What a good answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 204, no body.
+    Empty,
+    /// 200 with one message.
+    Json(&'static str),
+    /// 201 with one message.
+    Created(&'static str),
+    /// 200 with a page of messages.
+    Page(&'static str),
+    /// 200 with one result, or `{"results": [...]}` for a batch.
+    OneOrResults(&'static str),
+    /// 200 with a document of another media type.
+    Document(&'static str),
+}
+
+impl Answer {
+    /// The HTTP status of a good answer.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Empty => 204,
+            Self::Created(_) => 201,
+            Self::Json(_) | Self::Page(_) | Self::OneOrResults(_) | Self::Document(_) => 200,
+        }
+    }
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its name, unique; the OpenAPI operationId.
+    pub id: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// Its path below [`PREFIX`], parameters in braces.
+    pub path: &'static str,
+    /// Who may ask.
+    pub auth: Auth,
+    /// What is sent.
+    pub body: Body,
+    /// What is answered.
+    pub answer: Answer,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $id:literal [$($auth:tt)+] $body:expr => $answer:expr, $summary:literal;)+) => {
+        &[$(Route {
+            id: $id,
+            method: Method::$method,
+            path: $path,
+            auth: routes!(@auth $($auth)+),
+            body: $body,
+            answer: $answer,
+            summary: $summary,
+        },)+]
+    };
+    (@auth open) => { Auth::Open };
+    (@auth $action:literal) => { Auth::Action($action) };
+}
+
+use Answer::{Created, Document, Empty, OneOrResults, Page};
+use Body::{None, OneOrBatch, OptionalJson};
+
+/// Every route of the native face.
+pub const ROUTES: &[Route] = routes! {
+    Get "/health" "health" [open] None => Answer::Json("Health"), "Say how the server is.";
+    Get "/seal-status" "seal-status" [open] None => Answer::Json("SealStatus"), "Say whether the server is sealed.";
+    Post "/unseal" "unseal" [open] Body::Json("UnsealRequest") => Answer::Json("SealStatus"), "Give one passphrase, share or key file.";
+    Get "/openapi.json" "openapi" [open] None => Document("application/json"), "Describe this interface.";
+    Post "/seal" "seal" ["system.seal"] None => Answer::Json("SealStatus"), "Forget every key until unsealed again.";
+    Get "/status" "status" ["system.metrics"] None => Answer::Json("ServerStatus"), "Say how the server is, at length.";
+    Get "/metrics" "metrics" ["system.metrics"] None => Document("text/plain; version=0.0.4"), "Count what happens (Prometheus).";
+    Get "/algorithms" "algorithms" [open] None => Answer::Json("Algorithms"), "List the algorithms on offer.";
+
+    Get "/namespaces" "namespace-list" ["namespace.list"] None => Page("NamespaceView"), "List the namespaces.";
+    Post "/namespaces" "namespace-create" ["namespace.create"] Body::Json("CreateNamespaceRequest") => Created("NamespaceView"), "Make a namespace.";
+    Get "/namespaces/{namespace}" "namespace-read" ["namespace.read"] None => Answer::Json("NamespaceView"), "Show a namespace.";
+    Delete "/namespaces/{namespace}" "namespace-delete" ["namespace.delete"] None => Empty, "Delete an empty namespace.";
+
+    Get "/keyrings" "keyring-list" ["keyring.list"] None => Page("KeyringView"), "List the keyrings.";
+    Post "/keyrings" "keyring-create" ["keyring.create"] Body::Json("CreateKeyringRequest") => Created("KeyringView"), "Make a keyring.";
+    Get "/keyrings/{keyring}" "keyring-read" ["keyring.read"] None => Answer::Json("KeyringView"), "Show a keyring.";
+    Delete "/keyrings/{keyring}" "keyring-delete" ["keyring.delete"] None => Empty, "Delete an empty keyring.";
+
+    Get "/keyrings/{keyring}/keys" "key-list" ["key.list"] None => Page("KeyView"), "List a keyring's keys.";
+    Post "/keyrings/{keyring}/keys" "key-create" ["key.create"] Body::Json("CreateKeyRequest") => Created("KeyChange"), "Make a key.";
+    Post "/keyrings/{keyring}/keys/import" "key-import" ["key.import"] Body::Json("ImportKeyRequest") => Created("KeyChange"), "Bring a key.";
+    Get "/keyrings/{keyring}/keys/{key}" "key-read" ["key.read"] None => Answer::Json("KeyView"), "Show a key.";
+    Patch "/keyrings/{keyring}/keys/{key}" "key-update" ["key.update"] Body::Json("UpdateKeyRequest") => Answer::Json("KeyChange"), "Change a key's rules, tags, owner or minimum versions.";
+    Delete "/keyrings/{keyring}/keys/{key}" "key-delete" ["key.delete"] None => Empty, "Delete a key whose versions are all destroyed.";
+    Get "/keyrings/{keyring}/keys/{key}/versions" "key-version-list" ["key.read"] None => Page("VersionView"), "List a key's versions.";
+    Get "/keyrings/{keyring}/keys/{key}/versions/{version}" "key-version-read" ["key.read"] None => Answer::Json("VersionView"), "Show a version.";
+    Get "/keyrings/{keyring}/keys/{key}/public" "key-public" ["key.public"] None => Answer::Json("PublicKeyResponse"), "Show a public key.";
+    Post "/keyrings/{keyring}/keys/{key}/rotate" "key-rotate" ["key.rotate"] OptionalJson("RotateRequest") => Answer::Json("KeyChange"), "Add a version.";
+    Post "/keyrings/{keyring}/keys/{key}/suspend" "key-suspend" ["key.suspend"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Suspend.";
+    Post "/keyrings/{keyring}/keys/{key}/resume" "key-resume" ["key.resume"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Resume.";
+    Post "/keyrings/{keyring}/keys/{key}/revoke" "key-revoke" ["key.revoke"] Body::Json("RevokeRequest") => Answer::Json("KeyChange"), "Revoke, with a reason.";
+    Post "/keyrings/{keyring}/keys/{key}/destroy" "key-destroy" ["key.destroy"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Begin the wait before destruction.";
+    Post "/keyrings/{keyring}/keys/{key}/restore" "key-restore" ["key.restore"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Cancel a destruction that still waits.";
+    Post "/keyrings/{keyring}/keys/{key}/recovery-grant" "key-recovery-grant" ["key.recovery-grant"] Body::Json("RecoveryGrantRequest") => Answer::Json("KeyChange"), "Permit processing with a compromised version for a while.";
+    Post "/keyrings/{keyring}/keys/{key}/export" "key-export" ["key.export"] OptionalJson("ExportRequest") => Answer::Json("ExportResponse"), "Hand out an exportable key.";
+
+    Post "/keyrings/{keyring}/keys/{key}/encrypt" "encrypt" ["key.encrypt"] OneOrBatch("EncryptRequest") => OneOrResults("EncryptResponse"), "Encrypt.";
+    Post "/keyrings/{keyring}/keys/{key}/decrypt" "decrypt" ["key.decrypt"] OneOrBatch("DecryptRequest") => OneOrResults("DecryptResponse"), "Decrypt.";
+    Post "/keyrings/{keyring}/keys/{key}/reencrypt" "reencrypt" ["key.reencrypt"] OneOrBatch("ReencryptRequest") => OneOrResults("EncryptResponse"), "Move a ciphertext to the newest version.";
+    Post "/keyrings/{keyring}/keys/{key}/datakey" "datakey" ["key.datakey"] OneOrBatch("DataKeyRequest") => OneOrResults("DataKeyResponse"), "Make a data key.";
+    Post "/keyrings/{keyring}/keys/{key}/wrap" "wrap" ["key.wrap"] OneOrBatch("WrapRequest") => OneOrResults("WrapResponse"), "Wrap key bytes.";
+    Post "/keyrings/{keyring}/keys/{key}/unwrap" "unwrap" ["key.unwrap"] OneOrBatch("UnwrapRequest") => OneOrResults("UnwrapResponse"), "Unwrap key bytes.";
+    Post "/keyrings/{keyring}/keys/{key}/sign" "sign" ["key.sign"] OneOrBatch("SignRequest") => OneOrResults("SignResponse"), "Sign.";
+    Post "/keyrings/{keyring}/keys/{key}/verify" "verify" ["key.verify"] OneOrBatch("VerifyRequest") => OneOrResults("VerifyResponse"), "Verify a signature.";
+    Post "/keyrings/{keyring}/keys/{key}/mac" "mac" ["key.mac"] OneOrBatch("MacRequest") => OneOrResults("MacResponse"), "Make a MAC.";
+    Post "/keyrings/{keyring}/keys/{key}/mac-verify" "mac-verify" ["key.mac-verify"] OneOrBatch("MacVerifyRequest") => OneOrResults("VerifyResponse"), "Verify a MAC.";
+    Post "/keyrings/{keyring}/keys/{key}/derive" "derive" ["key.derive"] OneOrBatch("DeriveRequest") => OneOrResults("DeriveResponse"), "Derive key bytes.";
+    Post "/keyrings/{keyring}/keys/{key}/agree" "agree" ["key.agree"] OneOrBatch("AgreeRequest") => OneOrResults("AgreeResponse"), "Agree on a secret.";
+    Post "/keyrings/{keyring}/keys/{key}/encapsulate" "encapsulate" ["key.encapsulate"] OneOrBatch("EncapsulateRequest") => OneOrResults("EncapsulateResponse"), "Encapsulate a shared secret.";
+    Post "/keyrings/{keyring}/keys/{key}/decapsulate" "decapsulate" ["key.decapsulate"] OneOrBatch("DecapsulateRequest") => OneOrResults("DecapsulateResponse"), "Decapsulate a shared secret.";
+
+    Post "/random" "random" ["random.generate"] OptionalJson("RandomRequest") => Answer::Json("RandomResponse"), "Draw random bytes.";
+    Post "/hash" "hash" ["hash.compute"] Body::Json("HashRequest") => Answer::Json("HashResponse"), "Hash data.";
+
+    Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
+    Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";
+    Get "/tokens/self" "token-self" ["token.self"] None => Answer::Json("SelfView"), "Say who is asking.";
+    Get "/tokens/{token}" "token-read" ["token.read"] None => Answer::Json("TokenView"), "Show a token.";
+    Delete "/tokens/{token}" "token-revoke" ["token.revoke"] None => Empty, "Revoke a token.";
+
+    Get "/policies" "policy-list" ["policy.list"] None => Page("PolicyView"), "List the policies.";
+    Get "/policies/{policy}" "policy-read" ["policy.read"] None => Answer::Json("PolicyView"), "Show a policy.";
+    Put "/policies/{policy}" "policy-write" ["policy.write"] Body::Json("PutPolicyRequest") => Answer::Json("PolicyView"), "Write a policy.";
+    Delete "/policies/{policy}" "policy-delete" ["policy.delete"] None => Empty, "Delete a policy.";
+
+    Get "/principals" "principal-list" ["principal.list"] None => Page("PrincipalView"), "List the registered certificates.";
+    Post "/principals" "principal-create" ["principal.write"] Body::Json("CreatePrincipalRequest") => Created("PrincipalView"), "Register a certificate.";
+    Get "/principals/{principal}" "principal-read" ["principal.read"] None => Answer::Json("PrincipalView"), "Show a registered certificate.";
+    Delete "/principals/{principal}" "principal-delete" ["principal.delete"] None => Empty, "Forget a certificate.";
+
+    Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
+
+    Post "/storage/rotate-storage-key" "storage-rotate-storage-key" ["storage.rotate-storage-key"] None => Answer::Json("RotateStorageKeyResponse"), "Begin a new storage key.";
+    Post "/storage/rotate-root" "storage-rotate-root" ["storage.rotate-root"] None => Answer::Json("RotateRootResponse"), "Replace the root key.";
+    Get "/storage/verify" "storage-verify" ["storage.verify"] None => Answer::Json("StorageReport"), "Check every record.";
+    Get "/seals" "seal-list" ["seal.list"] None => Page("SealView"), "List the seals.";
+    Post "/seals" "seal-add" ["seal.add"] Body::Json("AddSealRequest") => Created("AddSealResponse"), "Add a seal.";
+    Delete "/seals/{seal}" "seal-remove" ["seal.remove"] None => Empty, "Remove a seal.";
+};
+
+/// Finds a route by its name.
+pub fn by_id(id: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_and_addresses_are_unique() {
+        let ids: BTreeSet<_> = ROUTES.iter().map(|route| route.id).collect();
+        assert_eq!(ids.len(), ROUTES.len());
+        let places: BTreeSet<_> = ROUTES
+            .iter()
+            .map(|route| (route.path, route.method))
+            .collect();
+        assert_eq!(places.len(), ROUTES.len());
+        assert!(by_id("encrypt").is_some() && by_id("nonesuch").is_none());
+    }
+
+    #[test]
+    fn only_these_are_open_to_anyone() {
+        let open: Vec<_> = ROUTES
+            .iter()
+            .filter(|route| route.auth == Auth::Open)
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(
+            open,
+            [
+                "/health",
+                "/seal-status",
+                "/unseal",
+                "/openapi.json",
+                "/algorithms"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_named_schema_exists() {
+        let schemas = super::super::openapi::schemas();
+        let names: BTreeSet<_> = schemas.iter().map(|(name, _)| name.as_str()).collect();
+        for route in ROUTES {
+            if let Body::Json(name) | OptionalJson(name) | OneOrBatch(name) = route.body {
+                assert!(names.contains(name), "{name}");
+            }
+            if let Answer::Json(name) | Created(name) | Page(name) | OneOrResults(name) =
+                route.answer
+            {
+                assert!(names.contains(name), "{name}");
+            }
+        }
+    }
+}
