@@ -1,0 +1,234 @@
+//! Why the store refused, and whose fault it is.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::store::{Kind, RecordId};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a compare-and-set found instead of what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// The record has another revision: someone else was first.
+    Revision,
+    /// The record was to be new and is there already.
+    Exists,
+    /// The record is not there.
+    Missing,
+    /// Another record of the kind has this index entry (this name).
+    Index,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Revision => "it was changed meanwhile",
+            Self::Exists => "it exists already",
+            Self::Missing => "it does not exist",
+            Self::Index => "its name is taken",
+        })
+    }
+}
+
+/// Why an act of the store was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller's, and harmless: nothing of the batch was done. Read again
+    /// and decide again.
+    #[error("{kind} {id} was not written: {conflict}")]
+    Conflict {
+        /// Kind of the record that stood in the way.
+        kind: Kind,
+        /// Its id, as the batch named it.
+        id: RecordId,
+        /// What was found.
+        conflict: Conflict,
+    },
+    /// As [`Error::Conflict`], for a plain value such as the header.
+    #[error("{name} was not written: {conflict}")]
+    MetaConflict {
+        /// Which value.
+        name: &'static str,
+        /// What was found.
+        conflict: Conflict,
+    },
+    /// The caller's mistake: an input outside its limits.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The operator's: no seals have been set up yet.
+    #[error("the store is not initialised: run `skms init`")]
+    NotInitialised,
+    /// The operator's: initialising again would lose everything.
+    #[error("the store is initialised already; nothing was changed")]
+    AlreadyInitialised,
+    /// The operator's: another process has these files.
+    #[error("{} is in use by another process; two servers on the same data would damage it", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The operator's: a newer `skms` wrote this.
+    #[error(
+        "{what} has format {found}, this skms reads up to {supported}: use the newer skms that wrote it"
+    )]
+    Newer {
+        /// What was opened.
+        what: &'static str,
+        /// The format found.
+        found: u64,
+        /// The newest this program reads.
+        supported: u64,
+    },
+    /// The operator's: files of two installs were mixed.
+    #[error("{what} belongs to another install ({found}, this one is {expected})")]
+    OtherInstall {
+        /// What was opened.
+        what: &'static str,
+        /// The install expected.
+        expected: String,
+        /// The install found.
+        found: String,
+    },
+    /// An attack or a failing disk. Wrong key, wrong place or altered bytes:
+    /// deliberately one variant.
+    #[error("{kind} {id} does not open: it was altered or moved here from elsewhere")]
+    Altered {
+        /// Kind of the record.
+        kind: Kind,
+        /// Where it was found.
+        id: RecordId,
+    },
+    /// An attack or a failing disk: the rows do not agree with their sealed
+    /// head, or a head is older than one already seen.
+    #[error(
+        "partition {partition} does not agree with its sealed head: a record is missing, replayed or not ours ({found} records, {expected} expected)"
+    )]
+    HeadMismatch {
+        /// The partition.
+        partition: u8,
+        /// Records the head vouches for.
+        expected: u64,
+        /// Records found.
+        found: u64,
+    },
+    /// An attack or a failing disk: the header with the seals and wrapped
+    /// keys is not the one last written.
+    #[error("the header was altered or replaced by an older one")]
+    HeaderAltered,
+    /// An attack, or a restore nobody announced: the journal has seen a later
+    /// state of the database than this one.
+    #[error(
+        "the database was rolled back: the journal has seen commit {journal}, the database is at {database}"
+    )]
+    RolledBack {
+        /// The highest commit the journal recorded.
+        journal: u64,
+        /// The commit the database is at.
+        database: u64,
+    },
+    /// An attack, or a restore nobody announced: the database has seen a
+    /// longer journal than this one.
+    #[error(
+        "the journal was cut short: the database has seen {database} entries, the journal has {journal}"
+    )]
+    JournalCut {
+        /// Entries the journal has.
+        journal: u64,
+        /// Entries the database knows to have existed.
+        database: u64,
+    },
+    /// An attack or a failing disk: a place in the journal that was durable
+    /// does not open.
+    #[error("journal segment {segment} is corrupt at byte {offset}: {what}")]
+    JournalCorrupt {
+        /// Number of the segment.
+        segment: u64,
+        /// Where in its file, in bytes.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The caller's mistake: this passphrase opens no seal.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// The caller's mistake: this key file opens no seal.
+    #[error("wrong key file")]
+    WrongKeyFile,
+    /// The caller's mistake: these shares do not make up the key. All shares
+    /// given so far are forgotten.
+    #[error("the shares do not fit together; give them all again")]
+    WrongShares,
+    /// The caller's mistake, harmless.
+    #[error("share {index} was given already")]
+    DuplicateShare {
+        /// The share's number.
+        index: u8,
+    },
+    /// The caller's mistake, harmless: the share is from another set.
+    #[error("this share belongs to another set than this store's")]
+    ForeignShare,
+    /// The caller's mistake: no seal of this sort exists here.
+    #[error("this store has no {0} seal")]
+    NoSuchSeal(&'static str),
+    /// The caller's mistake: without its last seal a store never opens again.
+    #[error("the last seal cannot be removed")]
+    LastSeal,
+    /// The caller's mistake: bytes that do not parse.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
+    /// The caller's or operator's: a file others can read, or not a file.
+    #[error("{}: {what}", path.display())]
+    UnsafeFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The operator's: no room. Revoke, suspend and seal still pass.
+    #[error("the disk is full")]
+    Full,
+    /// The server's: more is waiting than memory allows; try again.
+    #[error("too much is waiting to be written")]
+    Overloaded,
+    /// The server's: an earlier write failed, and what the disk holds is
+    /// unknown until the files are opened again.
+    #[error("writing failed earlier and nothing is accepted until a restart: {0}")]
+    Failed(String),
+    /// The server's: it is stopping.
+    #[error("closed")]
+    Closed,
+    /// The machine's.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The backend's own error, kept for the log.
+    #[error("database: {0}")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The crypto room's.
+    #[error(transparent)]
+    Crypto(#[from] skms_crypto::Error),
+}
+
+impl Error {
+    pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        if source.kind() == std::io::ErrorKind::StorageFull {
+            return Self::Full;
+        }
+        Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    pub(crate) fn conflict(kind: Kind, id: RecordId, conflict: Conflict) -> Self {
+        Self::Conflict { kind, id, conflict }
+    }
+}

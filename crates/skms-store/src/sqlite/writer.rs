@@ -1,0 +1,331 @@
+//! The one thread that writes: it groups the batches that wait into one
+//! transaction, each in a savepoint of its own, and syncs once for all.
+
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use super::reserve::Reserve;
+use super::schema::{self, backend};
+use crate::error::{Conflict, Error, Result};
+use crate::store::{Batch, Forgotten, Row, Seen, Write};
+
+/// The most batches in one transaction; bounds what a failing sync undoes.
+const GROUP_MAX: usize = 512;
+
+/// After the reserve was spent, how many groups pass between attempts to
+/// make it again.
+const REFILL_EVERY: u32 = 64;
+
+pub(super) enum Job {
+    Commit(Batch, oneshot::Sender<Result<()>>),
+    Forget(oneshot::Sender<Result<Forgotten>>),
+}
+
+/// Pages the database may have: in general, and with the reserve spent.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) usual: u32,
+    pub(super) urgent: u32,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) reserve: Reserve,
+    pub(super) limit: Option<Limit>,
+    pub(super) failure: Option<String>,
+    pub(super) groups_since_spent: u32,
+}
+
+type Waiting = (Batch, oneshot::Sender<Result<()>>);
+
+impl Writer {
+    /// Runs until every sender is gone, then leaves a tidy file behind.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            let mut next = Some(job);
+            let mut group = Vec::new();
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Commit(batch, answer) => group.push((batch, answer)),
+                    Job::Forget(answer) => {
+                        self.commit(std::mem::take(&mut group));
+                        // The asker may be gone; nothing to do about it.
+                        let _ = answer.send(self.forget());
+                    }
+                }
+                if group.len() < GROUP_MAX {
+                    next = match jobs.try_recv() {
+                        Ok(job) => Some(job),
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                    };
+                }
+            }
+            self.commit(group);
+        }
+        // Closing checkpoints anyway; doing it here keeps the log short even
+        // when a reader lingers. A failure costs only a longer start.
+        let _ = self.checkpoint();
+    }
+
+    fn commit(&mut self, mut group: Vec<Waiting>) {
+        if group.is_empty() {
+            return;
+        }
+        let mut outcomes = self.transaction(&mut group);
+        if outcomes
+            .iter()
+            .any(|outcome| matches!(outcome, Err(Error::Full)))
+        {
+            outcomes = self.with_reserve(&mut group, outcomes);
+        } else if !self.reserve.is_ready() {
+            self.groups_since_spent += 1;
+            if self.groups_since_spent >= REFILL_EVERY {
+                self.groups_since_spent = 0;
+                // Still no room: tried again later.
+                let _ = self.reserve.fill();
+                self.limit_pages(false);
+            }
+        }
+        for ((_, answer), outcome) in group.into_iter().zip(outcomes) {
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// The disk is full: the urgent batches again, with the reserve's room.
+    /// The others keep their error; nothing of theirs was written.
+    fn with_reserve(
+        &mut self,
+        group: &mut [Waiting],
+        outcomes: Vec<Result<()>>,
+    ) -> Vec<Result<()>> {
+        if !group.iter().any(|(batch, _)| batch.urgent) {
+            return outcomes;
+        }
+        if self.reserve.spend() {
+            self.groups_since_spent = 0;
+        }
+        self.limit_pages(true);
+        group
+            .iter_mut()
+            .zip(outcomes)
+            .map(|(waiting, outcome)| match outcome {
+                Err(Error::Full) if waiting.0.urgent => self
+                    .transaction(std::slice::from_mut(waiting))
+                    .pop()
+                    .unwrap_or(Err(Error::Full)),
+                outcome => outcome,
+            })
+            .collect()
+    }
+
+    pub(super) fn limit_pages(&self, urgent: bool) {
+        if let Some(limit) = self.limit {
+            let pages = if urgent { limit.urgent } else { limit.usual };
+            // Never below what the file has; SQLite sees to that.
+            let _ = self
+                .connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+        }
+    }
+
+    /// One outcome a batch. When the transaction as a whole fails, every
+    /// batch that had passed gets that error.
+    fn transaction(&mut self, group: &mut [Waiting]) -> Vec<Result<()>> {
+        if let Some(why) = &self.failure {
+            return group
+                .iter()
+                .map(|_| Err(Error::Failed(why.clone())))
+                .collect();
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        let whole = self.attempt(group, &mut outcomes);
+        if let Err(error) = whole {
+            // Already rolled back for some errors; then this says so.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            outcomes.resize_with(group.len(), || Ok(()));
+            if schema::is_disk_failure(&error) {
+                self.failure = Some(error.to_string());
+            }
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+                *outcome = Err(match &error {
+                    Error::Full => Error::Full,
+                    other => Error::Failed(other.to_string()),
+                });
+            }
+        }
+        outcomes
+    }
+
+    fn attempt(&self, group: &mut [Waiting], outcomes: &mut Vec<Result<()>>) -> Result<()> {
+        let run = |sql: &str| -> Result<()> {
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute([]))
+                .map(|_| ())
+                .map_err(backend)
+        };
+        run("BEGIN IMMEDIATE")?;
+        for (batch, _) in group {
+            run("SAVEPOINT batch")?;
+            match apply(&self.connection, batch) {
+                Ok(()) => run("RELEASE batch")?,
+                // The whole transaction is lost or in doubt.
+                Err(error) if matches!(error, Error::Full) || schema::is_disk_failure(&error) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    run("ROLLBACK TO batch")?;
+                    run("RELEASE batch")?;
+                    outcomes.push(Err(error));
+                    continue;
+                }
+            }
+            outcomes.push(Ok(()));
+        }
+        run("COMMIT")
+    }
+
+    fn checkpoint(&self) -> Result<bool> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|busy| busy == 0)
+            .map_err(backend)
+    }
+
+    fn forget(&self) -> Result<Forgotten> {
+        let complete = self.checkpoint()?;
+        Ok(Forgotten {
+            erased: if complete {
+                "replaced and deleted rows are overwritten in the database file, and its write-ahead log is emptied"
+            } else {
+                "replaced and deleted rows are overwritten in the database file; a reader still holds the write-ahead log"
+            },
+            remains: "the freed blocks of the log, and whatever the disk, the file system or backups kept; only rotating the storage key makes those unreadable",
+        })
+    }
+}
+
+/// Checks, finalises and writes one batch inside the open transaction.
+fn apply(connection: &Connection, batch: &mut Batch) -> Result<()> {
+    let mut replaced = Vec::with_capacity(batch.writes.len());
+    for write in &batch.writes {
+        replaced.push(expected_row(connection, write)?);
+    }
+    for write in &batch.writes {
+        put(connection, write)?;
+    }
+    if let Some(finalise) = &mut batch.finalise {
+        let read = batch
+            .reads
+            .iter()
+            .map(|(kind, id)| schema::get(connection, *kind, *id))
+            .collect::<Result<Vec<_>>>()?;
+        let more = finalise(&Seen {
+            replaced: &replaced,
+            read: &read,
+        })?;
+        for write in &more {
+            expected_row(connection, write)?;
+            put(connection, write)?;
+        }
+    }
+    for write in &batch.meta {
+        put_meta(connection, write)?;
+    }
+    Ok(())
+}
+
+fn expected_row(connection: &Connection, write: &Write) -> Result<Option<Row>> {
+    let (kind, id) = write.place();
+    let row = schema::get(connection, kind, id)?;
+    let conflict = match (&row, write.expected()) {
+        (None, None) => return Ok(row),
+        (Some(found), Some(expected)) if found.revision == expected => return Ok(row),
+        (None, Some(_)) => Conflict::Missing,
+        (Some(_), None) => Conflict::Exists,
+        (Some(_), Some(_)) => Conflict::Revision,
+    };
+    Err(Error::conflict(kind, id, conflict))
+}
+
+fn signed(revision: u64) -> Result<i64> {
+    i64::try_from(revision).map_err(|_| Error::Invalid("a revision has more than 63 bits"))
+}
+
+fn put(connection: &Connection, write: &Write) -> Result<()> {
+    match write {
+        Write::Put { row, .. } => {
+            let revision = signed(row.revision)?;
+            let taken = |error: &rusqlite::Error| {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+            };
+            connection
+                .prepare_cached(
+                    "INSERT INTO record (kind, id, revision, entry, scope, sealed)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision,
+                     entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed",
+                )
+                .and_then(|mut statement| {
+                    statement.execute(params![
+                        row.kind.number(),
+                        row.id.0,
+                        revision,
+                        row.index,
+                        row.scope,
+                        row.sealed
+                    ])
+                })
+                .map_err(|error| {
+                    if taken(&error) {
+                        Error::conflict(row.kind, row.id, Conflict::Index)
+                    } else {
+                        backend(error)
+                    }
+                })?;
+        }
+        Write::Delete { kind, id, .. } => {
+            connection
+                .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")
+                .and_then(|mut statement| statement.execute(params![kind.number(), id.0]))
+                .map_err(backend)?;
+        }
+    }
+    Ok(())
+}
+
+fn put_meta(connection: &Connection, write: &crate::store::MetaWrite) -> Result<()> {
+    let found = schema::meta(connection, write.name)?.map(|meta| meta.revision);
+    let conflict = match (found, write.expected) {
+        (None, None) => None,
+        (Some(found), Some(expected)) if found == expected => None,
+        (None, Some(_)) => Some(Conflict::Missing),
+        (Some(_), None) => Some(Conflict::Exists),
+        (Some(_), Some(_)) => Some(Conflict::Revision),
+    };
+    if let Some(conflict) = conflict {
+        return Err(Error::MetaConflict {
+            name: write.name,
+            conflict,
+        });
+    }
+    let revision = signed(found.unwrap_or(0).saturating_add(1))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, revision, bytes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, bytes = excluded.bytes",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                write.name,
+                revision,
+                write.bytes
+            ])
+        })
+        .map_err(backend)?;
+    Ok(())
+}
