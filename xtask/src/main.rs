@@ -1,2 +1,56 @@
-//! Chores.
-fn main() {}
+//! `cargo xtask <chore>`: see `cargo xtask help`.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use xtask::{Result, checks, fuzz, test_run, tidy};
+
+const HELP: &str = "\
+cargo xtask <chore>
+
+  test [--no-install] [ARGS]  all tests, after installing what they need; ARGS go to
+                              the test runner (and leave the doc tests out)
+  ci                          everything that guards a change: fmt, clippy, deny, tidy, test
+  tidy                        the rules of the house that the compiler does not see
+  deny                        licences, banned crates and sources of the dependencies
+  fuzz [TARGET] [--seconds N] [--asan] [--list]
+                              libFuzzer on one parser or on all, N seconds each (60)
+  crash [--rounds N]          kills a server under write load N times (200)
+  fips                        builds with the FIPS 140-3 module (needs cmake and Go)
+  setup                       only installs what the tests need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (chore, rest) = match arguments.split_first() {
+        Some((chore, rest)) => (chore.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    match run(chore, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask {chore}: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &str, rest: &[String]) -> Result {
+    match chore {
+        "test" => test_run::test(rest),
+        "ci" => checks::ci(),
+        "tidy" => tidy::run(),
+        "deny" => checks::deny(),
+        "fuzz" => fuzz::run(rest),
+        "crash" => test_run::crash(rest),
+        "fips" => checks::fips(),
+        "setup" => test_run::set_up().map(|_| ()),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!("no such chore\n\n{HELP}").into()),
+    }
+}

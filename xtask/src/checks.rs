@@ -1,0 +1,74 @@
+//! The checks that guard a change, besides the tests.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::command::{cargo, root, run, say};
+use crate::{Result, machine, test_run, tidy, tools};
+
+/// A check and its name.
+type Step = (&'static str, fn() -> Result);
+
+/// Everything, the quick checks first and the tests last, so that the tests'
+/// count is the last line.
+///
+/// # Errors
+/// The first check that failed.
+pub fn ci() -> Result {
+    let steps: [Step; 5] = [
+        ("fmt", format),
+        ("tidy", tidy::run),
+        ("clippy", clippy),
+        ("deny", deny),
+        ("test", || test_run::test(&[])),
+    ];
+    machine::provide(machine::FOR_TESTS)?;
+    for (name, step) in steps {
+        let start = Instant::now();
+        step()?;
+        say(&format!("{name}: {} s", start.elapsed().as_secs()));
+    }
+    Ok(())
+}
+
+/// Licences, banned crates and sources of all dependencies, by `deny.toml`.
+/// The advisory database is another matter: see `SECURITY.md`.
+///
+/// # Errors
+/// A rule is broken, or cargo-deny cannot be had.
+pub fn deny() -> Result {
+    tools::provide(&tools::DENY)?;
+    run(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
+}
+
+/// Builds `skms` on AWS-LC's FIPS 140-3 module instead of its main branch.
+///
+/// # Errors
+/// The module's tools are missing, or it does not build.
+pub fn fips() -> Result {
+    let manifest = fs::read_to_string(root().join("crates/skms/Cargo.toml"))?;
+    if !manifest.lines().any(|line| line.starts_with("fips =")) {
+        return Err("crates/skms has no feature named fips".into());
+    }
+    machine::provide(machine::FOR_TESTS)?;
+    machine::provide(machine::FOR_FIPS)?;
+    // In a folder of its own: the feature changes nearly every dependency, and
+    // an ordinary build afterwards would start from nothing.
+    let folder = crate::command::target_folder().join("fips");
+    run(cargo()
+        .args(["build", "--release", "--package", "skms"])
+        .args(["--features", "fips", "--target-dir"])
+        .arg(&folder))?;
+    say(&format!("built {}", folder.join("release/skms").display()));
+    Ok(())
+}
+
+fn format() -> Result {
+    run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result {
+    run(cargo()
+        .args(["clippy", "--workspace", "--all-targets", "--locked"])
+        .args(["--", "-D", "warnings"]))
+}
