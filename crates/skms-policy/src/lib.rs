@@ -1,1 +1,47 @@
-//! skms-policy.
+//! Who may do what: principals, actions and resources, and the Cedar policies
+//! that decide over them.
+//!
+//! This room turns policy documents into an immutable [`PolicySet`] and a
+//! request into a [`Decision`]. It stores nothing, authenticates nobody and
+//! knows no clock: time comes in with the [`Context`]. Enforcing the decision
+//! is the engine's work.
+//!
+//! - Nothing is allowed that no `permit` allows; a `forbid` wins; a statement
+//!   that fails to evaluate counts against the caller.
+//! - A document is checked against the schema when it is written, so that a
+//!   misspelt action or attribute is an error then and not a silent refusal
+//!   later.
+//! - A document reaches no further than the namespace it was written in,
+//!   unless that is the root namespace.
+//!
+//! Standards: the Cedar policy language, version 4
+//! (<https://docs.cedarpolicy.com>).
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod action;
+pub mod builtin;
+mod cache;
+mod context;
+mod document;
+mod entities;
+mod error;
+pub mod fuzz;
+mod name;
+mod principal;
+mod resource;
+mod schema;
+mod scope;
+mod set;
+
+pub use action::{ACTION_GROUPS, Action};
+pub use cache::DecisionCache;
+pub use context::{Context, ContextFields};
+pub use document::{MAX_DOCUMENT_BYTES, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS};
+pub use error::{Error, Finding, Position, Result};
+pub use name::{PolicyName, ROOT_NAMESPACE};
+pub use principal::{Principal, PrincipalKind};
+pub use resource::{ResourceKind, ResourceRef, Stored};
+pub use schema::SCHEMA;
+pub use set::{Decision, PolicySet, Request};

@@ -1,0 +1,217 @@
+//! What can be done: one row for each act of the engine.
+//!
+//! The table here and the Cedar schema state the same facts; a test keeps
+//! them together.
+
+use std::{fmt, str::FromStr};
+
+use crate::{Error, ResourceKind};
+
+macro_rules! actions {
+    ($( $variant:ident = $name:literal, [$($group:literal),*], [$($kind:ident),+], $doc:literal; )+) => {
+        /// One act that a policy can permit or forbid.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Action {
+            $( #[doc = $doc] $variant, )+
+        }
+
+        impl Action {
+            /// Every action, in the order of the table.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// The dotted name, as policies and events write it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $name, )+ }
+            }
+
+            /// The groups that contain it directly.
+            #[must_use]
+            pub const fn groups(self) -> &'static [&'static str] {
+                match self { $( Self::$variant => &[$($group),*], )+ }
+            }
+
+            /// The kinds of resource it can be done to.
+            #[must_use]
+            pub const fn applies_to(self) -> &'static [ResourceKind] {
+                match self { $( Self::$variant => &[$(ResourceKind::$kind),+], )+ }
+            }
+
+            /// What it does, in a sentence.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $( Self::$variant => $doc, )+ }
+            }
+        }
+    };
+}
+
+actions! {
+    KeyEncrypt = "key.encrypt", ["protect"], [Key], "Encrypt data.";
+    KeyDecrypt = "key.decrypt", ["process"], [Key], "Decrypt data.";
+    KeyReencrypt = "key.reencrypt", ["use"], [Key], "Move a ciphertext to the newest version without showing its plaintext.";
+    KeyDatakey = "key.datakey", ["protect"], [Key], "Make a data key, returned in clear and wrapped.";
+    KeyWrap = "key.wrap", ["protect"], [Key], "Wrap a key.";
+    KeyUnwrap = "key.unwrap", ["process"], [Key], "Unwrap a key.";
+    KeySign = "key.sign", ["protect"], [Key], "Sign a message or digest.";
+    KeyVerify = "key.verify", ["process"], [Key], "Verify a signature.";
+    KeyMac = "key.mac", ["protect"], [Key], "Compute a message authentication code.";
+    KeyMacVerify = "key.mac-verify", ["process"], [Key], "Verify a message authentication code.";
+    KeyDerive = "key.derive", ["use"], [Key], "Derive key material.";
+    KeyAgree = "key.agree", ["use"], [Key], "Agree on a key with a peer's public key.";
+    KeyEncapsulate = "key.encapsulate", ["protect"], [Key], "Encapsulate a shared secret.";
+    KeyDecapsulate = "key.decapsulate", ["process"], [Key], "Decapsulate a shared secret.";
+
+    KeyList = "key.list", ["read"], [Keyring], "List a keyring's keys.";
+    KeyRead = "key.read", ["read"], [Key], "Read a key's metadata and versions.";
+    KeyPublic = "key.public", ["read"], [Key], "Read a key's public half.";
+
+    KeyCreate = "key.create", ["manage"], [Key], "Create a key.";
+    KeyImport = "key.import", ["manage"], [Key], "Import a key.";
+    KeyUpdate = "key.update", ["manage"], [Key], "Change a key's rules, tags or minimum versions.";
+    KeyRotate = "key.rotate", ["manage"], [Key], "Add a version.";
+    KeySuspend = "key.suspend", ["manage"], [Key], "Suspend a key.";
+    KeyResume = "key.resume", ["manage"], [Key], "Resume a suspended key.";
+    KeyRevoke = "key.revoke", ["manage"], [Key], "Revoke a key or version, with a reason.";
+    KeyDestroy = "key.destroy", ["manage"], [Key], "Schedule the destruction of key material.";
+    KeyRestore = "key.restore", ["manage"], [Key], "Cancel a scheduled destruction.";
+    KeyDelete = "key.delete", ["manage"], [Key], "Delete the record of a destroyed key.";
+    KeyExport = "key.export", [], [Key], "Take secret key material out of the server.";
+    KeyRecoveryGrant = "key.recovery-grant", [], [Key], "Let a compromised key process data for a while.";
+
+    KeyringList = "keyring.list", ["read"], [Namespace], "List a namespace's keyrings.";
+    KeyringRead = "keyring.read", ["read"], [Keyring], "Read a keyring.";
+    KeyringCreate = "keyring.create", ["manage"], [Keyring], "Create a keyring.";
+    KeyringUpdate = "keyring.update", ["manage"], [Keyring], "Change a keyring's defaults.";
+    KeyringDelete = "keyring.delete", ["manage"], [Keyring], "Delete an empty keyring.";
+
+    NamespaceList = "namespace.list", ["read"], [System], "List the namespaces.";
+    NamespaceRead = "namespace.read", ["read"], [Namespace], "Read a namespace.";
+    NamespaceCreate = "namespace.create", ["administer"], [Namespace], "Create a namespace.";
+    NamespaceDelete = "namespace.delete", ["administer"], [Namespace], "Delete an empty namespace.";
+
+    TokenSelf = "token.self", [], [Token], "Read what the server knows about the caller's own token.";
+    TokenList = "token.list", ["administer", "audit"], [Namespace], "List a namespace's tokens.";
+    TokenRead = "token.read", ["administer", "audit"], [Token], "Read a token's record.";
+    TokenCreate = "token.create", ["administer"], [Token], "Issue a token.";
+    TokenRevoke = "token.revoke", ["administer"], [Token], "Revoke a token.";
+
+    PolicyList = "policy.list", ["administer", "audit"], [Namespace], "List a namespace's policies.";
+    PolicyRead = "policy.read", ["administer", "audit"], [Policy], "Read a policy.";
+    PolicyWrite = "policy.write", ["administer"], [Policy], "Write a policy.";
+    PolicyDelete = "policy.delete", ["administer"], [Policy], "Delete a policy.";
+
+    PrincipalList = "principal.list", ["administer", "audit"], [Namespace], "List a namespace's principals.";
+    PrincipalRead = "principal.read", ["administer", "audit"], [Principal], "Read a principal.";
+    PrincipalWrite = "principal.write", ["administer"], [Principal], "Register a client certificate as a principal.";
+    PrincipalDelete = "principal.delete", ["administer"], [Principal], "Delete a principal.";
+
+    EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
+
+    SystemSeal = "system.seal", ["operate"], [System], "Seal the server.";
+    SystemMetrics = "system.metrics", ["operate", "audit"], [System], "Read the metrics.";
+    SealList = "seal.list", ["operate", "audit"], [System], "List the seals.";
+    SealAdd = "seal.add", ["operate"], [System], "Add a seal.";
+    SealRemove = "seal.remove", ["operate"], [System], "Remove a seal.";
+    StorageRotateStorageKey = "storage.rotate-storage-key", ["operate"], [System], "Rotate the storage key.";
+    StorageRotateRoot = "storage.rotate-root", ["operate"], [System], "Rotate the root key.";
+    StorageVerify = "storage.verify", ["operate", "audit"], [System], "Verify every stored record.";
+
+    RandomGenerate = "random.generate", ["use"], [System], "Generate random bytes.";
+    HashCompute = "hash.compute", ["use"], [System], "Hash data.";
+}
+
+const _: () = assert!(Action::ALL.len() <= 128, "an ActionSet holds 128 actions");
+
+/// The groups of actions, each with the groups that contain it.
+pub const ACTION_GROUPS: &[(&str, &[&str])] = &[
+    ("use", &[]),
+    ("protect", &["use"]),
+    ("process", &["use"]),
+    ("read", &[]),
+    ("manage", &[]),
+    ("administer", &[]),
+    ("operate", &[]),
+    ("audit", &[]),
+];
+
+impl Action {
+    /// Its place in [`Action::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether it lies in a group, directly or through another group.
+    #[must_use]
+    pub fn is_in(self, group: &str) -> bool {
+        self.groups().iter().any(|direct| {
+            *direct == group
+                || ACTION_GROUPS
+                    .iter()
+                    .any(|(name, parents)| name == direct && parents.contains(&group))
+        })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Action {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.name() == name)
+            .ok_or(Error::UnknownAction)
+    }
+}
+
+/// A set of actions, for the scope index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct ActionSet(u128);
+
+impl ActionSet {
+    pub(crate) const ALL: Self = Self(u128::MAX);
+
+    pub(crate) fn insert(&mut self, action: Action) {
+        self.0 |= 1 << action.index();
+    }
+
+    pub(crate) fn contains(self, action: Action) -> bool {
+        self.0 & (1 << action.index()) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_back_and_are_unique() {
+        for action in Action::ALL {
+            assert_eq!(action.name().parse::<Action>().unwrap(), *action);
+        }
+        assert!("key.encript".parse::<Action>().is_err());
+        assert!("KEY.ENCRYPT".parse::<Action>().is_err());
+    }
+
+    #[test]
+    fn groups_nest() {
+        assert!(Action::KeyEncrypt.is_in("protect"));
+        assert!(Action::KeyEncrypt.is_in("use"));
+        assert!(!Action::KeyEncrypt.is_in("process"));
+        assert!(!Action::KeyExport.is_in("manage"));
+        for action in Action::ALL {
+            for group in action.groups() {
+                assert!(ACTION_GROUPS.iter().any(|(name, _)| name == group));
+            }
+        }
+    }
+}

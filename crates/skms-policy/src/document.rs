@@ -1,0 +1,305 @@
+//! One policy document: text → checked statements with their scopes.
+
+use std::sync::Arc;
+
+use cedar_policy::{Effect, Policy, PolicySet, ValidationMode, ValidationWarning};
+use miette::Diagnostic;
+use serde_json::Value;
+
+use crate::{
+    ContextFields, Error, Finding, PolicyName, Position, ROOT_NAMESPACE, Result, schema::Model,
+    scope::Scope,
+};
+
+/// The longest document accepted, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+/// The most statements accepted in one document.
+pub const MAX_STATEMENTS: usize = 256;
+/// The most operators, accesses and brackets accepted in one statement. The
+/// parser builds a tree as deep as a chain of them is long and walks it by
+/// recursion; this keeps every walk within an ordinary thread's stack.
+pub const MAX_STATEMENT_OPERATORS: usize = 500;
+
+/// One `permit` or `forbid`, ready to be indexed and evaluated.
+pub(crate) struct Statement {
+    pub(crate) name: Arc<PolicyName>,
+    pub(crate) forbids: bool,
+    pub(crate) scope: Scope,
+    pub(crate) mentions: ContextFields,
+    /// A set of this one statement, the unit that Cedar evaluates.
+    pub(crate) set: PolicySet,
+}
+
+impl Statement {
+    /// Whether the document's authority reaches a resource of `namespace`.
+    pub(crate) fn reaches(&self, namespace: &str) -> bool {
+        self.name.namespace() == ROOT_NAMESPACE || self.name.namespace() == namespace
+    }
+
+    pub(crate) fn depends_on_time(&self) -> bool {
+        self.mentions.contains(ContextFields::NOW)
+    }
+}
+
+/// A document's statements and what is doubtful about them.
+pub(crate) struct Document {
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) doubts: Vec<Finding>,
+}
+
+impl Document {
+    pub(crate) fn parse(name: &Arc<PolicyName>, text: &str) -> Result<Self> {
+        let model = Model::shared()?;
+        within_limits(name, text)?;
+        let set: PolicySet =
+            text.parse()
+                .map_err(|errors: cedar_policy::ParseErrors| Error::Syntax {
+                    policy: name.to_string(),
+                    findings: findings(text, errors.iter().map(|error| error as &dyn Diagnostic)),
+                })?;
+        if set.num_of_templates() > 0 {
+            return Err(Error::Template {
+                policy: name.to_string(),
+                finding: Finding {
+                    position: text.find('?').map(|offset| Position::of(text, offset)),
+                    message: "slots such as ?principal are not supported".to_owned(),
+                    help: Some("name the principal or group itself".to_owned()),
+                },
+            });
+        }
+        if set.is_empty() {
+            return Err(Error::Empty {
+                policy: name.to_string(),
+            });
+        }
+        if set.num_of_policies() > MAX_STATEMENTS {
+            return Err(Error::TooLarge {
+                policy: name.to_string(),
+                what: "statements",
+                limit: MAX_STATEMENTS,
+            });
+        }
+        let doubts = validate(model, name, text, &set)?;
+        let statements = set
+            .policies()
+            .map(|policy| statement(name, text, policy))
+            .collect::<Result<_>>()?;
+        Ok(Self { statements, doubts })
+    }
+}
+
+fn validate(model: &Model, name: &PolicyName, text: &str, set: &PolicySet) -> Result<Vec<Finding>> {
+    let result = model.validator.validate(set, ValidationMode::Strict);
+    let disguise = |warning: &&ValidationWarning| {
+        matches!(
+            warning,
+            ValidationWarning::BidiCharsInString(_) | ValidationWarning::BidiCharsInIdentifier(_)
+        )
+    };
+    // Text that displays in another order than it is read hides what a
+    // policy says from whoever reviews it.
+    let refused: Vec<&dyn Diagnostic> = result
+        .validation_errors()
+        .map(|error| error as &dyn Diagnostic)
+        .chain(
+            result
+                .validation_warnings()
+                .filter(disguise)
+                .map(|warning| warning as &dyn Diagnostic),
+        )
+        .collect();
+    if !refused.is_empty() {
+        return Err(Error::Validation {
+            policy: name.to_string(),
+            findings: findings(text, refused.into_iter()),
+        });
+    }
+    Ok(findings(
+        text,
+        result
+            .validation_warnings()
+            .map(|warning| warning as &dyn Diagnostic),
+    ))
+}
+
+fn statement(name: &Arc<PolicyName>, text: &str, policy: &Policy) -> Result<Statement> {
+    let unfit = |message: String| Error::Validation {
+        policy: name.to_string(),
+        findings: vec![Finding {
+            position: Some(Position::of(text, 0)),
+            message,
+            help: None,
+        }],
+    };
+    let json = policy.to_json().map_err(|error| unfit(error.to_string()))?;
+    let mut mentions = ContextFields::default();
+    if let Some(conditions) = json.get("conditions") {
+        mentions = mentioned(conditions);
+    }
+    let set =
+        PolicySet::from_policies([policy.clone()]).map_err(|error| unfit(error.to_string()))?;
+    Ok(Statement {
+        name: Arc::clone(name),
+        forbids: policy.effect() == Effect::Forbid,
+        scope: Scope::of(policy),
+        mentions,
+        set,
+    })
+}
+
+/// The context fields an expression reads, from Cedar's JSON form of it:
+/// `context.x` is `{".": {"left": {"Var": "context"}, "attr": "x"}}`, `has`
+/// likewise. The context in any other place counts as all of its fields.
+fn mentioned(expression: &Value) -> ContextFields {
+    let is_context = |value: Option<&Value>| {
+        value.and_then(|v| v.get("Var")).and_then(Value::as_str) == Some("context")
+    };
+    match expression {
+        Value::Object(map) => {
+            let mut fields = ContextFields::default();
+            for (operator, operand) in map {
+                if operator == "Var" && operand.as_str() == Some("context") {
+                    fields = ContextFields::ALL;
+                } else if (operator == "." || operator == "has") && is_context(operand.get("left"))
+                {
+                    fields = fields.union(match operand.get("attr").and_then(Value::as_str) {
+                        Some(name) => ContextFields::named(name),
+                        None => ContextFields::ALL,
+                    });
+                } else {
+                    fields = fields.union(mentioned(operand));
+                }
+            }
+            fields
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(mentioned)
+            .fold(ContextFields::default(), ContextFields::union),
+        _ => ContextFields::default(),
+    }
+}
+
+fn findings<'a>(text: &str, found: impl Iterator<Item = &'a dyn Diagnostic>) -> Vec<Finding> {
+    let mut all: Vec<Finding> = found
+        .map(|diagnostic| {
+            let label = diagnostic.labels().and_then(|mut labels| labels.next());
+            let message = diagnostic.to_string();
+            // The parser numbers statements by itself; the position says more.
+            let message = match message.strip_prefix("for policy `") {
+                Some(rest) => rest
+                    .split_once("`, ")
+                    .map_or(message.clone(), |(_, said)| said.to_owned()),
+                None => message,
+            };
+            let help = diagnostic
+                .help()
+                .map(|help| help.to_string())
+                .or_else(|| label.as_ref().and_then(|l| l.label().map(str::to_owned)));
+            Finding {
+                position: label.map(|label| Position::of(text, label.offset())),
+                message,
+                help,
+            }
+        })
+        .collect();
+    all.sort_by(|a, b| (a.position, &a.message).cmp(&(b.position, &b.message)));
+    all.dedup();
+    all
+}
+
+/// Counts what makes trees deep, before the parser builds one.
+fn within_limits(name: &PolicyName, text: &str) -> Result<()> {
+    let over = |what, limit| Error::TooLarge {
+        policy: name.to_string(),
+        what,
+        limit,
+    };
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(over("bytes", MAX_DOCUMENT_BYTES));
+    }
+    if deepest(text) > MAX_STATEMENT_OPERATORS {
+        return Err(over("operators in a statement", MAX_STATEMENT_OPERATORS));
+    }
+    Ok(())
+}
+
+/// The operators of the statement that has the most: everything that can be
+/// nested or chained, whether or not it nests here.
+fn deepest(text: &str) -> usize {
+    let mut most = 0usize;
+    let mut count = 0usize;
+    let mut characters = text.chars().peekable();
+    let mut word = String::new();
+    while let Some(character) = characters.next() {
+        if character.is_alphanumeric() || character == '_' {
+            word.push(character);
+            continue;
+        }
+        if word == "if" {
+            count += 1;
+        }
+        word.clear();
+        match character {
+            '"' => {
+                // Skips the string: what is inside nests nothing.
+                while let Some(inside) = characters.next() {
+                    match inside {
+                        '\\' => {
+                            characters.next();
+                        }
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            '/' if characters.peek() == Some(&'/') => {
+                for inside in characters.by_ref() {
+                    if inside == '\n' {
+                        break;
+                    }
+                }
+            }
+            ';' => count = 0,
+            '.' | '(' | '[' | '{' | '!' | '-' | '+' | '*' => count += 1,
+            '&' | '|' if characters.next_if_eq(&character).is_some() => count += 1,
+            _ => {}
+        }
+        most = most.max(count);
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_are_counted_outside_strings_and_comments() {
+        assert_eq!(deepest("a && b || !c.d"), 4);
+        assert_eq!(deepest(r#""a && \" && b" || c"#), 1);
+        assert_eq!(deepest("// a && b\n-1"), 1);
+        assert_eq!(deepest("a && b; c && d && e"), 2);
+        assert_eq!(deepest("if a then b else if c then d else e"), 2);
+    }
+
+    #[test]
+    fn mentioned_fields_are_found_wherever_they_hide() {
+        let of = |condition: &str| {
+            let name = Arc::new(PolicyName::new("root", "p").unwrap());
+            let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+            Document::parse(&name, &text).unwrap().statements[0].mentions
+        };
+        assert_eq!(of("principal.kind == \"token\""), ContextFields::default());
+        assert_eq!(of("context.tls"), ContextFields::TLS);
+        assert_eq!(
+            of("context has source_ip && context.source_ip.isLoopback()"),
+            ContextFields::SOURCE_IP
+        );
+        assert_eq!(
+            of("if context.certificate then true else [context.now, 1].contains(1)"),
+            ContextFields::CERTIFICATE.union(ContextFields::NOW)
+        );
+        assert_eq!(of("{\"x\": context}.x.tls"), ContextFields::ALL);
+    }
+}

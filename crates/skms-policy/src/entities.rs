@@ -1,0 +1,192 @@
+//! A request in Cedar's terms: the three entities and the context.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+
+use crate::{
+    Context, Principal, ResourceKind, ResourceRef,
+    name::{joined, qualified},
+    schema::Model,
+};
+
+/// Why a request could not be put in Cedar's terms; always answered by a
+/// refusal.
+pub(crate) type Unspoken = String;
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+fn texts(values: &BTreeSet<String>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(|value| text(value)))
+}
+
+/// A principal's entity and everything it lies in.
+pub(crate) struct Subject {
+    pub(crate) uid: EntityUid,
+    pub(crate) parents: Vec<EntityUid>,
+}
+
+pub(crate) fn subject(model: &Model, principal: &Principal) -> Result<Subject, Unspoken> {
+    let uid = model
+        .uid(
+            ResourceKind::Principal,
+            &qualified(principal.namespace(), principal.id()),
+        )
+        .ok_or("no principal type")?;
+    let mut parents: Vec<EntityUid> = principal
+        .groups()
+        .iter()
+        .map(|group| model.group_uid(&qualified(principal.namespace(), group)))
+        .collect();
+    parents.extend(model.uid(ResourceKind::Namespace, principal.namespace()));
+    Ok(Subject { uid, parents })
+}
+
+pub(crate) fn subject_entity(subject: &Subject, principal: &Principal) -> Result<Entity, Unspoken> {
+    Entity::new_with_tags(
+        subject.uid.clone(),
+        [
+            ("id".to_owned(), text(principal.id())),
+            ("namespace".to_owned(), text(principal.namespace())),
+            ("kind".to_owned(), text(principal.kind().name())),
+            ("groups".to_owned(), texts(principal.groups())),
+        ],
+        subject.parents.iter().cloned(),
+        principal
+            .attributes()
+            .iter()
+            .map(|(key, value)| (key.clone(), text(value))),
+    )
+    .map_err(|error| error.to_string())
+}
+
+/// A resource's entity id and everything it lies in.
+pub(crate) struct Object {
+    pub(crate) uid: EntityUid,
+    pub(crate) parents: Vec<EntityUid>,
+}
+
+pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object, Unspoken> {
+    let ResourceRef {
+        kind,
+        namespace,
+        keyring,
+        name,
+        ..
+    } = *resource;
+    let id = match kind {
+        ResourceKind::System | ResourceKind::Namespace => name.to_owned(),
+        ResourceKind::Keyring | ResourceKind::Policy | ResourceKind::Token => {
+            joined(&[namespace, name])
+        }
+        ResourceKind::Key => joined(&[namespace, keyring, name]),
+        ResourceKind::Principal => qualified(namespace, name),
+    };
+    let uid = model.uid(kind, &id).ok_or("no such resource type")?;
+    let mut parents = Vec::new();
+    if kind == ResourceKind::Key {
+        parents.extend(model.uid(ResourceKind::Keyring, &joined(&[namespace, keyring])));
+    }
+    if !matches!(kind, ResourceKind::System | ResourceKind::Namespace) {
+        parents.extend(model.uid(ResourceKind::Namespace, namespace));
+    }
+    if kind == ResourceKind::Principal {
+        parents.extend(
+            resource
+                .groups
+                .into_iter()
+                .flatten()
+                .map(|group| model.group_uid(&qualified(namespace, group))),
+        );
+    }
+    Ok(Object { uid, parents })
+}
+
+pub(crate) fn object_entity(
+    object: &Object,
+    resource: &ResourceRef<'_>,
+) -> Result<Entity, Unspoken> {
+    let empty = BTreeSet::new();
+    let name = ("name".to_owned(), text(resource.name));
+    let id = ("id".to_owned(), text(resource.name));
+    let namespace = ("namespace".to_owned(), text(resource.namespace));
+    let groups = (
+        "groups".to_owned(),
+        texts(resource.groups.unwrap_or(&empty)),
+    );
+    let attributes = match resource.kind {
+        ResourceKind::System => vec![],
+        ResourceKind::Namespace => vec![name],
+        ResourceKind::Keyring | ResourceKind::Policy => vec![name, namespace],
+        ResourceKind::Token => vec![id, namespace, groups],
+        ResourceKind::Principal => vec![
+            id,
+            namespace,
+            groups,
+            // What is registered by hand is a client certificate.
+            ("kind".to_owned(), text("certificate")),
+        ],
+        ResourceKind::Key => vec![
+            name,
+            namespace,
+            ("keyring".to_owned(), text(resource.keyring)),
+            ("algorithm".to_owned(), text(resource.algorithm)),
+            ("owner".to_owned(), text(resource.owner)),
+            (
+                "exportable".to_owned(),
+                RestrictedExpression::new_bool(resource.exportable),
+            ),
+        ],
+    };
+    Entity::new_with_tags(
+        object.uid.clone(),
+        attributes,
+        object.parents.iter().cloned(),
+        resource
+            .tags
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), text(value))),
+    )
+    .map_err(|error| error.to_string())
+}
+
+pub(crate) fn context(context: &Context) -> Result<cedar_policy::Context, Unspoken> {
+    let mut pairs = vec![
+        (
+            "now".to_owned(),
+            RestrictedExpression::new_long(context.now_unix),
+        ),
+        (
+            "tls".to_owned(),
+            RestrictedExpression::new_bool(context.tls),
+        ),
+        (
+            "certificate".to_owned(),
+            RestrictedExpression::new_bool(context.certificate),
+        ),
+    ];
+    if let Some(address) = context.source_ip {
+        pairs.push((
+            "source_ip".to_owned(),
+            RestrictedExpression::new_ip(address.to_canonical().to_string()),
+        ));
+    }
+    cedar_policy::Context::from_pairs(pairs).map_err(|error| error.to_string())
+}
+
+/// Principal, action and resource; a principal that is its own resource is
+/// given once, as the principal.
+pub(crate) fn entities(
+    action: &Entity,
+    subject: (&Subject, &Principal),
+    object: (&Object, &ResourceRef<'_>),
+) -> Result<Entities, Unspoken> {
+    let mut all = vec![action.clone(), subject_entity(subject.0, subject.1)?];
+    if subject.0.uid != object.0.uid {
+        all.push(object_entity(object.0, object.1)?);
+    }
+    Entities::from_entities(all, None).map_err(|error| error.to_string())
+}

@@ -1,0 +1,21 @@
+//! Fuzz targets as plain functions: they must neither panic nor disagree with
+//! themselves, whatever they are given.
+
+use crate::{PolicyName, PolicySet};
+
+/// Any bytes as a policy document.
+pub fn policy_document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(name) = PolicyName::new("root", "fuzz") else {
+        return;
+    };
+    let checked = PolicySet::check(&name, text);
+    let compiled = PolicySet::compile([(name, text.to_owned())]);
+    assert_eq!(
+        checked.is_ok(),
+        compiled.is_ok(),
+        "checking and compiling must accept the same documents"
+    );
+}
