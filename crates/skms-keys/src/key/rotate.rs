@@ -1,0 +1,90 @@
+//! A new version in place of the one in use.
+
+use super::Key;
+use crate::change::{Change, Changed};
+use crate::error::{Error, Result};
+use crate::key::KeyParts;
+use crate::state::KeyState;
+use crate::time::UnixSeconds;
+use crate::version::{NewVersion, Version, VersionNumber};
+
+impl Key {
+    /// Adds a version. When it comes into use, at once or at its date, the
+    /// one before is deactivated: it goes on processing, and protects no
+    /// more.
+    ///
+    /// A compromised or superseded key may be rotated, since that is the
+    /// remedy. A suspended, withdrawn, expired or dying one may not: a right
+    /// to rotate is not a right to undo those.
+    ///
+    /// # Errors
+    /// [`Error::RotationRefused`], with the reason.
+    pub fn rotate(&self, new: NewVersion, now: UnixSeconds) -> Result<Changed> {
+        let mut change = Change::begin(self, now)?;
+        check_rotation(&change.parts, new.activate_at.unwrap_or(now))?;
+        let number = change
+            .parts
+            .newest()?
+            .number
+            .0
+            .checked_add(1)
+            .map(VersionNumber)
+            .ok_or(Error::RotationRefused {
+                key: self.id,
+                why: "it has as many versions as can be counted",
+            })?;
+        change
+            .parts
+            .versions
+            .push(Version::waiting(number, new, now));
+        change.finish()
+    }
+
+    /// Checks that the key may get a new version at `now`, before material
+    /// is made for it.
+    ///
+    /// # Errors
+    /// As [`Key::rotate`].
+    pub fn check_rotation(&self, now: UnixSeconds) -> Result<()> {
+        check_rotation(&Change::begin(self, now)?.parts, now)
+    }
+}
+
+/// `parts` with their dates applied.
+fn check_rotation(parts: &KeyParts, activate_at: UnixSeconds) -> Result<()> {
+    let refused = |why| Err(Error::RotationRefused { key: parts.id, why });
+    // Destroyed versions are out of it: the newest of the others decides.
+    let Some(head) = parts
+        .versions
+        .iter()
+        .rev()
+        .find(|version| version.state != KeyState::Destroyed)
+    else {
+        return refused("all its versions are destroyed: create a new key");
+    };
+    if head.is_pending_destruction() {
+        return refused("it is scheduled for destruction: restore it first");
+    }
+    match head.state {
+        KeyState::Suspended => return refused("it is suspended: resume or revoke it first"),
+        KeyState::PreActivation => {
+            return refused("a version already waits for its date: activate or destroy that first");
+        }
+        KeyState::Active | KeyState::Deactivated | KeyState::Compromised | KeyState::Destroyed => {}
+    }
+    if head
+        .revocation
+        .as_ref()
+        .is_some_and(|revocation| revocation.reason.ends_key())
+    {
+        return refused("it was revoked for good: create a new key");
+    }
+    if parts
+        .rules
+        .expires_at
+        .is_some_and(|expiry| expiry <= activate_at)
+    {
+        return refused("it has expired or will before then: extend it first");
+    }
+    Ok(())
+}

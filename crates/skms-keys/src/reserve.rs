@@ -1,0 +1,207 @@
+//! Counting uses: in blocks that are recorded before they are spent.
+//!
+//! A version's record says how many uses have been handed out in blocks, and
+//! a [`UseReserve`] in memory spends them. A block is recorded durably before
+//! the first use of it; whoever crashes loses the rest of the block and never
+//! counts a use too few. So the record is an upper bound, and a limit that it
+//! keeps is kept.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::key::{Key, KeyParts};
+use crate::version::VersionNumber;
+
+/// The most uses in one block. At a limit of 2^32 uses, a version survives
+/// tens of thousands of crashes.
+pub const MAX_BLOCK: u64 = 1 << 16;
+/// A block is at most this part of the limit it counts towards, so that few
+/// uses are lost in a crash where the limit is small.
+const BLOCKS_PER_LIMIT: u64 = 64;
+
+impl Key {
+    /// The most uses a version may have; `None` if its algorithm sets none.
+    #[must_use]
+    pub fn use_limit(&self) -> Option<u64> {
+        self.parts().use_limit()
+    }
+
+    /// The uses of a version at which a new one is wanted: the rule's number,
+    /// and in any case three quarters of the limit, so that there is time
+    /// before the limit itself stops the version.
+    #[must_use]
+    pub fn rotation_uses(&self) -> Option<u64> {
+        let forced = self.use_limit().map(|limit| limit - limit / 4);
+        let wanted = self.rules.rotate_after_uses;
+        match (forced, wanted) {
+            (Some(forced), Some(wanted)) => Some(forced.min(wanted)),
+            (forced, wanted) => forced.or(wanted),
+        }
+    }
+
+    /// Whether protecting uses of this key's versions are counted at all.
+    #[must_use]
+    pub fn counts_uses(&self) -> bool {
+        self.rotation_uses().is_some()
+    }
+
+    /// How many uses to reserve at a time.
+    #[must_use]
+    pub fn use_block(&self) -> u64 {
+        self.rotation_uses().map_or(MAX_BLOCK, |uses| {
+            (uses / BLOCKS_PER_LIMIT).clamp(1, MAX_BLOCK)
+        })
+    }
+
+    /// Reserves up to `wanted` uses of a version, and says how many it got:
+    /// at least one, and fewer than wanted only at the limit. Store the key
+    /// durably before spending any.
+    ///
+    /// # Errors
+    /// [`Error::UseLimit`] when none are left: rotate the key.
+    /// [`Error::UnknownVersion`].
+    pub fn reserve_uses(&self, number: VersionNumber, wanted: u64) -> Result<(Key, u64)> {
+        let mut parts = self.parts().clone();
+        let limit = parts.use_limit();
+        let (key, id) = (parts.id, number);
+        let version = parts
+            .versions
+            .iter_mut()
+            .find(|version| version.number == number)
+            .ok_or(Error::UnknownVersion { key, version: id })?;
+        let ceiling = limit.unwrap_or(u64::MAX);
+        let granted = wanted
+            .max(1)
+            .min(ceiling - version.uses_reserved.min(ceiling));
+        if granted == 0 {
+            return Err(Error::UseLimit {
+                key,
+                version: id,
+                limit: ceiling,
+            });
+        }
+        version.uses_reserved += granted;
+        Ok((Key::from_parts(parts)?, granted))
+    }
+}
+
+impl KeyParts {
+    pub(crate) fn use_limit(&self) -> Option<u64> {
+        self.algorithm.row().max_random_nonce_uses
+    }
+}
+
+/// What asking a reserve for uses gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Taken {
+    /// They are the caller's. `refill` asks the caller to see to the next
+    /// block; it is said once a block, to one caller.
+    Taken {
+        /// Whether the block is half spent.
+        refill: bool,
+    },
+    /// Too few are left: reserve a block, add it and ask again.
+    NeedsBlock,
+}
+
+/// The uses of one version that have been reserved and not spent. Lock-free;
+/// one per version and process, shared by all who use it.
+///
+/// It starts empty: what was reserved before a start counts as spent.
+#[derive(Debug)]
+pub struct UseReserve {
+    left: AtomicU64,
+    /// At or below this many, the next block is wanted.
+    low: AtomicU64,
+    refilling: AtomicBool,
+    counted: bool,
+}
+
+impl UseReserve {
+    /// A reserve for a version whose uses count.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            left: AtomicU64::new(0),
+            low: AtomicU64::new(0),
+            refilling: AtomicBool::new(false),
+            counted: true,
+        }
+    }
+
+    /// A reserve for a version whose uses do not count.
+    #[must_use]
+    pub const fn uncounted() -> Self {
+        Self {
+            left: AtomicU64::new(0),
+            low: AtomicU64::new(0),
+            refilling: AtomicBool::new(false),
+            counted: false,
+        }
+    }
+
+    /// The right one for `key`.
+    #[must_use]
+    pub fn for_key(key: &Key) -> Self {
+        if key.counts_uses() {
+            Self::empty()
+        } else {
+            Self::uncounted()
+        }
+    }
+
+    /// Takes `uses` uses, all or none.
+    pub fn take(&self, uses: u64) -> Taken {
+        if !self.counted {
+            return Taken::Taken { refill: false };
+        }
+        // Relaxed is enough: the count guards itself and nothing else.
+        let before = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(uses)
+            });
+        match before {
+            Ok(before) => {
+                let low = self.low.load(Ordering::Relaxed);
+                Taken::Taken {
+                    refill: before > low && before - uses <= low,
+                }
+            }
+            Err(_) => Taken::NeedsBlock,
+        }
+    }
+
+    /// Adds a block, once its reservation is durable.
+    pub fn add(&self, block: u64) {
+        self.low.store(block / 2, Ordering::Relaxed);
+        self.left.fetch_add(block, Ordering::Relaxed);
+    }
+
+    /// How many uses are left in it.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Claims the errand of fetching the next block; `None` if somebody else
+    /// is on it. It ends when the claim is dropped.
+    #[must_use]
+    pub fn claim_refill(&self) -> Option<Refill<'_>> {
+        self.refilling
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .ok()
+            .map(|_| Refill(self))
+    }
+}
+
+/// The errand of fetching a block; one at a time for a reserve.
+#[derive(Debug)]
+pub struct Refill<'a>(&'a UseReserve);
+
+impl Drop for Refill<'_> {
+    fn drop(&mut self) {
+        self.0.refilling.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,150 @@
+//! How long a key lives, when it rotates, and how it ends.
+
+use skms_crypto::{Algorithm, Uses};
+
+use crate::error::{Error, Result};
+use crate::time::UnixSeconds;
+
+/// The waiting window before a destruction when nobody says: seven days.
+pub const DEFAULT_DESTROY_WINDOW_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// The longest waiting window: ten years.
+pub const MAX_DESTROY_WINDOW_SECONDS: u64 = 3_653 * 24 * 60 * 60;
+
+/// What holds for every version of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Rules {
+    /// How long a version protects, in seconds from its activation: the
+    /// originator-usage period (SP 800-57 part 1, section 5.3.5). Then it is
+    /// deactivated.
+    pub originator_usage_period_seconds: Option<u64>,
+    /// How long a version processes, in seconds from its activation: to the
+    /// end of the recipient-usage period. Then it does nothing more, and
+    /// stays deactivated until somebody destroys it.
+    pub recipient_usage_period_seconds: Option<u64>,
+    /// When the key is due for a new version, in seconds from the activation
+    /// of the one in use.
+    pub rotate_after_seconds: Option<u64>,
+    /// When the key is due for a new version, in uses of the one in use. It
+    /// calls for a rotation; it does not stop the old version.
+    pub rotate_after_uses: Option<u64>,
+    /// When the whole key stops protecting. It is not rotated after that.
+    pub expires_at: Option<UnixSeconds>,
+    /// How long a destruction waits and can be taken back, in seconds. None
+    /// at all is possible and must be asked for.
+    pub destroy_window_seconds: u64,
+    /// What is permitted against today's practice.
+    pub legacy: Legacy,
+}
+
+/// Permissions that today's practice advises against, each given on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Legacy {
+    /// One asymmetric key may both sign and decrypt, unwrap or agree.
+    pub mixed_uses: bool,
+}
+
+impl Default for Rules {
+    /// No periods, no rotation, no expiry, seven days' window, no legacy.
+    fn default() -> Self {
+        Self {
+            originator_usage_period_seconds: None,
+            recipient_usage_period_seconds: None,
+            rotate_after_seconds: None,
+            rotate_after_uses: None,
+            expires_at: None,
+            destroy_window_seconds: DEFAULT_DESTROY_WINDOW_SECONDS,
+            legacy: Legacy::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// Checks that the rules can hold.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRules`], with what is wrong.
+    pub fn check(&self) -> Result<()> {
+        let zero = |period: Option<u64>| period == Some(0);
+        if zero(self.originator_usage_period_seconds) || zero(self.recipient_usage_period_seconds) {
+            return Err(Error::InvalidRules("a usage period is at least one second"));
+        }
+        if zero(self.rotate_after_seconds) || zero(self.rotate_after_uses) {
+            return Err(Error::InvalidRules(
+                "rotation is after at least one second or one use",
+            ));
+        }
+        if let (Some(originator), Some(recipient)) = (
+            self.originator_usage_period_seconds,
+            self.recipient_usage_period_seconds,
+        ) && recipient < originator
+        {
+            return Err(Error::InvalidRules(
+                "the recipient-usage period ends before the originator-usage period",
+            ));
+        }
+        if self.destroy_window_seconds > MAX_DESTROY_WINDOW_SECONDS {
+            return Err(Error::InvalidRules(
+                "the window before a destruction is at most ten years",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that a key of `algorithm` may have `uses` under these rules.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUses`] for no use, a use that the algorithm does not
+    /// have, or signing mixed with receiving without the legacy permission.
+    pub fn check_uses(&self, algorithm: Algorithm, uses: Uses) -> Result<()> {
+        let wrong = |why| Err(Error::InvalidUses { algorithm, why });
+        if uses.is_empty() {
+            return wrong("a key needs at least one use");
+        }
+        if !uses.is_subset_of(algorithm.row().uses) {
+            return wrong("the algorithm cannot do all of them");
+        }
+        if !self.legacy.mixed_uses && uses.check_separation().is_err() {
+            return wrong("one key may not both sign and decrypt, unwrap, agree or decapsulate");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skms_crypto::Use;
+
+    use super::*;
+
+    #[test]
+    fn rules_that_cannot_hold_are_refused() {
+        assert!(Rules::default().check().is_ok());
+        let wrong: [fn(&mut Rules); 6] = [
+            |rules| rules.originator_usage_period_seconds = Some(0),
+            |rules| rules.recipient_usage_period_seconds = Some(0),
+            |rules| rules.rotate_after_seconds = Some(0),
+            |rules| rules.rotate_after_uses = Some(0),
+            |rules| rules.destroy_window_seconds = MAX_DESTROY_WINDOW_SECONDS + 1,
+            |rules| {
+                rules.originator_usage_period_seconds = Some(10);
+                rules.recipient_usage_period_seconds = Some(9);
+            },
+        ];
+        for spoil in wrong {
+            let mut rules = Rules::default();
+            spoil(&mut rules);
+            assert!(rules.check().is_err(), "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn signing_and_decrypting_need_the_legacy_permission() {
+        let both = Uses::of(&[Use::Sign, Use::Decrypt]);
+        let mut rules = Rules::default();
+        assert!(rules.check_uses(Algorithm::Rsa3072, both).is_err());
+        rules.legacy.mixed_uses = true;
+        assert!(rules.check_uses(Algorithm::Rsa3072, both).is_ok());
+        assert!(rules.check_uses(Algorithm::Ed25519, both).is_err());
+        assert!(rules.check_uses(Algorithm::Ed25519, Uses::EMPTY).is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! One version of a key: its state, its dates, and what was decided about it.
+
+use std::fmt;
+
+use crate::reason::RevocationReason;
+use crate::state::KeyState;
+use crate::time::UnixSeconds;
+
+/// The number of a version in its key, from 1 and without gaps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionNumber(pub u32);
+
+impl VersionNumber {
+    /// The version a key is created with.
+    pub const FIRST: VersionNumber = VersionNumber(1);
+}
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+/// Where a version's material comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Origin {
+    /// Generated here, and never elsewhere unless exported.
+    Generated,
+    /// Brought in: somebody else has had it.
+    Imported,
+}
+
+/// A revocation, as it was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Revocation {
+    /// Why.
+    pub reason: RevocationReason,
+    /// When it took effect.
+    pub at: UnixSeconds,
+    /// In words; may be empty, at most 1,024 bytes.
+    pub message: String,
+}
+
+/// Leave to process with a compromised version, so that data is re-encrypted
+/// and not lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecoveryGrant {
+    /// When it was given.
+    pub granted_at: UnixSeconds,
+    /// When it ends; the version may not process at this time or after it.
+    pub until: UnixSeconds,
+    /// Who gave it.
+    pub granted_by: String,
+    /// What for; at most 1,024 bytes.
+    pub reason: String,
+}
+
+/// One version of a key.
+///
+/// All fields are readable, so that the engine can store it; only the acts of
+/// [`crate::Key`] produce a changed one that a key accepts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Version {
+    /// Its number in the key.
+    pub number: VersionNumber,
+    /// Its state, as last recorded. What it may do at a moment follows from
+    /// the dates too: ask [`crate::Key::permit`].
+    pub state: KeyState,
+    /// When it was made or brought in.
+    pub created_at: UnixSeconds,
+    /// When it is to come into use, while it waits for that.
+    pub activate_at: UnixSeconds,
+    /// When it came into use.
+    pub activated_at: Option<UnixSeconds>,
+    /// When it was suspended, while it is.
+    pub suspended_at: Option<UnixSeconds>,
+    /// When it stopped protecting for good.
+    pub deactivated_at: Option<UnixSeconds>,
+    /// When it was marked compromised; kept after its destruction.
+    pub compromised_at: Option<UnixSeconds>,
+    /// When the compromise happened, as far as is known.
+    pub compromise_occurred_at: Option<UnixSeconds>,
+    /// When it is to be destroyed, while that can still be taken back.
+    pub destroy_at: Option<UnixSeconds>,
+    /// When its material was erased.
+    pub destroyed_at: Option<UnixSeconds>,
+    /// The revocation in force: the worst so far, see [`crate::Key::revoke`].
+    pub revocation: Option<Revocation>,
+    /// The recovery grant in force, in the compromised state only.
+    pub recovery_grant: Option<RecoveryGrant>,
+    /// How many uses have been handed out in blocks, as durably recorded. At
+    /// least as many as were made.
+    pub uses_reserved: u64,
+    /// The public key as a DER `SubjectPublicKeyInfo`; `None` for a symmetric
+    /// key. Kept after the destruction, to know the key by.
+    pub public_spki: Option<Vec<u8>>,
+    /// SHA-256 of the public key, if there is one.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Where the material comes from.
+    pub origin: Origin,
+}
+
+/// What the caller says about a version that is to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewVersion {
+    /// When it is to come into use; `None` for at once.
+    pub activate_at: Option<UnixSeconds>,
+    /// The public key as a DER `SubjectPublicKeyInfo`, if there is one.
+    pub public_spki: Option<Vec<u8>>,
+    /// SHA-256 of the public key, if there is one.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Where the material comes from.
+    pub origin: Origin,
+    /// How often an imported key protected data elsewhere, as far as is
+    /// known: it counts against the limit of the algorithm.
+    pub uses_elsewhere: u64,
+}
+
+impl NewVersion {
+    /// A version generated here, with no public half, in use at once.
+    #[must_use]
+    pub const fn generated() -> Self {
+        Self {
+            activate_at: None,
+            public_spki: None,
+            fingerprint: None,
+            origin: Origin::Generated,
+            uses_elsewhere: 0,
+        }
+    }
+}
+
+impl Version {
+    /// A version before its activation; the key activates it.
+    pub(crate) fn waiting(number: VersionNumber, new: NewVersion, now: UnixSeconds) -> Self {
+        Self {
+            number,
+            state: KeyState::PreActivation,
+            created_at: now,
+            activate_at: new.activate_at.unwrap_or(now),
+            activated_at: None,
+            suspended_at: None,
+            deactivated_at: None,
+            compromised_at: None,
+            compromise_occurred_at: None,
+            destroy_at: None,
+            destroyed_at: None,
+            revocation: None,
+            recovery_grant: None,
+            uses_reserved: new.uses_elsewhere,
+            public_spki: new.public_spki,
+            fingerprint: new.fingerprint,
+            origin: new.origin,
+        }
+    }
+
+    /// Whether its destruction is scheduled and can still be taken back.
+    #[must_use]
+    pub const fn is_pending_destruction(&self) -> bool {
+        self.destroy_at.is_some()
+    }
+
+    /// Whether it was destroyed, or will be, as a key that others may know.
+    #[must_use]
+    pub const fn is_compromised(&self) -> bool {
+        self.compromised_at.is_some()
+    }
+
+    /// Checks that the state and the dates agree.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let holds = match self.state {
+            KeyState::PreActivation => self.activated_at.is_none() && self.deactivated_at.is_none(),
+            KeyState::Active => self.activated_at.is_some() && self.deactivated_at.is_none(),
+            KeyState::Suspended => true,
+            KeyState::Deactivated => self.deactivated_at.is_some(),
+            KeyState::Compromised => self.compromised_at.is_some(),
+            KeyState::Destroyed => self.destroyed_at.is_some() && self.destroy_at.is_none(),
+        };
+        let is = |state: KeyState| self.state == state;
+        if !holds {
+            return Err("a version's state and dates disagree");
+        }
+        if is(KeyState::Suspended) != self.suspended_at.is_some() {
+            return Err("a version is suspended without a date, or has one and is not");
+        }
+        if self.destroyed_at.is_some() && !is(KeyState::Destroyed) {
+            return Err("a destroyed version is back");
+        }
+        if self.compromised_at.is_some() && !is(KeyState::Compromised) && !is(KeyState::Destroyed) {
+            return Err("a compromised version is back");
+        }
+        if self.recovery_grant.is_some() && !is(KeyState::Compromised) {
+            return Err("a recovery grant on a version that is not compromised");
+        }
+        Ok(())
+    }
+}
