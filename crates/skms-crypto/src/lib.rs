@@ -18,6 +18,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod algorithm;
+#[allow(unsafe_code)]
+mod awslc;
 pub mod error;
 pub mod hash;
 pub mod passphrase;

@@ -1,0 +1,79 @@
+//! Password-based key derivation as PKCS#8 files use it.
+
+use aws_lc_sys as sys;
+
+use crate::error::{Error, Result};
+use crate::secret::SecretBytes;
+
+use super::md::Digest;
+use super::pkey::ok;
+
+/// Most memory that scrypt may use, in bytes: what the file asks for must fit.
+const SCRYPT_MEMORY: usize = 256 << 20;
+
+/// PBKDF2 with HMAC (RFC 8018, section 5.2).
+///
+/// # Errors
+/// [`Error::Library`].
+pub(crate) fn pbkdf2(
+    digest: Digest,
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+    length: usize,
+) -> Result<SecretBytes> {
+    SecretBytes::try_with_len(length, |out| {
+        // SAFETY: every pointer and length describes its slice.
+        let done = ok(unsafe {
+            sys::PKCS5_PBKDF2_HMAC(
+                password.as_ptr().cast(),
+                password.len(),
+                salt.as_ptr(),
+                salt.len(),
+                iterations,
+                digest.as_ptr(),
+                out.len(),
+                out.as_mut_ptr(),
+            )
+        });
+        if done {
+            Ok(())
+        } else {
+            Err(Error::Library("PBKDF2"))
+        }
+    })
+}
+
+/// scrypt (RFC 7914), at most 256 MiB.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for parameters out of range or too large.
+pub(crate) fn scrypt(
+    password: &[u8],
+    salt: &[u8],
+    (n, r, p): (u64, u64, u64),
+    length: usize,
+) -> Result<SecretBytes> {
+    SecretBytes::try_with_len(length, |out| {
+        // SAFETY: every pointer and length describes its slice.
+        let done = ok(unsafe {
+            sys::EVP_PBE_scrypt(
+                password.as_ptr().cast(),
+                password.len(),
+                salt.as_ptr(),
+                salt.len(),
+                n,
+                r,
+                p,
+                SCRYPT_MEMORY,
+                out.as_mut_ptr(),
+                out.len(),
+            )
+        });
+        if done {
+            Ok(())
+        } else {
+            Err(Error::InvalidOption("scrypt parameters too large"))
+        }
+    })
+}
