@@ -1,0 +1,84 @@
+//! Replays every fuzzing corpus on stable: each file as it is, cut short and
+//! with bits flipped. The same functions run under libFuzzer by
+//! `cargo xtask fuzz`.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+type Parser = fn(&[u8]);
+
+/// A folder in `fuzz/corpus/` and the parser that its files are for.
+const TARGETS: &[(&str, Parser)] = &[
+    ("wire_base64", skms_wire::fuzzing::base64),
+    ("wire_ciphertext", skms_wire::fuzzing::ciphertext),
+    ("wire_moment", skms_wire::fuzzing::moment),
+    ("wire_native_request", skms_wire::fuzzing::native_request),
+];
+
+/// How many cut and how many flipped forms of a file are tried: enough to
+/// reach the branches between its fields, few enough for slow parsers.
+const VARIANTS: usize = 24;
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
+}
+
+/// The file itself, then variants that are spread evenly over its length.
+fn variants(data: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![data.to_vec()];
+    let step = (data.len() / VARIANTS).max(1);
+    for place in (0..data.len()).step_by(step) {
+        all.push(data[..place].to_vec());
+        let mut flipped = data.to_vec();
+        flipped[place] ^= 1 << (place % 8);
+        all.push(flipped);
+    }
+    all
+}
+
+fn replay(target: &str, parser: Parser) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut files = 0;
+    for entry in fs::read_dir(corpus().join(target)).unwrap() {
+        let path = entry.unwrap().path();
+        files += 1;
+        for (number, data) in variants(&fs::read(&path).unwrap()).iter().enumerate() {
+            if catch_unwind(AssertUnwindSafe(|| parser(data))).is_err() {
+                failures.push(format!("{}, variant {number}", path.display()));
+            }
+        }
+    }
+    assert!(files > 0, "{target} has no corpus");
+    failures
+}
+
+#[test]
+fn no_input_makes_a_parser_panic() {
+    let failures: Vec<String> = TARGETS
+        .iter()
+        .flat_map(|(target, parser)| replay(target, *parser))
+        .collect();
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn every_corpus_has_a_parser_and_every_parser_a_corpus() {
+    let folders: BTreeSet<String> = fs::read_dir(corpus())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(folders, targets);
+}
+
+#[test]
+fn a_panic_is_noticed() {
+    fn fails_on_a_cut_file(data: &[u8]) {
+        assert!(data.len() > 3, "cut");
+    }
+    assert!(!replay("wire_ciphertext", fails_on_a_cut_file).is_empty());
+}
