@@ -6,28 +6,24 @@ use std::time::Instant;
 use crate::command::{cargo, root, run, say};
 use crate::{Result, machine, test_run, tidy, tools};
 
-/// A check and its name.
-type Step = (&'static str, fn() -> Result);
-
 /// Everything, the quick checks first and the tests last, so that the tests'
 /// count is the last line.
 ///
 /// # Errors
 /// The first check that failed.
 pub fn ci() -> Result {
-    let steps: [Step; 5] = [
-        ("fmt", format),
-        ("tidy", tidy::run),
-        ("clippy", clippy),
-        ("deny", deny),
-        ("test", || test_run::test(&[])),
-    ];
     machine::provide(machine::FOR_TESTS)?;
-    for (name, step) in steps {
-        let start = Instant::now();
-        step()?;
-        say(&format!("{name}: {} s", start.elapsed().as_secs()));
-    }
+    timed("fmt", format)?;
+    timed("tidy", tidy::run)?;
+    timed("deny", deny)?;
+    timed("clippy", clippy)?;
+    test_run::test(&[])
+}
+
+fn timed(name: &str, check: fn() -> Result) -> Result {
+    let start = Instant::now();
+    check()?;
+    say(&format!("{name}: {} s", start.elapsed().as_secs()));
     Ok(())
 }
 

@@ -22,3 +22,15 @@ pub mod tools;
 
 /// What every chore returns: nothing, or the reason in words.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A failure whose reason has been printed already, where it belongs.
+#[derive(Debug)]
+pub struct Told;
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("failed, as told above")
+    }
+}
+
+impl std::error::Error for Told {}

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::command::{Output, cargo, colour, run, say, watch};
 use crate::count::Count;
-use crate::{Result, machine, tools};
+use crate::{Result, Told, machine, tools};
 
 /// Runs all tests, or with arguments those that the test runner makes of them,
 /// after installing what they need. Prints one closing line with the sum.
@@ -113,6 +113,7 @@ impl Runner {
     }
 }
 
+/// What ran so far.
 #[derive(Default)]
 struct Tests {
     sum: Count,
@@ -139,20 +140,23 @@ impl Tests {
         Ok(())
     }
 
-    /// Prints the sum alone on the last line, and fails if anything failed or
+    /// Prints the sum, alone on the last line; fails if anything failed or
     /// nothing ran.
     fn close(self) -> Result {
+        let Count { passed, failed, .. } = self.sum;
+        let reason = match self.unexplained {
+            Some(reason) => Some(reason),
+            None if failed > 0 => Some(format!("{failed} tests failed")),
+            None if passed == 0 => Some("no test ran".to_owned()),
+            None => None,
+        };
+        if let Some(reason) = &reason {
+            say(reason);
+        }
         println!("{}", self.sum);
-        match (self.unexplained, self.sum) {
-            (Some(reason), _) => Err(reason.into()),
-            (
-                None,
-                Count {
-                    failed: 0, passed, ..
-                },
-            ) if passed > 0 => Ok(()),
-            (None, Count { failed: 0, .. }) => Err("no test ran".into()),
-            (None, Count { failed, .. }) => Err(format!("{failed} tests failed").into()),
+        match reason {
+            Some(_) => Err(Told.into()),
+            None => Ok(()),
         }
     }
 }
