@@ -18,21 +18,37 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod algorithm;
+mod asymmetric;
 #[allow(unsafe_code)]
 mod awslc;
+pub mod byok;
 pub mod error;
+pub mod formats;
 pub mod hash;
+#[allow(unsafe_code)]
+pub mod locked;
+pub mod material;
+pub mod open;
+pub mod options;
 pub mod passphrase;
+pub mod public;
 pub mod rand;
 pub mod rest;
 pub mod sealbox;
 pub mod secret;
+pub mod selftest;
 pub mod shamir;
 pub mod symmetric;
 pub mod uses;
 
 pub use algorithm::{Algorithm, Family, Row};
 pub use error::{Error, Result};
+pub use formats::Format;
 pub use hash::{Hash, Hasher};
+pub use material::KeyMaterial;
+pub use open::{
+    EcdsaEncoding, EncryptOptions, Message, OpenKey, SignOptions, SignatureScheme, WrapMode,
+};
+pub use public::PublicKey;
 pub use secret::{SecretArray, SecretBytes, SecretText, ct_eq};
 pub use uses::{Use, Uses};

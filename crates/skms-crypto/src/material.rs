@@ -1,0 +1,142 @@
+//! Key material: generated, imported, exported, recorded.
+
+use crate::algorithm::Algorithm;
+use crate::asymmetric::Private;
+use crate::error::{Error, Result};
+use crate::formats::{self, Format, Imported};
+use crate::public::PublicKey;
+use crate::secret::SecretBytes;
+use crate::symmetric;
+
+/// The secret part of a key, with its algorithm; what the store seals.
+///
+/// It holds one canonical encoding: symmetric keys raw; RSA, EC, Ed25519 and
+/// X25519 as PKCS#8; ffdhe the exponent at the prime's length; ML-KEM, ML-DSA
+/// and X-Wing the seed (the expanded key where no seed is known); SLH-DSA its
+/// private key. To use it, [open](crate::open::OpenKey::open) it.
+pub struct KeyMaterial {
+    algorithm: Algorithm,
+    record: SecretBytes,
+}
+
+impl core::fmt::Debug for KeyMaterial {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "KeyMaterial({}, <redacted>)", self.algorithm)
+    }
+}
+
+impl KeyMaterial {
+    /// Generates a key.
+    ///
+    /// # Errors
+    /// [`Error::Library`] when there is no randomness; [`Error::SelfTest`].
+    pub fn generate(algorithm: Algorithm) -> Result<Self> {
+        let record = if algorithm.is_symmetric() {
+            symmetric::generate(algorithm)?
+        } else {
+            formats::to_record(&Private::generate(algorithm)?)?
+        };
+        Ok(Self { algorithm, record })
+    }
+
+    /// Takes back what [`KeyMaterial::to_record`] gave. Records are sealed by
+    /// the store, so the slow checks of an import are not repeated.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], [`Error::InvalidKey`], [`Error::WrongAlgorithm`].
+    pub fn from_record(algorithm: Algorithm, record: &[u8]) -> Result<Self> {
+        if algorithm.is_symmetric() {
+            symmetric::check_length(algorithm, record.len())?;
+        } else {
+            formats::from_record(algorithm, record)?;
+        }
+        Ok(Self {
+            algorithm,
+            record: SecretBytes::new(record.to_vec()),
+        })
+    }
+
+    /// The canonical encoding, for the store.
+    #[must_use]
+    pub fn to_record(&self) -> SecretBytes {
+        self.record.duplicate()
+    }
+
+    pub(crate) fn record(&self) -> &SecretBytes {
+        &self.record
+    }
+
+    /// The key's algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn private(&self) -> Result<Private> {
+        formats::from_record(self.algorithm, self.record.expose())
+    }
+
+    /// The public half; `None` for symmetric keys.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn public_key(&self) -> Result<Option<PublicKey>> {
+        if self.algorithm.is_symmetric() {
+            return Ok(None);
+        }
+        let raw = self.private()?.public_raw()?;
+        PublicKey::from_raw(self.algorithm, &raw).map(Some)
+    }
+
+    /// Reads a key that came from elsewhere. Every check is made: RSA sizes,
+    /// primality and CRT values; curve membership; public keys are computed
+    /// anew and compared (Ed25519 too); exponents in range; ML-KEM's H(ek),
+    /// modulus and seed agreement; ML-DSA's and SLH-DSA's inner consistency.
+    ///
+    /// `expect` is the algorithm it must have; raw and most symmetric keys
+    /// need it. `passphrase` opens encrypted PKCS#8 and is otherwise unused.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], [`Error::InvalidKey`], [`Error::WeakKey`],
+    /// [`Error::UnknownAlgorithm`], [`Error::WrongAlgorithm`],
+    /// [`Error::InvalidLength`], [`Error::RefusedByPolicy`] for obsolete key
+    /// encryption; [`Error::Decrypt`] for a wrong passphrase.
+    pub fn import(
+        bytes: &[u8],
+        format: Format,
+        expect: Option<Algorithm>,
+        passphrase: Option<&[u8]>,
+    ) -> Result<Self> {
+        let key = match formats::import_private(bytes, format, expect, passphrase)? {
+            Imported::Private(private) => Self {
+                algorithm: private.algorithm(),
+                record: formats::to_record(&private)?,
+            },
+            Imported::Symmetric(algorithm, record) => {
+                symmetric::check_length(algorithm, record.len())?;
+                Self { algorithm, record }
+            }
+        };
+        match expect {
+            Some(expected) if expected != key.algorithm => Err(Error::WrongAlgorithm {
+                expected,
+                found: key.algorithm,
+            }),
+            _ => Ok(key),
+        }
+    }
+
+    /// Writes the key for another system. With a passphrase, PKCS#8 is
+    /// encrypted (PBES2: PBKDF2-HMAC-SHA-256 and AES-256-CBC); other formats
+    /// cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a format the algorithm does not have;
+    /// [`Error::InvalidOption`].
+    pub fn export(&self, format: Format, passphrase: Option<&[u8]>) -> Result<SecretBytes> {
+        if self.algorithm.is_symmetric() {
+            return formats::export_symmetric(self.algorithm, &self.record, format, passphrase);
+        }
+        formats::export_private(&self.private()?, format, passphrase)
+    }
+}
