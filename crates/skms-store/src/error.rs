@@ -115,6 +115,10 @@ pub enum Error {
         /// Records found.
         found: u64,
     },
+    /// An attack: a head is older than one already seen, or does not belong
+    /// with the others.
+    #[error("a sealed head was replaced by an older one: the database was changed from outside")]
+    HeadReplayed,
     /// An attack or a failing disk: the header with the seals and wrapped
     /// keys is not the one last written.
     #[error("the header was altered or replaced by an older one")]
@@ -152,6 +156,13 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// Another process rotated the keys; this one has to read them again.
+    /// Callers of the sealed layer see it only when that failed.
+    #[error("the storage keys were rotated elsewhere")]
+    StaleKeys,
+    /// The caller's: the store was sealed, and its keys erased.
+    #[error("the store is sealed")]
+    Sealed,
     /// The caller's mistake: this passphrase opens no seal.
     #[error("wrong passphrase")]
     WrongPassphrase,

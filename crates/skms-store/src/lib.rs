@@ -24,12 +24,15 @@
 
 pub mod durability;
 pub mod error;
+pub mod file_journal;
 mod hex;
 pub mod journal;
+pub mod sealed;
 pub mod sqlite;
 pub mod store;
 
 pub use error::{Conflict, Error, Result};
 pub use journal::{Entry, Journal, Stored, Ticket};
+pub use sealed::{Change, NewSeal, SealInput, Sealed, SealedStore};
 pub use sqlite::SqliteStore;
 pub use store::{Kind, RecordId, Store};

@@ -1,0 +1,352 @@
+//! The sealed layer: records in, sealed rows out, over any [`Store`].
+//!
+//! ```text
+//! seals ─ each protects the private half of its own X-Wing key pair
+//!   └ root key, wrapped to every seal's public half
+//!       └ keyring of storage keys (terms), index key, head key
+//!           └ HKDF per record → AES-256-GCM-SIV
+//! ```
+//!
+//! [`SealedStore::init`] makes a store, [`Sealed`] opens one, and
+//! [`SealedStore`] is what the engine works with.
+
+mod check;
+pub(crate) mod codec;
+mod commit;
+pub(crate) mod header;
+mod heads;
+mod init;
+pub mod key_file;
+mod keyring;
+mod outbox;
+mod place;
+mod rotate;
+mod seals;
+mod slot;
+mod status;
+mod unseal;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use skms_crypto::rest::RecordKey;
+use tokio::sync::oneshot;
+
+pub use check::Report;
+pub use commit::{Change, Committed};
+pub use init::Initialised;
+pub use keyring::TermNumber;
+pub use outbox::{JournalPosition, OutboxEvent, Pending, Recovered};
+pub use place::{NAME_MAX, RECORD_MAX, Record, SYSTEM};
+pub use rotate::{Resealed, SealId};
+pub use seals::{InitialShares, NewSeal, PASSPHRASE_MIN, SecretShare};
+pub use status::{SealInfo, SealKind, Status, TermStatus};
+pub use unseal::{Progress, SealInput, Sealed};
+
+use crate::error::{Error, Result};
+use crate::file_journal::SegmentKeys;
+use crate::store::{Forgotten, Kind, RecordId, Row, Store};
+use check::Checked;
+use header::Public;
+use keyring::Keyring;
+use slot::Slot;
+
+/// An open store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct SealedStore(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    install: [u8; 16],
+    /// `None` once sealed.
+    keys: RwLock<Option<Arc<Keyring>>>,
+    /// Root keys that may open the header, the newest last. More than one
+    /// only while a rotation's outcome is not known.
+    roots: Mutex<Vec<Arc<Slot>>>,
+    /// The header's public part as last read or written.
+    public: RwLock<Arc<Public>>,
+    /// One change of the header at a time.
+    changing: tokio::sync::Mutex<()>,
+    seen: Mutex<HeadsSeen>,
+    outbox: Mutex<outbox::Waiting>,
+    reseal: tokio::sync::Mutex<rotate::Cursor>,
+}
+
+/// The newest heads this process has seen; older ones are refused.
+struct HeadsSeen {
+    commits: u64,
+    revisions: Vec<u64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics half-way through a change of what these guard.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs slow work on a thread of its own, so that no runtime waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, answer) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("skms-store-work".to_owned())
+        .spawn(move || {
+            // The asker may be gone.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| Error::io("thread", error))?;
+    answer.await.map_err(|_| Error::Closed)?
+}
+
+impl std::fmt::Debug for SealedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedStore")
+            .field("install", &RecordId(self.0.install))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn keyring(&self) -> Result<Arc<Keyring>> {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(Error::Sealed)
+    }
+
+    fn replace_keyring(&self, make: impl FnOnce(&Keyring) -> Keyring) -> Result<()> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let known = keys.as_ref().ok_or(Error::Sealed)?;
+        *keys = Some(Arc::new(make(known)));
+        Ok(())
+    }
+
+    fn public(&self) -> Arc<Public> {
+        Arc::clone(&self.public.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SealedStore {
+    fn opened(store: Arc<dyn Store>, root: Slot, checked: Checked) -> Self {
+        let Checked {
+            public,
+            keyring,
+            top,
+            revisions,
+            outbox,
+        } = checked;
+        Self(Arc::new(Inner {
+            store,
+            install: keyring.install,
+            keys: RwLock::new(Some(Arc::new(keyring))),
+            roots: Mutex::new(vec![Arc::new(root)]),
+            public: RwLock::new(Arc::new(public)),
+            changing: tokio::sync::Mutex::default(),
+            seen: Mutex::new(HeadsSeen {
+                commits: top.commits,
+                revisions,
+            }),
+            outbox: Mutex::new(outbox::Waiting {
+                floors: outbox
+                    .into_iter()
+                    .map(|id| (id, top.journal_floor))
+                    .collect::<HashMap<_, _>>(),
+                floor: top.journal_floor,
+                durable: top.journal_durable,
+            }),
+            reseal: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The install's id: 128 random bits, not secret, part of every seal.
+    #[must_use]
+    pub fn install(&self) -> [u8; 16] {
+        self.0.install
+    }
+
+    /// The store beneath.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// Erases the keys from memory. Commits under way may still finish;
+    /// everything after returns [`Error::Sealed`].
+    pub fn seal(&self) {
+        self.0
+            .keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        lock(&self.0.roots).clear();
+    }
+
+    /// Whether the keys are gone.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.0.keyring().is_err()
+    }
+
+    /// The record with this id in this namespace. One of another namespace
+    /// looks absent.
+    ///
+    /// # Errors
+    /// [`Error::Altered`] when it does not open, [`Error::Sealed`], and the
+    /// backend's.
+    pub async fn get(
+        &self,
+        namespace: [u8; 16],
+        kind: Kind,
+        id: RecordId,
+    ) -> Result<Option<Record>> {
+        let keyring = self.0.keyring()?;
+        match self.0.store.get(kind, id).await? {
+            Some(row) if (row.kind, row.id) != (kind, id) => Err(Error::Altered { kind, id }),
+            Some(row) => self.open_in(keyring, namespace, &row).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The record with this name in this namespace.
+    ///
+    /// # Errors
+    /// As [`SealedStore::get`].
+    pub async fn find(
+        &self,
+        namespace: [u8; 16],
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<Record>> {
+        let keyring = self.0.keyring()?;
+        let entry = place::index(&keyring, namespace, kind, name);
+        let Some(row) = self.0.store.find(kind, entry).await? else {
+            return Ok(None);
+        };
+        let record = self.open_in(keyring, namespace, &row).await?;
+        match record {
+            Some(record) if record.name.as_deref() == Some(name) => Ok(Some(record)),
+            _ => Err(Error::Altered { kind, id: row.id }),
+        }
+    }
+
+    /// Records of a kind in one namespace, in order of id, after `after`, at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// As [`SealedStore::get`].
+    pub async fn scan(
+        &self,
+        namespace: [u8; 16],
+        kind: Kind,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Record>> {
+        let keyring = self.0.keyring()?;
+        let scope = place::scope(&keyring, namespace, kind)?;
+        let rows = self.0.store.scan(kind, Some(scope), after, limit).await?;
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (found, record) = self.open_any(&keyring, &row).await?;
+            if found != namespace {
+                return Err(Error::Altered { kind, id: row.id });
+            }
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// Records of a kind in all namespaces, each with its namespace, in order
+    /// of id, after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`SealedStore::get`].
+    pub async fn scan_all(
+        &self,
+        kind: Kind,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<([u8; 16], Record)>> {
+        let keyring = self.0.keyring()?;
+        let rows = self.0.store.scan(kind, None, after, limit).await?;
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            records.push(self.open_any(&keyring, &row).await?);
+        }
+        Ok(records)
+    }
+
+    /// Opens every record and compares all of them with the heads, in one
+    /// consistent view, while writing goes on.
+    ///
+    /// # Errors
+    /// Only what kept it from looking; what it found is in the report.
+    pub async fn verify(&self) -> Result<Report> {
+        // No key may come or go between taking the keys and the view.
+        let (keyring, mut snapshot) = {
+            let _unchanged = self.0.changing.lock().await;
+            (self.0.keyring()?, self.0.store.snapshot().await?)
+        };
+        check::verify(snapshot.as_mut(), &keyring).await
+    }
+
+    /// Overwrites what replaced and deleted records left behind, as far as
+    /// the backend can.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn forget(&self) -> Result<Forgotten> {
+        self.0.store.forget().await
+    }
+
+    async fn open_in(
+        &self,
+        keyring: Arc<Keyring>,
+        namespace: [u8; 16],
+        row: &Row,
+    ) -> Result<Option<Record>> {
+        // Before opening, so that another tenant's record costs the same as
+        // none at all.
+        if place::namespace(&keyring, row)? != namespace {
+            return Ok(None);
+        }
+        self.open_any(&keyring, row)
+            .await
+            .map(|(_, record)| Some(record))
+    }
+
+    async fn open_any(&self, keyring: &Keyring, row: &Row) -> Result<([u8; 16], Record)> {
+        let newer = place::term(row).is_some_and(|term| term > keyring.current);
+        if newer && !self.0.keyring()?.knows(place::term(row).unwrap_or_default()) {
+            // Another process may have rotated; if not, the row is not ours.
+            self.refresh().await?;
+        }
+        if newer {
+            return place::open_any(&*self.0.keyring()?, row);
+        }
+        place::open_any(keyring, row)
+    }
+
+    /// The keys of journal segments, for [`crate::file_journal`].
+    #[must_use]
+    pub fn journal_keys(&self) -> Arc<dyn SegmentKeys> {
+        Arc::new(self.clone())
+    }
+}
+
+impl SegmentKeys for SealedStore {
+    fn install(&self) -> [u8; 16] {
+        self.0.install
+    }
+
+    fn current_term(&self) -> Result<TermNumber> {
+        Ok(self.0.keyring()?.current)
+    }
+
+    fn segment_key(&self, term: TermNumber, segment: u64, salt: &[u8; 32]) -> Result<RecordKey> {
+        self.0
+            .keyring()?
+            .segment_key(term, &[b"skms segment", &segment.to_be_bytes(), salt])
+            .ok_or(Error::StaleKeys)?
+    }
+}

@@ -1,0 +1,245 @@
+//! From a sealed store to an open one, secret by secret.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use skms_crypto::SecretArray;
+use skms_crypto::SecretBytes;
+use skms_crypto::secret::SecretText;
+use skms_crypto::shamir::{self, Share};
+
+use super::check::{self, Checked};
+use super::header::{self, Header, Protection};
+use super::seals;
+use super::slot::Slot;
+use super::status::{SealInfo, seal_infos};
+use super::{SealedStore, blocking};
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// What an operator gives to unseal.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SealInput {
+    /// A passphrase.
+    Passphrase(SecretBytes),
+    /// One share's text.
+    Share(SecretText),
+    /// The key in a key file.
+    KeyFile(SecretArray<32>),
+}
+
+/// What giving it led to.
+#[derive(Debug)]
+#[must_use]
+pub enum Progress {
+    /// More shares are needed.
+    Waiting {
+        /// Shares given so far.
+        have: u8,
+        /// Shares needed.
+        need: u8,
+    },
+    /// Open.
+    Unsealed(SealedStore),
+}
+
+/// A store whose keys are not in memory.
+pub struct Sealed {
+    store: Arc<dyn Store>,
+    shares: Mutex<Vec<Share>>,
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealed").finish_non_exhaustive()
+    }
+}
+
+async fn load(store: &dyn Store) -> Result<(Header, Vec<u8>)> {
+    match store.meta(header::NAME).await? {
+        Some(meta) => Ok((Header::parse(&meta.bytes)?, meta.bytes)),
+        // Rows without a header: removed, not missing from the start.
+        None if store.snapshot().await?.next(1).await?.is_empty() => Err(Error::NotInitialised),
+        None => Err(Error::HeaderAltered),
+    }
+}
+
+impl Sealed {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`Error::NotInitialised`], [`Error::Newer`], [`Error::HeaderAltered`],
+    /// [`Error::Malformed`].
+    pub async fn open(store: Arc<dyn Store>) -> Result<Self> {
+        load(store.as_ref()).await?;
+        Ok(Self {
+            store,
+            shares: Mutex::default(),
+        })
+    }
+
+    /// The store beneath.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The install's id; not secret, and not yet vouched for.
+    ///
+    /// # Errors
+    /// As [`Sealed::open`].
+    pub async fn install(&self) -> Result<[u8; 16]> {
+        Ok(load(self.store.as_ref()).await?.0.install)
+    }
+
+    /// The seals, so that an operator knows what to bring; not yet vouched
+    /// for.
+    ///
+    /// # Errors
+    /// As [`Sealed::open`].
+    pub async fn seals(&self) -> Result<Vec<SealInfo>> {
+        let (header, _) = load(self.store.as_ref()).await?;
+        Ok(seal_infos(&header.public))
+    }
+
+    /// Shares given so far and needed, when any were given.
+    #[must_use]
+    pub fn shares(&self) -> Option<(u8, u8)> {
+        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.first().map(|first| (count(&shares), first.threshold()))
+    }
+
+    /// Forgets the shares given so far.
+    pub fn forget_shares(&self) {
+        self.shares
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Tries a secret. A wrong one changes nothing. A right one opens the
+    /// store after every row was checked against the heads.
+    ///
+    /// # Errors
+    /// [`Error::WrongPassphrase`], [`Error::WrongKeyFile`],
+    /// [`Error::WrongShares`], [`Error::DuplicateShare`],
+    /// [`Error::ForeignShare`], [`Error::NoSuchSeal`]; then what the check
+    /// found: [`Error::HeaderAltered`], [`Error::HeadMismatch`],
+    /// [`Error::Altered`].
+    pub async fn submit(&self, input: SealInput) -> Result<Progress> {
+        let (header, _) = load(self.store.as_ref()).await?;
+        let root = match input {
+            SealInput::Passphrase(passphrase) => {
+                let header = header.clone();
+                blocking(move || try_passphrase(&header, &passphrase)).await?
+            }
+            SealInput::KeyFile(key) => try_key_file(&header, &key)?,
+            SealInput::Share(text) => match self.try_share(&header, &text)? {
+                Ok(root) => root,
+                Err(waiting) => return Ok(waiting),
+            },
+        };
+        // Read again with the rows, in one consistent view.
+        let checked: Checked = check::check(self.store.as_ref(), &root).await?;
+        self.forget_shares();
+        Ok(Progress::Unsealed(SealedStore::opened(
+            Arc::clone(&self.store),
+            root,
+            checked,
+        )))
+    }
+
+    fn try_share(
+        &self,
+        header: &Header,
+        text: &SecretText,
+    ) -> Result<std::result::Result<Slot, Progress>> {
+        let share = Share::from_text(text.expose())?;
+        let entry = header
+            .public
+            .seals
+            .iter()
+            .find(|entry| matches!(&entry.protection, Protection::Shamir { set, .. } if set.0 == share.set()));
+        let Some(entry) = entry else {
+            let any = header
+                .public
+                .seals
+                .iter()
+                .any(|entry| matches!(entry.protection, Protection::Shamir { .. }));
+            return Err(if any {
+                Error::ForeignShare
+            } else {
+                Error::NoSuchSeal("Shamir")
+            });
+        };
+        let Protection::Shamir { threshold: need, .. } = entry.protection else {
+            return Err(Error::ForeignShare);
+        };
+        if share.threshold() != need {
+            return Err(Error::ForeignShare);
+        }
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.iter().any(|known| known.set() != share.set()) {
+            // Two Shamir seals: the ceremony begins again with the other.
+            shares.clear();
+        }
+        if shares.iter().any(|known| known.index() == share.index()) {
+            return Err(Error::DuplicateShare {
+                index: share.index(),
+            });
+        }
+        shares.push(share);
+        let have = count(&shares);
+        if have < need {
+            return Ok(Err(Progress::Waiting { have, need }));
+        }
+        let secret = shamir::combine(&shares);
+        shares.clear();
+        drop(shares);
+        let secret = secret.map_err(|_| Error::WrongShares)?;
+        let secret = SecretArray::from_slice(secret.expose()).map_err(|_| Error::WrongShares)?;
+        seals::open(entry, &header.install, header.public.root_version, &secret)?
+            .map(Ok)
+            .ok_or(Error::WrongShares)
+    }
+}
+
+fn count(shares: &[Share]) -> u8 {
+    u8::try_from(shares.len()).unwrap_or(u8::MAX)
+}
+
+fn try_passphrase(header: &Header, passphrase: &SecretBytes) -> Result<Slot> {
+    let mut any = false;
+    for entry in &header.public.seals {
+        if let Some(secret) = seals::passphrase_secret(&entry.protection, passphrase)? {
+            any = true;
+            let version = header.public.root_version;
+            if let Some(root) = seals::open(entry, &header.install, version, &secret)? {
+                return Ok(root);
+            }
+        }
+    }
+    Err(if any {
+        Error::WrongPassphrase
+    } else {
+        Error::NoSuchSeal("passphrase")
+    })
+}
+
+fn try_key_file(header: &Header, key: &SecretArray<32>) -> Result<Slot> {
+    let mut any = false;
+    for entry in &header.public.seals {
+        if entry.protection == Protection::KeyFile {
+            any = true;
+            let version = header.public.root_version;
+            if let Some(root) = seals::open(entry, &header.install, version, key)? {
+                return Ok(root);
+            }
+        }
+    }
+    Err(if any {
+        Error::WrongKeyFile
+    } else {
+        Error::NoSuchSeal("key-file")
+    })
+}
