@@ -10,6 +10,8 @@ pub(crate) mod bignum;
 pub(crate) mod dh;
 pub(crate) mod ec;
 pub(crate) mod kdf;
+#[cfg(feature = "known-answers")]
+pub(crate) mod known;
 pub(crate) mod md;
 pub(crate) mod pkey;
 pub(crate) mod rsa;

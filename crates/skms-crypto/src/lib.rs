@@ -33,6 +33,8 @@ pub mod options;
 pub mod passphrase;
 pub mod public;
 pub mod rand;
+#[cfg(feature = "known-answers")]
+pub mod raw;
 pub mod rest;
 pub mod sealbox;
 pub mod secret;
