@@ -66,8 +66,9 @@ fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_LEN {
         return Cow::Borrowed(text);
     }
-    let end = text.floor_char_boundary(MAX_TEXT_LEN - CUT.len_utf8());
-    let mut cut = text.get(..end).unwrap_or_default().to_owned();
+    let room = MAX_TEXT_LEN - CUT.len_utf8();
+    let end = (0..=room).rev().find(|&at| text.is_char_boundary(at));
+    let mut cut = text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned();
     cut.push(CUT);
     Cow::Owned(cut)
 }

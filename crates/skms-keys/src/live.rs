@@ -207,11 +207,16 @@ pub struct InFlight<L: Deref<Target = Live>> {
 
 impl<L: Deref<Target = Live>> InFlight<L> {
     fn enter(live: L, class: OperationClass, now: UnixSeconds) -> Option<Self> {
+        // A first look keeps those who will be refused off the count, or a
+        // crowd of them would hold up a drain.
+        if !live.allows(class) || !live.window(class).contains(now) {
+            return None;
+        }
         let word = live
             .word
             .fetch_add(1 << count_shift(class), Ordering::AcqRel);
-        // Counted first and asked afterwards: a refused use is dropped here
-        // and leaves like any other.
+        // Counted first and asked then: whoever lost a race against a flip
+        // is dropped here and leaves like any other.
         let entered = Self { live, class };
         let allowed = word & allowed_bit(class) != 0 && entered.live.window(class).contains(now);
         allowed.then_some(entered)

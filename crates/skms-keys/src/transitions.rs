@@ -123,6 +123,10 @@ use KeyState::{Active, Compromised, Deactivated, Destroyed, PreActivation, Suspe
 /// get through wherever a version can be used or soon will be; a revoked key
 /// must not come into use later by its date; and a compromise found after the
 /// destruction is recorded (section 7.6 asks for that in words).
+///
+/// Which way a version leaves the suspended state is for its dates to say,
+/// and [`crate::Key::resume`] asks them: one that was never active waits
+/// again, one that was deactivated or replaced does not come back into use.
 pub const TABLE: &[Row] = &[
     row(PreActivation, Event::Destroy, Destroyed, 2),
     row(PreActivation, Event::Compromise, Compromised, 3),
