@@ -143,7 +143,9 @@ impl Version {
             number,
             state: KeyState::PreActivation,
             created_at: now,
-            activate_at: new.activate_at.unwrap_or(now),
+            // A date that is past means at once: no version was in use before
+            // it was made.
+            activate_at: new.activate_at.map_or(now, |at| at.max(now)),
             activated_at: None,
             suspended_at: None,
             deactivated_at: None,

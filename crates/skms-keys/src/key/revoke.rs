@@ -31,8 +31,9 @@ impl Key {
     /// revocations of a version the worst is in force, whatever their order.
     /// A compromise outdoes all, anything outdoes a hold, and otherwise the
     /// first stands. For all versions it takes every one that the reason can
-    /// still change. A destroyed version can be named to record that it was
-    /// compromised.
+    /// still change. Recovery grants end with it, whatever the reason; a new
+    /// one can be given. A destroyed version can be named to record that it
+    /// was compromised.
     ///
     /// # Errors
     /// [`Error::NotARevocation`] for `removeFromCRL`;
@@ -101,6 +102,11 @@ impl Change {
         let named = matches!(versions, Versions::One(_));
         let mut reached = Vec::new();
         for number in self.targets(versions)? {
+            // Whoever stops a key stops what a grant still lets it do.
+            if self.version_mut(number)?.recovery_grant.take().is_some() {
+                reached.push(number);
+                continue;
+            }
             let version = self.version(number)?;
             if version.state == KeyState::Destroyed && !named {
                 continue;

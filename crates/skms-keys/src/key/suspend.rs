@@ -13,11 +13,13 @@ impl Key {
     /// Suspends versions: they do nothing until they are resumed.
     ///
     /// For all versions it takes every one that can be used or soon will be,
-    /// and passes over the rest. A version that is suspended stays so.
+    /// and passes over the rest. A version that is suspended stays so; one
+    /// that is compromised loses its recovery grant.
     ///
     /// # Errors
     /// [`crate::Error::TransitionForbidden`] for one version that is
-    /// compromised or destroyed, [`crate::Error::NothingToDo`] if all are.
+    /// compromised, without a grant, or destroyed;
+    /// [`crate::Error::NothingToDo`] if all are.
     pub fn suspend(&self, versions: Versions, now: UnixSeconds) -> Result<Changed> {
         let mut change = Change::begin(self, now)?;
         change.apply(versions, Event::Suspend, Cause::Requested)?;
