@@ -15,10 +15,12 @@ use crate::{
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// The most statements accepted in one document.
 pub const MAX_STATEMENTS: usize = 256;
-/// The most operators, accesses and brackets accepted in one statement. The
-/// parser builds a tree as deep as a chain of them is long and walks it by
-/// recursion; this keeps every walk within an ordinary thread's stack.
-pub const MAX_STATEMENT_OPERATORS: usize = 500;
+/// The most operators and accesses accepted in one statement. The parser
+/// builds a tree as deep as a chain of them is long and walks it by recursion;
+/// this and [`MAX_NESTING`] keep every walk within an ordinary thread's stack.
+pub const MAX_STATEMENT_OPERATORS: usize = 400;
+/// The deepest nesting of brackets and of `if` accepted.
+pub const MAX_NESTING: usize = 32;
 
 /// One `permit` or `forbid`, ready to be indexed and evaluated.
 pub(crate) struct Statement {
@@ -184,18 +186,12 @@ fn findings<'a>(text: &str, found: impl Iterator<Item = &'a dyn Diagnostic>) -> 
     let mut all: Vec<Finding> = found
         .map(|diagnostic| {
             let label = diagnostic.labels().and_then(|mut labels| labels.next());
-            let message = diagnostic.to_string();
-            // The parser numbers statements by itself; the position says more.
-            let message = match message.strip_prefix("for policy `") {
-                Some(rest) => rest
-                    .split_once("`, ")
-                    .map_or(message.clone(), |(_, said)| said.to_owned()),
-                None => message,
-            };
             let help = diagnostic
                 .help()
                 .map(|help| help.to_string())
                 .or_else(|| label.as_ref().and_then(|l| l.label().map(str::to_owned)));
+            let message = unnumbered(&diagnostic.to_string());
+            let help = help.map(|help| unnumbered(&help));
             Finding {
                 position: label.map(|label| Position::of(text, label.offset())),
                 message,
@@ -208,6 +204,16 @@ fn findings<'a>(text: &str, found: impl Iterator<Item = &'a dyn Diagnostic>) -> 
     all
 }
 
+/// Takes "for policy `policy0`, " out: the parser numbers statements by itself,
+/// and the position says more.
+fn unnumbered(said: &str) -> String {
+    let numbered = said.split_once("for policy `").and_then(|(before, after)| {
+        let (_number, rest) = after.split_once("`, ")?;
+        Some(format!("{before}{rest}"))
+    });
+    numbered.unwrap_or_else(|| said.to_owned())
+}
+
 /// Counts what makes trees deep, before the parser builds one.
 fn within_limits(name: &PolicyName, text: &str) -> Result<()> {
     let over = |what, limit| Error::TooLarge {
@@ -218,17 +224,21 @@ fn within_limits(name: &PolicyName, text: &str) -> Result<()> {
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(over("bytes", MAX_DOCUMENT_BYTES));
     }
-    if deepest(text) > MAX_STATEMENT_OPERATORS {
+    let (operators, nesting) = deepest(text);
+    if operators > MAX_STATEMENT_OPERATORS {
         return Err(over("operators in a statement", MAX_STATEMENT_OPERATORS));
+    }
+    if nesting > MAX_NESTING {
+        return Err(over("levels of nesting", MAX_NESTING));
     }
     Ok(())
 }
 
-/// The operators of the statement that has the most: everything that can be
-/// nested or chained, whether or not it nests here.
-fn deepest(text: &str) -> usize {
-    let mut most = 0usize;
-    let mut count = 0usize;
+/// The operators of the statement that has the most, and the levels of the
+/// one that goes deepest. An `if` counts as open to the statement's end.
+fn deepest(text: &str) -> (usize, usize) {
+    let (mut most, mut deepest) = (0usize, 0usize);
+    let (mut count, mut open, mut ifs) = (0usize, 0usize, 0usize);
     let mut characters = text.chars().peekable();
     let mut word = String::new();
     while let Some(character) = characters.next() {
@@ -237,12 +247,12 @@ fn deepest(text: &str) -> usize {
             continue;
         }
         if word == "if" {
-            count += 1;
+            ifs += 1;
         }
         word.clear();
         match character {
+            // Skips the string: what is inside nests nothing.
             '"' => {
-                // Skips the string: what is inside nests nothing.
                 while let Some(inside) = characters.next() {
                     match inside {
                         '\\' => {
@@ -254,20 +264,19 @@ fn deepest(text: &str) -> usize {
                 }
             }
             '/' if characters.peek() == Some(&'/') => {
-                for inside in characters.by_ref() {
-                    if inside == '\n' {
-                        break;
-                    }
-                }
+                characters.by_ref().find(|inside| *inside == '\n');
             }
-            ';' => count = 0,
-            '.' | '(' | '[' | '{' | '!' | '-' | '+' | '*' => count += 1,
+            ';' => (count, open, ifs) = (0, 0, 0),
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            '.' | '!' | '-' | '+' | '*' => count += 1,
             '&' | '|' if characters.next_if_eq(&character).is_some() => count += 1,
             _ => {}
         }
         most = most.max(count);
+        deepest = deepest.max(open + ifs);
     }
-    most
+    (most, deepest)
 }
 
 #[cfg(test)]
@@ -276,11 +285,12 @@ mod tests {
 
     #[test]
     fn operators_are_counted_outside_strings_and_comments() {
-        assert_eq!(deepest("a && b || !c.d"), 4);
-        assert_eq!(deepest(r#""a && \" && b" || c"#), 1);
-        assert_eq!(deepest("// a && b\n-1"), 1);
-        assert_eq!(deepest("a && b; c && d && e"), 2);
-        assert_eq!(deepest("if a then b else if c then d else e"), 2);
+        assert_eq!(deepest("a && b || !c.d"), (4, 0));
+        assert_eq!(deepest(r#""a && (\" && b" || c"#), (1, 0));
+        assert_eq!(deepest("// a && (b\n-1"), (1, 0));
+        assert_eq!(deepest("(a && b); c && [d && {e"), (2, 2));
+        assert_eq!(deepest("(if a then b else (if c then d else e))"), (0, 4));
+        assert_eq!(deepest("(a) (b) (c)"), (0, 1));
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod set;
 pub use action::{ACTION_GROUPS, Action};
 pub use cache::DecisionCache;
 pub use context::{Context, ContextFields};
-pub use document::{MAX_DOCUMENT_BYTES, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS};
+pub use document::{MAX_DOCUMENT_BYTES, MAX_NESTING, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS};
 pub use error::{Error, Finding, Position, Result};
 pub use name::{PolicyName, ROOT_NAMESPACE};
 pub use principal::{Principal, PrincipalKind};

@@ -1,0 +1,576 @@
+//! Documents that are refused, where the refusal points, and what the
+//! accepted ones reach.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use skms_policy::{
+    Action, Context, Decision, Error, PolicyName, PolicySet, Position, Principal, PrincipalKind,
+    Request, ResourceKind, ResourceRef, builtin,
+};
+
+fn name(namespace: &str, name: &str) -> PolicyName {
+    PolicyName::new(namespace, name).unwrap()
+}
+
+fn set(documents: &[(&str, &str)]) -> PolicySet {
+    PolicySet::compile(
+        documents.iter().enumerate().map(|(at, (namespace, text))| {
+            (name(namespace, &format!("p{at}")), (*text).to_owned())
+        }),
+    )
+    .unwrap()
+}
+
+fn token(namespace: &str, id: &str, groups: &[&str]) -> Arc<Principal> {
+    Arc::new(
+        Principal::new(PrincipalKind::Token, namespace, id)
+            .unwrap()
+            .with_groups(groups.iter().copied())
+            .unwrap(),
+    )
+}
+
+fn ask(
+    policies: &PolicySet,
+    principal: &Arc<Principal>,
+    action: Action,
+    resource: &ResourceRef<'_>,
+) -> Decision {
+    policies.decide(&Request {
+        principal,
+        action,
+        resource,
+        context: &Context::default(),
+    })
+}
+
+#[test]
+fn bad_documents_are_refused_and_say_where() {
+    let at = |line, column| Some(Position { line, column });
+    let cases: &[(&str, Option<Position>, &str)] = &[
+        (
+            "permit (principal, action, resource)",
+            at(1, 37),
+            "end of input",
+        ),
+        (
+            "permit (principal,\n  action resource);",
+            at(2, 10),
+            "resource",
+        ),
+        ("permit (principal, action);", at(1, 26), "resource"),
+        (
+            "// a comment\npermit (principal, action == SKMS::Action::\"key.encript\", resource);",
+            at(2, 30),
+            "key.encript",
+        ),
+        (
+            "permit (principal, action, resource)\nwhen { principal.nam == \"x\" };",
+            at(2, 8),
+            "nam",
+        ),
+        (
+            "permit (principal in SKMS::Grup::\"x\", action, resource);",
+            at(1, 22),
+            "Grup",
+        ),
+        (
+            "permit (principal, action, resource)\n\nwhen { context.source_ip.isLoopback() };",
+            at(3, 8),
+            "source_ip",
+        ),
+        (
+            "permit (principal, action, resource) when { context.now == \"noon\" };",
+            at(1, 45),
+            "",
+        ),
+        (
+            "permit (principal == ?principal, action, resource);",
+            at(1, 22),
+            "?principal",
+        ),
+        (
+            "permit (principal, action, resource) when { principal.id == \"a\u{202e}b\" };",
+            at(1, 61),
+            "",
+        ),
+        ("// nothing but this", None, "no permit or forbid"),
+        ("", None, "no permit or forbid"),
+    ];
+    for (text, position, said) in cases {
+        let error = PolicySet::check(&name("root", "bad"), text).unwrap_err();
+        assert_eq!(error.position(), *position, "{text:?}: {error}");
+        let message = error.to_string();
+        assert!(message.contains(said), "{text:?}: {message}");
+        assert!(message.contains("root/bad"), "{message}");
+        assert!(!message.contains("policy0"), "{message}");
+        let compiled = PolicySet::compile([(name("root", "bad"), (*text).to_owned())]);
+        assert!(compiled.is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn the_second_statement_s_mistakes_are_found_too() {
+    let text = "permit (principal, action, resource);\n\
+                forbid (principal, action, resource) when { resource.nothing };\n\
+                permit (principal, action == SKMS::Action::\"x\", resource);";
+    let Error::Validation { findings, .. } =
+        PolicySet::check(&name("root", "p"), text).unwrap_err()
+    else {
+        panic!("expected a validation error");
+    };
+    let lines: BTreeSet<u32> = findings
+        .iter()
+        .filter_map(|finding| finding.position)
+        .map(|position| position.line)
+        .collect();
+    assert_eq!(lines, BTreeSet::from([2, 3]));
+}
+
+#[test]
+fn doubts_are_told_but_not_refused() {
+    let text =
+        "permit (principal, action == SKMS::Action::\"key.encrypt\", resource is SKMS::Policy);";
+    let doubts = PolicySet::check(&name("root", "p"), text).unwrap();
+    assert!(
+        doubts
+            .iter()
+            .any(|doubt| doubt.message.contains("applicable action")),
+        "{doubts:?}"
+    );
+    let clean =
+        "permit (principal, action == SKMS::Action::\"key.encrypt\", resource is SKMS::Key);";
+    assert!(
+        PolicySet::check(&name("root", "p"), clean)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn names_that_could_be_mistaken_for_others_are_refused() {
+    for bad in ["", "a/b", "a\"b", "a\\b", "a\nb"] {
+        assert!(Principal::new(PrincipalKind::Token, "root", bad).is_err());
+        assert!(Principal::new(PrincipalKind::Token, bad, "x").is_err());
+        assert!(PolicyName::new(bad, "x").is_err());
+        assert!(PolicyName::new("root", bad).is_err());
+        assert!(
+            Principal::new(PrincipalKind::Token, "root", "x")
+                .unwrap()
+                .with_groups([bad])
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn two_documents_of_one_name_are_refused() {
+    let text = "permit (principal, action, resource);".to_owned();
+    let twice = [
+        (name("root", "p"), text.clone()),
+        (name("root", "p"), text.clone()),
+    ];
+    assert!(matches!(
+        PolicySet::compile(twice),
+        Err(Error::Duplicate { .. })
+    ));
+    let apart = [(name("root", "p"), text.clone()), (name("a", "p"), text)];
+    assert!(PolicySet::compile(apart).is_ok());
+}
+
+#[test]
+fn too_much_of_anything_is_refused_and_the_most_allowed_fits_the_stack() {
+    let deep = |text: String| {
+        // The smallest stack this runs on is a worker thread's.
+        std::thread::Builder::new()
+            .stack_size(2 * 1024 * 1024)
+            .spawn(move || PolicySet::check(&name("root", "deep"), &text).map(|_| ()))
+            .unwrap()
+            .join()
+            .unwrap()
+    };
+    let head = "permit (principal, action, resource) when { ";
+    let shapes: [(&str, &str, &str); 7] = [
+        ("context.tls && ", "true", ""),
+        ("context.tls && context.tls || ", "true", ""),
+        ("(", "true", ")"),
+        ("!", "true", ""),
+        ("if context.tls then true else ", "true", ""),
+        ("[", "1", "].contains(1)"),
+        ("{\"a\": ", "true", "}.a"),
+    ];
+    for (open, middle, close) in shapes {
+        for repeat in [10usize, 28, 80, 399, 5_000, 50_000] {
+            let text = format!(
+                "{head}{}{middle}{} }};",
+                open.repeat(repeat),
+                close.repeat(repeat)
+            );
+            let result = deep(text);
+            if repeat >= 5_000 {
+                assert!(
+                    matches!(result, Err(Error::TooLarge { .. })),
+                    "{open} × {repeat}"
+                );
+            }
+        }
+    }
+    assert!(deep(format!("{head}{}true }};", "context.tls && ".repeat(200))).is_ok());
+
+    let many = "permit (principal, action, resource);\n".repeat(257);
+    assert!(matches!(
+        deep(many),
+        Err(Error::TooLarge {
+            what: "statements",
+            ..
+        })
+    ));
+    assert!(deep("permit (principal, action, resource);\n".repeat(256)).is_ok());
+    let long = format!(
+        "// {}\npermit (principal, action, resource);",
+        "x".repeat(64 * 1024)
+    );
+    assert!(matches!(
+        deep(long),
+        Err(Error::TooLarge { what: "bytes", .. })
+    ));
+}
+
+#[test]
+fn nothing_is_allowed_by_default_and_forbid_wins() {
+    let alice = token("root", "alice", &[]);
+    let key = ResourceRef::key("root", "ring", "k");
+    let nothing = ask(&PolicySet::empty(), &alice, Action::KeyEncrypt, &key);
+    assert!(!nothing.allowed && nothing.policies.is_empty() && nothing.errors.is_empty());
+
+    let permit = (
+        "root",
+        "permit (principal == SKMS::Principal::\"alice\", action, resource);",
+    );
+    let forbid = (
+        "root",
+        "forbid (principal, action, resource in SKMS::Keyring::\"root/ring\");",
+    );
+    assert!(ask(&set(&[permit]), &alice, Action::KeyEncrypt, &key).allowed);
+    assert!(
+        !ask(
+            &set(&[permit]),
+            &token("root", "bob", &[]),
+            Action::KeyEncrypt,
+            &key
+        )
+        .allowed
+    );
+    let both = ask(&set(&[permit, forbid]), &alice, Action::KeyEncrypt, &key);
+    assert!(!both.allowed);
+    assert_eq!(both.policies, [name("root", "p1")]);
+    let elsewhere = ResourceRef::key("root", "other", "k");
+    assert!(
+        ask(
+            &set(&[permit, forbid]),
+            &alice,
+            Action::KeyEncrypt,
+            &elsewhere
+        )
+        .allowed
+    );
+}
+
+#[test]
+fn a_statement_that_fails_counts_against_the_caller() {
+    // Overflow is the one failure the validator cannot rule out.
+    let failing = "(principal, action, resource) when { context.now + 9223372036854775807 > 0 };";
+    let alice = token("root", "alice", &[]);
+    let key = ResourceRef::key("root", "ring", "k");
+    let context = Context {
+        now_unix: 1,
+        ..Context::default()
+    };
+    let decide = |policies: &PolicySet| {
+        policies.decide(&Request {
+            principal: &alice,
+            action: Action::KeyEncrypt,
+            resource: &key,
+            context: &context,
+        })
+    };
+    let permit = decide(&set(&[("root", &format!("permit {failing}"))]));
+    assert!(!permit.allowed);
+    assert_eq!(permit.errors.len(), 1);
+    let forbid = decide(&set(&[
+        ("root", "permit (principal, action, resource);"),
+        ("root", &format!("forbid {failing}")),
+    ]));
+    assert!(!forbid.allowed);
+    assert_eq!(forbid.policies, [name("root", "p1")]);
+    assert!(!forbid.cacheable);
+}
+
+#[test]
+fn an_action_on_the_wrong_kind_of_thing_is_refused_whatever_policies_say() {
+    let everything = set(&[("root", "permit (principal, action, resource);")]);
+    let alice = token("root", "alice", &[]);
+    let ring = ResourceRef::keyring("root", "ring");
+    let refused = ask(&everything, &alice, Action::KeyEncrypt, &ring);
+    assert!(!refused.allowed);
+    assert_eq!(refused.errors.len(), 1);
+    assert!(ask(&everything, &alice, Action::KeyList, &ring).allowed);
+}
+
+/// A resource of the kind, in the namespace.
+fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
+    match kind {
+        ResourceKind::System => ResourceRef::system(),
+        ResourceKind::Namespace => ResourceRef::namespace(namespace),
+        ResourceKind::Keyring => ResourceRef::keyring(namespace, "ring"),
+        ResourceKind::Key => ResourceRef::key(namespace, "ring", "key"),
+        ResourceKind::Policy => ResourceRef::policy(namespace, "policy"),
+        ResourceKind::Token => ResourceRef::token(namespace, "token"),
+        ResourceKind::Principal => ResourceRef::principal(namespace, "person"),
+        _ => panic!("a kind this test does not know"),
+    }
+}
+
+#[test]
+fn every_action_can_be_permitted_by_itself_and_by_its_groups() {
+    let alice = token("root", "alice", &[]);
+    for action in Action::ALL {
+        let only = set(&[(
+            "root",
+            &format!("permit (principal, action == SKMS::Action::\"{action}\", resource);"),
+        )]);
+        for other in Action::ALL {
+            for kind in other.applies_to() {
+                let decision = ask(&only, &alice, *other, &some(*kind, "root"));
+                assert_eq!(
+                    decision.allowed,
+                    action == other,
+                    "{action} {other} {kind:?}"
+                );
+                assert!(decision.errors.is_empty(), "{other}: {:?}", decision.errors);
+            }
+        }
+        for (group, _) in skms_policy::ACTION_GROUPS {
+            let by_group = set(&[(
+                "root",
+                &format!("permit (principal, action in SKMS::Action::\"{group}\", resource);"),
+            )]);
+            for kind in action.applies_to() {
+                assert_eq!(
+                    ask(&by_group, &alice, *action, &some(*kind, "root")).allowed,
+                    action.is_in(group),
+                    "{action} in {group}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tenant_s_document_reaches_no_further_than_the_tenant() {
+    let all = "permit (principal, action, resource);";
+    let none = "forbid (principal, action, resource);";
+    let alice = token("a", "alice", &["root", "admin"]);
+    let policies = set(&[("a", all)]);
+    for action in Action::ALL {
+        for kind in action.applies_to() {
+            let own = ask(&policies, &alice, *action, &some(*kind, "a")).allowed;
+            assert_eq!(own, *kind != ResourceKind::System, "{action} {kind:?}");
+            for other in ["root", "b"] {
+                assert!(!ask(&policies, &alice, *action, &some(*kind, other)).allowed);
+            }
+        }
+    }
+    let policies = set(&[("root", all), ("a", none)]);
+    assert!(
+        ask(
+            &policies,
+            &alice,
+            Action::KeyRead,
+            &some(ResourceKind::Key, "b")
+        )
+        .allowed
+    );
+    assert!(
+        !ask(
+            &policies,
+            &alice,
+            Action::KeyRead,
+            &some(ResourceKind::Key, "a")
+        )
+        .allowed
+    );
+}
+
+#[test]
+fn a_tenant_s_groups_are_not_the_root_namespace_s() {
+    let policies = PolicySet::compile(builtin::initial().unwrap()).unwrap();
+    assert!(policies.doubts().is_empty(), "{:?}", policies.doubts());
+    let key = some(ResourceKind::Key, "a");
+    assert!(
+        ask(
+            &policies,
+            &token("root", "x", &["root"]),
+            Action::KeyExport,
+            &key
+        )
+        .allowed
+    );
+    assert!(
+        !ask(
+            &policies,
+            &token("a", "x", &["root"]),
+            Action::KeyExport,
+            &key
+        )
+        .allowed
+    );
+    assert!(
+        !ask(
+            &policies,
+            &token("root", "x", &["admin"]),
+            Action::KeyExport,
+            &key
+        )
+        .allowed
+    );
+    assert!(
+        ask(
+            &policies,
+            &token("root", "x", &["admin"]),
+            Action::KeyCreate,
+            &key
+        )
+        .allowed
+    );
+    assert!(
+        !ask(
+            &policies,
+            &token("a", "x", &["admin"]),
+            Action::KeyCreate,
+            &key
+        )
+        .allowed
+    );
+}
+
+#[test]
+fn a_role_s_document_serves_any_namespace() {
+    for role in builtin::Role::ALL {
+        let policies = PolicySet::compile([role.document("team-a").unwrap()]).unwrap();
+        assert!(policies.doubts().is_empty(), "{:?}", policies.doubts());
+        let member = token("team-a", "x", &[role.name()]);
+        let outsider = token("team-a", "x", &[]);
+        let foreign = token("root", "x", &[role.name()]);
+        let key = some(ResourceKind::Key, "team-a");
+        assert!(ask(&policies, &member, Action::KeyRead, &key).allowed);
+        assert!(!ask(&policies, &outsider, Action::KeyRead, &key).allowed);
+        assert!(!ask(&policies, &foreign, Action::KeyRead, &key).allowed);
+        let uses = ask(&policies, &member, Action::KeyEncrypt, &key).allowed;
+        assert_eq!(
+            uses,
+            matches!(role, builtin::Role::Admin | builtin::Role::CryptoUser)
+        );
+        assert!(!ask(&policies, &member, Action::KeyExport, &key).allowed);
+    }
+}
+
+#[test]
+fn conditions_see_what_they_name() {
+    let tags = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+    let groups = BTreeSet::from(["root".to_owned()]);
+    let alice = Arc::new(
+        Principal::new(PrincipalKind::Certificate, "root", "alice")
+            .unwrap()
+            .with_attribute("team", "blue"),
+    );
+    let key = ResourceRef::key("root", "ring", "k")
+        .with_algorithm("ML-KEM-768")
+        .with_owner("alice")
+        .with_exportable(true)
+        .with_tags(&tags);
+    let new_token = ResourceRef::token("root", "t").with_groups(&groups);
+    let context = Context {
+        now_unix: 1_700_000_000,
+        source_ip: Some("::ffff:10.1.2.3".parse().unwrap()),
+        tls: true,
+        certificate: true,
+    };
+    let truths = [
+        (
+            "resource is SKMS::Key && resource.algorithm == \"ML-KEM-768\"",
+            true,
+        ),
+        (
+            "resource is SKMS::Key && resource.owner == principal.id",
+            true,
+        ),
+        ("resource is SKMS::Key && resource.exportable", true),
+        (
+            "resource is SKMS::Key && resource.hasTag(\"env\") && resource.getTag(\"env\") == \"prod\"",
+            true,
+        ),
+        ("resource is SKMS::Key && resource.hasTag(\"team\")", false),
+        (
+            "principal.hasTag(\"team\") && principal.getTag(\"team\") == \"blue\"",
+            true,
+        ),
+        ("principal.kind == \"certificate\"", true),
+        ("context.now >= 1700000000", true),
+        ("context.tls && context.certificate", true),
+        (
+            "context has source_ip && context.source_ip.isInRange(ip(\"10.0.0.0/8\"))",
+            true,
+        ),
+        (
+            "context has source_ip && context.source_ip.isInRange(ip(\"192.168.0.0/16\"))",
+            false,
+        ),
+    ];
+    for (condition, expected) in truths {
+        let policies = set(&[(
+            "root",
+            &format!("permit (principal, action, resource) when {{ {condition} }};"),
+        )]);
+        let decision = policies.decide(&Request {
+            principal: &alice,
+            action: Action::KeyRead,
+            resource: &key,
+            context: &context,
+        });
+        assert!(
+            decision.errors.is_empty(),
+            "{condition}: {:?}",
+            decision.errors
+        );
+        assert_eq!(decision.allowed, expected, "{condition}");
+    }
+    let policies = set(&[(
+        "root",
+        "permit (principal, action == SKMS::Action::\"token.create\", resource) \
+         unless { resource.groups.contains(\"root\") };",
+    )]);
+    assert!(!ask(&policies, &alice, Action::TokenCreate, &new_token).allowed);
+    let plain = ResourceRef::token("root", "t");
+    assert!(ask(&policies, &alice, Action::TokenCreate, &plain).allowed);
+}
+
+#[test]
+fn the_fuzz_target_survives_what_is_here() {
+    for (_, text) in builtin::initial().unwrap() {
+        skms_policy::fuzz::policy_document(text.as_bytes());
+        for cut in (0..text.len()).step_by(7) {
+            skms_policy::fuzz::policy_document(&text.as_bytes()[..cut]);
+        }
+        let mut flipped = text.into_bytes();
+        for at in (0..flipped.len()).step_by(11) {
+            flipped[at] ^= 0x15;
+            skms_policy::fuzz::policy_document(&flipped);
+        }
+    }
+    skms_policy::fuzz::policy_document(&[0xff, 0xfe]);
+}

@@ -1,0 +1,241 @@
+//! The indexed slice decides exactly as Cedar does over the whole set.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
+
+use cedar_policy as cedar;
+use proptest::prelude::*;
+use skms_policy::{
+    Action, Context, PolicyName, PolicySet, Principal, PrincipalKind, Request, ResourceRef,
+};
+
+#[derive(Debug, Clone)]
+struct Asked {
+    namespace: String,
+    id: String,
+    groups: BTreeSet<String>,
+    action: Action,
+    target: (String, String, String),
+    algorithm: String,
+    tls: bool,
+    now: i64,
+}
+
+fn pick(values: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::sample::select(values).prop_map(str::to_owned)
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    proptest::sample::select(
+        &[
+            Action::KeyEncrypt,
+            Action::KeyDecrypt,
+            Action::KeyCreate,
+            Action::KeyRead,
+            Action::KeyExport,
+            Action::KeyDerive,
+        ][..],
+    )
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    (
+        pick(&["root", "a"]),
+        pick(&["p0", "p1"]),
+        proptest::collection::btree_set(pick(&["g0", "g1", "g2"]), 0..3),
+        actions(),
+        (
+            pick(&["root", "a"]),
+            pick(&["r0", "r1"]),
+            pick(&["k0", "k1"]),
+        ),
+        pick(&["AES-256-GCM", "RSA-3072"]),
+        any::<bool>(),
+        0i64..200,
+    )
+        .prop_map(
+            |(namespace, id, groups, action, target, algorithm, tls, now)| Asked {
+                namespace,
+                id,
+                groups,
+                action,
+                target,
+                algorithm,
+                tls,
+                now,
+            },
+        )
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    (
+        pick(&["permit", "permit", "forbid"]),
+        pick(&[
+            "principal",
+            "principal is SKMS::Principal",
+            "principal == SKMS::Principal::\"p0\"",
+            "principal == SKMS::Principal::\"a/p0\"",
+            "principal in SKMS::Group::\"g0\"",
+            "principal in SKMS::Group::\"a/g0\"",
+            "principal in SKMS::Principal::\"p1\"",
+            "principal in SKMS::Namespace::\"a\"",
+            "principal is SKMS::Principal in SKMS::Group::\"g1\"",
+        ]),
+        pick(&[
+            "action",
+            "action == SKMS::Action::\"key.encrypt\"",
+            "action in SKMS::Action::\"use\"",
+            "action in SKMS::Action::\"protect\"",
+            "action in [SKMS::Action::\"key.read\", SKMS::Action::\"process\"]",
+            "action in SKMS::Action::\"key.export\"",
+        ]),
+        pick(&[
+            "resource",
+            "resource is SKMS::Key",
+            "resource == SKMS::Key::\"a/r0/k0\"",
+            "resource in SKMS::Keyring::\"a/r0\"",
+            "resource in SKMS::Keyring::\"root/r1\"",
+            "resource in SKMS::Namespace::\"root\"",
+            "resource is SKMS::Key in SKMS::Namespace::\"a\"",
+        ]),
+        pick(&[
+            "",
+            "",
+            " when { context.tls }",
+            " when { context.now > 100 }",
+            " unless { principal.groups.contains(\"g2\") }",
+            " when { resource is SKMS::Key && resource.algorithm like \"AES*\" }",
+        ]),
+    )
+        .prop_map(|(effect, principal, action, resource, condition)| {
+            format!("{effect} ({principal}, {action}, {resource}){condition};")
+        })
+}
+
+/// The request in JSON, built here a second time and independently.
+fn by_cedar(text: &str, asked: &Asked) -> bool {
+    let qualify = |name: &str| match asked.namespace.as_str() {
+        "root" => name.to_owned(),
+        namespace => format!("{namespace}/{name}"),
+    };
+    let (namespace, ring, key) = &asked.target;
+    let reference =
+        |kind: &str, id: String| serde_json::json!({"type": format!("SKMS::{kind}"), "id": id});
+    let principal = reference("Principal", qualify(&asked.id));
+    let keyring = reference("Keyring", format!("{namespace}/{ring}"));
+    let resource = reference("Key", format!("{namespace}/{ring}/{key}"));
+    let mut parents: Vec<_> = asked
+        .groups
+        .iter()
+        .map(|group| reference("Group", qualify(group)))
+        .collect();
+    parents.push(reference("Namespace", asked.namespace.clone()));
+    let json = serde_json::json!([
+        {"uid": principal, "parents": parents, "tags": {}, "attrs": {
+            "id": asked.id, "namespace": asked.namespace, "kind": "token", "groups": asked.groups}},
+        {"uid": resource, "parents": [keyring], "tags": {}, "attrs": {
+            "name": key, "keyring": ring, "namespace": namespace, "algorithm": asked.algorithm,
+            "owner": "", "exportable": false}},
+        {"uid": keyring, "parents": [reference("Namespace", namespace.clone())],
+            "attrs": {"name": ring, "namespace": namespace}},
+    ]);
+    static SCHEMA: LazyLock<cedar::Schema> = LazyLock::new(|| {
+        cedar::Schema::from_cedarschema_str(skms_policy::SCHEMA)
+            .unwrap()
+            .0
+    });
+    let schema: &cedar::Schema = &SCHEMA;
+    // Checked against the schema, so the room's own entities must fit it too.
+    let entities = cedar::Entities::from_json_value(json, Some(schema)).unwrap();
+    let uid = |value: &serde_json::Value| cedar::EntityUid::from_json(value.clone()).unwrap();
+    let context = cedar::Context::from_json_value(
+        serde_json::json!({"now": asked.now, "tls": asked.tls, "certificate": false}),
+        None,
+    )
+    .unwrap();
+    let action = uid(&reference("Action", asked.action.name().to_owned()));
+    let request = cedar::Request::new(
+        uid(&principal),
+        action,
+        uid(&resource),
+        context,
+        Some(schema),
+    )
+    .unwrap();
+    let set: cedar::PolicySet = text.parse().unwrap();
+    let response = cedar::Authorizer::new().is_authorized(&request, &set, &entities);
+    assert_eq!(response.diagnostics().errors().count(), 0);
+    response.decision() == cedar::Decision::Allow
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_slice_decides_as_the_whole_set(
+        statements in proptest::collection::vec(statement(), 0..12),
+        requests in proptest::collection::vec(asked(), 1..8),
+    ) {
+        // One document each, so that the reasons can be told apart.
+        let documents = statements.iter().enumerate().map(|(at, text)| {
+            (PolicyName::new("root", format!("p{at}")).unwrap(), text.clone())
+        });
+        let policies = PolicySet::compile(documents).unwrap();
+        let whole = statements.join("\n");
+        for asked in requests {
+            let principal = Arc::new(
+                Principal::new(PrincipalKind::Token, asked.namespace.as_str(), asked.id.as_str())
+                    .unwrap()
+                    .with_groups(asked.groups.iter().map(String::as_str))
+                    .unwrap(),
+            );
+            let (namespace, ring, key) = &asked.target;
+            let resource = ResourceRef::key(namespace, ring, key).with_algorithm(&asked.algorithm);
+            let context = Context { now_unix: asked.now, tls: asked.tls, ..Context::default() };
+            let decision = policies.decide(&Request {
+                principal: &principal,
+                action: asked.action,
+                resource: &resource,
+                context: &context,
+            });
+            prop_assert!(decision.errors.is_empty(), "{:?}", decision.errors);
+            prop_assert_eq!(decision.allowed, by_cedar(&whole, &asked), "{:?} under\n{}", asked, whole);
+            // The policies it names decide the same by themselves.
+            let named: Vec<(PolicyName, String)> = decision
+                .policies
+                .iter()
+                .map(|name| {
+                    let at: usize = name.name()[1..].parse().unwrap();
+                    (name.clone(), statements[at].clone())
+                })
+                .collect();
+            if decision.allowed {
+                prop_assert_eq!(named.len(), 1);
+            }
+            let again = PolicySet::compile(named).unwrap().decide(&Request {
+                principal: &principal,
+                action: asked.action,
+                resource: &resource,
+                context: &context,
+            });
+            prop_assert_eq!(again.allowed, decision.allowed);
+            prop_assert_eq!(again.policies.len(), decision.policies.len());
+            // A cacheable answer is the same at any other time.
+            if decision.cacheable {
+                for now_unix in [0, 50, 101, 1_000_000] {
+                    let context = Context { now_unix, ..context };
+                    let later = policies.decide(&Request {
+                        principal: &principal,
+                        action: asked.action,
+                        resource: &resource,
+                        context: &context,
+                    });
+                    prop_assert_eq!(later.allowed, decision.allowed);
+                }
+            }
+        }
+    }
+}
