@@ -36,7 +36,7 @@ enum Inner {
         decryptor: Decryptor,
         padded: bool,
     },
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Cmac(cmac::Key),
     Hkdf {
         algorithm: kdf::Algorithm,
@@ -102,9 +102,9 @@ impl SymmetricKey {
     pub fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self> {
         let row = algorithm.row();
         let inner = match algorithm {
-            Algorithm::HmacSha256 => Inner::Hmac(hmac::Key::new(hmac::HMAC_SHA256, key)),
-            Algorithm::HmacSha384 => Inner::Hmac(hmac::Key::new(hmac::HMAC_SHA384, key)),
-            Algorithm::HmacSha512 => Inner::Hmac(hmac::Key::new(hmac::HMAC_SHA512, key)),
+            Algorithm::HmacSha256 => Inner::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key))),
+            Algorithm::HmacSha384 => Inner::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA384, key))),
+            Algorithm::HmacSha512 => Inner::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA512, key))),
             Algorithm::HkdfSha256 => hkdf_key(kdf::HKDF_SHA256, key),
             Algorithm::HkdfSha384 => hkdf_key(kdf::HKDF_SHA384, key),
             Algorithm::HkdfSha512 => hkdf_key(kdf::HKDF_SHA512, key),

@@ -51,11 +51,20 @@ pub fn lock_process() -> Report {
     if !slab_locked {
         notes.push("the key slab is not locked: raise RLIMIT_MEMLOCK".to_owned());
     }
-    Report { mlockall, core_disabled, not_dumpable, slab_locked, notes }
+    Report {
+        mlockall,
+        core_disabled,
+        not_dumpable,
+        slab_locked,
+        notes,
+    }
 }
 
 fn disable_core() -> bool {
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointer is to a whole, live struct.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) == 0 }
 }
@@ -73,7 +82,10 @@ fn make_undumpable() -> bool {
 
 /// The limit on locked memory in bytes; `None` for no limit.
 fn memory_lock_limit() -> Option<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointer is to a whole, live struct.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) == 0 };
     if known && limit.rlim_cur == libc::RLIM_INFINITY {
@@ -89,7 +101,9 @@ fn may_lock_without_limit() -> bool {
     std::fs::read_to_string("/proc/self/status")
         .ok()
         .and_then(|status| {
-            let field = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+            let field = status
+                .lines()
+                .find_map(|line| line.strip_prefix("CapEff:"))?;
             u64::from_str_radix(field.trim(), 16).ok()
         })
         .is_some_and(|effective| effective >> CAP_IPC_LOCK & 1 == 1)
@@ -122,7 +136,10 @@ mod tests {
     #[test]
     fn the_kernel_agrees_with_the_report() {
         let report = lock_process();
-        let mut core = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+        let mut core = libc::rlimit {
+            rlim_cur: 1,
+            rlim_max: 1,
+        };
         // SAFETY: the pointer is to a whole, live struct; prctl takes integers.
         let dumpable = unsafe {
             assert_eq!(libc::getrlimit(libc::RLIMIT_CORE, &mut core), 0);
@@ -130,10 +147,8 @@ mod tests {
         };
         assert_eq!(report.core_disabled, core.rlim_cur == 0);
         assert_eq!(report.not_dumpable, dumpable == 0);
-        let complete = report.mlockall
-            && report.core_disabled
-            && report.not_dumpable
-            && report.slab_locked;
+        let complete =
+            report.mlockall && report.core_disabled && report.not_dumpable && report.slab_locked;
         assert_eq!(report.notes.is_empty(), complete, "{report:?}");
     }
 }

@@ -70,14 +70,20 @@ impl Slab {
     ///
     /// # Errors
     /// [`Error::Library`] when every slot is taken; whatever `fill` returns.
-    pub fn put_with(&self, fill: impl FnOnce(&mut [u8; SLOT_LEN]) -> Result<()>) -> Result<SlotRef> {
+    pub fn put_with(
+        &self,
+        fill: impl FnOnce(&mut [u8; SLOT_LEN]) -> Result<()>,
+    ) -> Result<SlotRef> {
         let index = self
             .0
             .free()
             .pop()
             .ok_or(Error::Library("no free slot of locked memory"))?;
         // From here the slot goes back, erased, on every path.
-        let slot = SlotRef { slab: Arc::clone(&self.0), index };
+        let slot = SlotRef {
+            slab: Arc::clone(&self.0),
+            index,
+        };
         // SAFETY: the index came from `free`, so this is the only reference.
         fill(unsafe { &mut *self.0.slot(index) })?;
         Ok(slot)
@@ -117,7 +123,8 @@ impl Pages {
     fn map(slots: usize) -> Result<Self> {
         const FAILED: Error = Error::Library("no memory for locked pages");
         // SAFETY: asks for a constant of the system.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(|_| FAILED)?;
+        let page =
+            usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(|_| FAILED)?;
         let body = slots
             .max(1)
             .checked_mul(SLOT_LEN)
@@ -211,7 +218,10 @@ mod tests {
             .unwrap();
         drop(slot);
         assert!(slab.put_with(|_| Err(Error::Decrypt)).is_err());
-        assert!(slab.put(&[1; 32]).is_ok(), "a failed fill gives its slot back");
+        assert!(
+            slab.put(&[1; 32]).is_ok(),
+            "a failed fill gives its slot back"
+        );
     }
 
     #[test]
@@ -243,8 +253,10 @@ mod tests {
         for line in maps.lines() {
             if let Some((range, _)) = line.split_once(' ')
                 && let Some((from, to)) = range.split_once('-')
-                && let (Ok(from), Ok(to)) =
-                    (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16))
+                && let (Ok(from), Ok(to)) = (
+                    usize::from_str_radix(from, 16),
+                    usize::from_str_radix(to, 16),
+                )
             {
                 inside = (from..to).contains(&address);
             } else if inside && let Some(found) = line.strip_prefix("VmFlags:") {
