@@ -1,1 +1,31 @@
-//! skms-client.
+//! The client room: a typed client of the native HTTP face.
+//!
+//! What it is: connections (HTTP/1.1 kept alive, HTTP/2 where the server has
+//! it, TLS 1.3), retries where a retry cannot do a thing twice, and one method
+//! for each route of [`skms_wire::native::routes`].
+//!
+//! What it is not: it holds no keys and does no cryptography beyond TLS, reads
+//! no configuration and prints nothing.
+//!
+//! Standards: RFC 9110 (HTTP), RFC 9112, RFC 9113, RFC 8446 (TLS 1.3),
+//! RFC 6750 (bearer tokens), RFC 9457 (problem details).
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod address;
+mod calls;
+mod config;
+mod connection;
+mod error;
+mod retry;
+mod tls;
+mod transport;
+
+pub use address::Address;
+pub use config::{Config, Identity};
+pub use connection::Peer;
+pub use error::{Error, Result};
+pub use retry::Retry;
+pub use transport::Client;
+
+pub use skms_wire as wire;

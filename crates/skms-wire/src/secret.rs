@@ -5,7 +5,7 @@
 //! `Clone`, `Display` or `==`, and their `Debug` shows nothing.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -167,9 +167,50 @@ impl ToSchema for SecretText {
     }
 }
 
+/// Serialises to JSON without leaving copies behind: a buffer that has to grow
+/// is erased before it is let go.
+pub fn to_json<T: Serialize + ?Sized>(
+    value: &T,
+) -> std::result::Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+    let mut writer = ErasingWriter(Zeroizing::new(Vec::with_capacity(512)));
+    serde_json::to_writer(&mut writer, value)?;
+    Ok(writer.0)
+}
+
+struct ErasingWriter(Zeroizing<Vec<u8>>);
+
+impl io::Write for ErasingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(self.0.capacity() * 2)));
+            larger.extend_from_slice(&self.0);
+            // The old buffer is erased as it is dropped here.
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_the_same_whatever_the_size() {
+        for length in [0, 1, 100, 511, 512, 513, 100_000] {
+            let secret = SecretB64::new(vec![7; length]);
+            assert_eq!(
+                *to_json(&secret).unwrap(),
+                serde_json::to_vec(&secret).unwrap()
+            );
+        }
+    }
 
     #[test]
     fn round_trips_and_never_prints() {

@@ -216,6 +216,34 @@ pub const ROUTES: &[Route] = routes! {
     Delete "/seals/{seal}" "seal-remove" ["seal.remove"] None => Empty, "Remove a seal.";
 };
 
+/// The route of that name, found while compiling; a wrong name does not compile
+/// when this is called in a constant.
+pub const fn route(id: &str) -> &'static Route {
+    let mut at = 0;
+    while at < ROUTES.len() {
+        if same(ROUTES[at].id, id) {
+            return &ROUTES[at];
+        }
+        at += 1;
+    }
+    panic!("no route has this name")
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// Finds a route by its name.
 pub fn by_id(id: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.id == id)

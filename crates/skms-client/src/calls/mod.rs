@@ -1,0 +1,87 @@
+//! One method for each route.
+
+/// Writes methods of [`Client`](crate::Client) from the table of routes. The
+/// route's name is checked while compiling.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $shape:ident $name:ident [$route:literal] ($($path:ident),*) $(send $request:ty)? $(=> $answer:ty)?;)+) => {
+        impl crate::Client {
+            $(calls!(@ $shape $(#[$doc])* $name, $route, ($($path),*), ($($request)?), ($($answer)?));)+
+        }
+        /// The routes called here.
+        #[cfg(test)]
+        pub(super) const CALLED: &[&str] = &[$($route,)+];
+    };
+    (@ json $(#[$doc:meta])* $name:ident, $route:literal, ($($path:ident),*), (), ($answer:ty)) => {
+        $(#[$doc])*
+        pub async fn $name(&self, $($path: &str),*) -> crate::Result<$answer> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.json(ROUTE, &[$($path),*], &[], None::<&()>).await
+        }
+    };
+    (@ json $(#[$doc:meta])* $name:ident, $route:literal, ($($path:ident),*), ($request:ty), ($answer:ty)) => {
+        $(#[$doc])*
+        pub async fn $name(&self, $($path: &str,)* request: &$request) -> crate::Result<$answer> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.json(ROUTE, &[$($path),*], &[], Some(request)).await
+        }
+    };
+    (@ page $(#[$doc:meta])* $name:ident, $route:literal, ($($path:ident),*), (), ($answer:ty)) => {
+        $(#[$doc])*
+        pub async fn $name(
+            &self,
+            $($path: &str,)*
+            page: &skms_wire::native::page::PageQuery,
+        ) -> crate::Result<skms_wire::native::Page<$answer>> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.json(ROUTE, &[$($path),*], &super::page_query(page), None::<&()>).await
+        }
+    };
+    (@ nothing $(#[$doc:meta])* $name:ident, $route:literal, ($($path:ident),*), (), ()) => {
+        $(#[$doc])*
+        pub async fn $name(&self, $($path: &str),*) -> crate::Result<()> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.nothing(ROUTE, &[$($path),*]).await
+        }
+    };
+    (@ document $(#[$doc:meta])* $name:ident, $route:literal, (), (), ()) => {
+        $(#[$doc])*
+        pub async fn $name(&self) -> crate::Result<String> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.document(ROUTE).await
+        }
+    };
+}
+// After the macro, which is visible from here on.
+mod admin;
+mod keys;
+mod operations;
+mod system;
+
+use skms_wire::native::page::PageQuery;
+
+fn page_query(page: &PageQuery) -> Vec<(&'static str, String)> {
+    let limit = page.limit.map(|limit| ("limit", limit.to_string()));
+    let after = page.after.clone().map(|after| ("after", after));
+    limit.into_iter().chain(after).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use skms_wire::native::routes::ROUTES;
+
+    #[test]
+    fn every_route_has_its_method() {
+        let called = [
+            super::admin::CALLED,
+            super::keys::CALLED,
+            super::operations::CALLED,
+            super::system::CALLED,
+        ]
+        .concat();
+        for route in ROUTES {
+            let times = called.iter().filter(|id| **id == route.id).count();
+            let by_hand = usize::from(route.id == "key-public");
+            assert_eq!(times + by_hand, 1, "{}", route.id);
+        }
+    }
+}

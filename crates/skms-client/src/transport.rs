@@ -1,0 +1,407 @@
+//! The client: sends a request to a route and reads its answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Version};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use skms_wire::native::problem::{MEDIA_TYPE, Problem};
+use skms_wire::native::routes::{Body as BodyShape, NAMESPACE_HEADER, PREFIX, Route};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::connection::{Body, Connector, Sender};
+use crate::retry::worthwhile;
+use crate::{Config, Error, Peer, Result, Retry, tls};
+
+/// The longest answer read, in bytes.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// A client of one server, for one caller in one namespace. Cloning shares its
+/// connections. Calls need a Tokio runtime.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    connector: Connector,
+    pool: Mutex<Pool>,
+    headers: HeaderMap,
+    origin: String,
+    authority: HeaderValue,
+    timeout: Duration,
+    retry: Retry,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Sender>,
+    shared: Option<hyper::client::conn::http2::SendRequest<Body>>,
+    peer: Option<Peer>,
+}
+
+/// A good answer.
+struct Reply {
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Client {
+    /// Prepares a client; nothing is sent yet.
+    pub fn new(config: Config) -> Result<Self> {
+        let tls = config
+            .address
+            .is_tls()
+            .then(|| tls::client_config(&config))
+            .transpose()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("skms/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, application/problem+json, text/plain"),
+        );
+        let namespace = HeaderValue::from_str(&config.namespace)
+            .map_err(|_| Error::Credential("the namespace has characters no name has".into()))?;
+        headers.insert(NAMESPACE_HEADER, namespace);
+        if let Some(token) = &config.token {
+            let bearer = Zeroizing::new(format!("Bearer {}", token.expose()));
+            let mut value = HeaderValue::from_str(&bearer)
+                .map_err(|_| Error::Credential("the token has characters no token has".into()))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let authority = HeaderValue::from_str(&config.address.authority())
+            .map_err(|_| Error::Credential("the address has characters no host has".into()))?;
+        Ok(Self(Arc::new(Inner {
+            connector: Connector::new(config.address.clone(), tls, config.connect_timeout)?,
+            pool: Mutex::default(),
+            headers,
+            origin: config.address.to_string(),
+            authority,
+            timeout: config.timeout,
+            retry: config.retry,
+        })))
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &str {
+        &self.0.origin
+    }
+
+    /// What was negotiated with the server by the latest connection.
+    pub fn peer(&self) -> Option<Peer> {
+        self.pool().peer.clone()
+    }
+
+    /// Calls a route whose answer is JSON.
+    pub(crate) async fn json<Q: Serialize + ?Sized, A: DeserializeOwned>(
+        &self,
+        route: &Route,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&Q>,
+    ) -> Result<A> {
+        let reply = self.call(route, path, query, body).await?;
+        serde_json::from_slice(&reply.body).map_err(|error| {
+            self.unexpected(format!(
+                "the answer to {} is not as documented (line {}, column {})",
+                route.id,
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    /// Calls a route that answers with nothing.
+    pub(crate) async fn nothing(&self, route: &Route, path: &[&str]) -> Result<()> {
+        self.call(route, path, &[], None::<&()>).await.map(drop)
+    }
+
+    /// Calls a route that answers with a text document.
+    pub(crate) async fn document(&self, route: &Route) -> Result<String> {
+        let mut reply = self.call(route, &[], &[], None::<&()>).await?;
+        String::from_utf8(std::mem::take(&mut *reply.body)).map_err(|_| {
+            let kind = reply
+                .headers
+                .get(CONTENT_TYPE)
+                .map(|value| format!("{value:?}"));
+            self.unexpected(format!("a document that is not text ({kind:?})"))
+        })
+    }
+
+    async fn call<Q: Serialize + ?Sized>(
+        &self,
+        route: &Route,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&Q>,
+    ) -> Result<Reply> {
+        let target = target(route, path, query);
+        let body = match body {
+            Some(body) => skms_wire::secret::to_json(body)
+                .map_err(|error| self.unexpected(format!("cannot write the request: {error}")))?,
+            None => Zeroizing::new(Vec::new()),
+        };
+        // Shared between tries; erased when the last of them is done with it.
+        let body = Bytes::from_owner(body);
+        let mut attempt = 1;
+        loop {
+            let (error, asked) = match self.attempt(route, &target, body.clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            if attempt >= self.0.retry.attempts || !worthwhile(route.method, &error) {
+                return Err(error);
+            }
+            tokio::time::sleep(self.0.retry.delay(attempt, asked)).await;
+            attempt += 1;
+        }
+    }
+
+    /// One try, within the time allowed for it. Beside an error stands the
+    /// wait that the server asked for.
+    async fn attempt(
+        &self,
+        route: &Route,
+        target: &str,
+        body: Bytes,
+    ) -> std::result::Result<Reply, (Error, Option<Duration>)> {
+        match timeout(self.0.timeout, self.exchange(route, target, body)).await {
+            Ok(result) => result,
+            Err(_) => Err((
+                Error::Timeout {
+                    address: self.0.origin.clone(),
+                    seconds: self.0.timeout.as_secs(),
+                },
+                None,
+            )),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        route: &Route,
+        target: &str,
+        body: Bytes,
+    ) -> std::result::Result<Reply, (Error, Option<Duration>)> {
+        let mut fresh = false;
+        let (mut sender, response) = loop {
+            let mut sender = self.sender(fresh).await.map_err(|error| (error, None))?;
+            let request = self
+                .request(
+                    route,
+                    target,
+                    body.clone(),
+                    matches!(sender, Sender::Two(_)),
+                )
+                .map_err(|error| (error, None))?;
+            match sender.send(request).await {
+                Ok(response) => break (sender, response),
+                // A kept connection that the server had closed: none of the
+                // request was sent, so it goes out again on a new one.
+                Err(mut failed) => match failed.take_message() {
+                    Some(_) if !fresh => fresh = true,
+                    _ => return Err((self.0.connector.broken(failed.into_error()), None)),
+                },
+            }
+        };
+        let result = self.read(response).await;
+        if !matches!(result, Err((Error::Broken { .. }, _))) && sender.ready().await {
+            self.put_back(sender);
+        }
+        result
+    }
+
+    fn request(
+        &self,
+        route: &Route,
+        target: &str,
+        body: Bytes,
+        http2: bool,
+    ) -> Result<Request<Body>> {
+        let builder = Request::builder().method(route.method.name());
+        let builder = if http2 {
+            builder
+                .uri(format!("{}{target}", self.0.origin))
+                .version(Version::HTTP_2)
+        } else {
+            builder.uri(target).header(HOST, self.0.authority.clone())
+        };
+        let mut request = builder
+            .body(Body::new(body))
+            .map_err(|error| self.unexpected(format!("cannot form the request: {error}")))?;
+        request.headers_mut().extend(self.0.headers.clone());
+        if route.body != BodyShape::None {
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(request)
+    }
+
+    async fn read(
+        &self,
+        response: Response<Incoming>,
+    ) -> std::result::Result<Reply, (Error, Option<Duration>)> {
+        let (head, body) = response.into_parts();
+        let wait = head
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let body = self.collect(body).await.map_err(|error| (error, None))?;
+        if head.status.is_success() {
+            return Ok(Reply {
+                headers: head.headers,
+                body,
+            });
+        }
+        let is_problem = head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(MEDIA_TYPE.as_bytes()));
+        let problem = is_problem
+            .then(|| serde_json::from_slice::<Problem>(&body).ok())
+            .flatten();
+        let error = match problem {
+            Some(problem) => Error::Problem(Box::new(problem)),
+            None => self.unexpected(format!("status {} without a reason", head.status)),
+        };
+        Err((error, wait))
+    }
+
+    async fn collect(&self, body: Incoming) -> Result<Zeroizing<Vec<u8>>> {
+        let mut body = Limited::new(body, ANSWER_MAX);
+        let mut parts = Vec::new();
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| match error.downcast::<hyper::Error>() {
+                Ok(source) => self.0.connector.broken(*source),
+                Err(_) => self.unexpected(format!("an answer over {ANSWER_MAX} bytes")),
+            })?;
+            if let Ok(data) = frame.into_data() {
+                length += data.len();
+                parts.push(data);
+            }
+        }
+        // Sized once, so that growing leaves no copy behind.
+        let mut whole = Zeroizing::new(Vec::with_capacity(length));
+        for part in parts {
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    }
+
+    async fn sender(&self, fresh: bool) -> Result<Sender> {
+        if !fresh {
+            while let Some(mut sender) = self.take() {
+                if sender.ready().await {
+                    return Ok(sender);
+                }
+            }
+        }
+        let (sender, peer) = self.0.connector.connect().await?;
+        let mut pool = self.pool();
+        pool.peer = Some(peer);
+        if let Sender::Two(shared) = &sender {
+            pool.shared = Some(shared.clone());
+        }
+        Ok(sender)
+    }
+
+    fn take(&self) -> Option<Sender> {
+        let mut pool = self.pool();
+        if pool
+            .shared
+            .as_ref()
+            .is_some_and(|shared| shared.is_closed())
+        {
+            pool.shared = None;
+        }
+        match &pool.shared {
+            Some(shared) => Some(Sender::Two(shared.clone())),
+            None => pool.idle.pop(),
+        }
+    }
+
+    fn put_back(&self, sender: Sender) {
+        if matches!(sender, Sender::One(_)) {
+            self.pool().idle.push(sender);
+        }
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
+        // A panic elsewhere leaves the pool whole: it is only pushed and popped.
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unexpected(&self, what: String) -> Error {
+        Error::Unexpected {
+            address: self.0.origin.clone(),
+            what,
+        }
+    }
+}
+
+/// The path and query of a call.
+fn target(route: &Route, path: &[&str], query: &[(&str, String)]) -> String {
+    let mut target = String::from(PREFIX);
+    let mut values = path.iter();
+    for part in route.path.split('/').skip(1) {
+        target.push('/');
+        if part.starts_with('{') {
+            encode(values.next().copied().unwrap_or_default(), &mut target);
+        } else {
+            target.push_str(part);
+        }
+    }
+    for (at, (name, value)) in query.iter().enumerate() {
+        target.push(if at == 0 { '?' } else { '&' });
+        target.push_str(name);
+        target.push('=');
+        encode(value, &mut target);
+    }
+    target
+}
+
+/// Percent-encodes everything but unreserved characters (RFC 3986, 2.3).
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skms_wire::native::routes::by_id;
+
+    #[test]
+    fn targets_are_encoded() {
+        let route = by_id("encrypt").unwrap();
+        assert_eq!(
+            target(route, &["default", "a/b ?ü"], &[]),
+            "/api/v1/keyrings/default/keys/a%2Fb%20%3F%C3%BC/encrypt"
+        );
+        let list = by_id("key-list").unwrap();
+        assert_eq!(
+            target(
+                list,
+                &["r"],
+                &[("limit", "5".into()), ("after", "a&b".into())]
+            ),
+            "/api/v1/keyrings/r/keys?limit=5&after=a%26b"
+        );
+    }
+}
