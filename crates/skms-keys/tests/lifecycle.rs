@@ -56,6 +56,28 @@ fn a_new_key_is_active_at_once_or_at_its_date() {
 }
 
 #[test]
+fn nothing_was_in_use_before_it_was_made() {
+    let key = aes(Rules::default()).rotate(later(-50), at(10)).unwrap().0;
+    assert_eq!(key.version(V2).unwrap().activated_at, Some(at(10)));
+    assert_eq!(key.version(V1).unwrap().deactivated_at, Some(at(10)));
+}
+
+#[test]
+fn what_was_never_in_use_has_nothing_to_process() {
+    let key = aes(Rules::default()).rotate(later(100), at(1)).unwrap().0;
+    let one = Versions::One(V2);
+    let key = revoke(&key, one, RevocationReason::Superseded, 2)
+        .unwrap()
+        .0;
+    assert_eq!(state_of(&key, V2), Deactivated);
+    assert!(matches!(
+        key.permit(Operation::Decrypt, Some(V2), at(200)),
+        Err(Error::StateForbids { .. })
+    ));
+    assert_eq!(encrypts(&key, 200), Some(V1));
+}
+
+#[test]
 fn impossible_keys_are_not_made() {
     let algorithm = Algorithm::Aes256Gcm;
     let good = new_key(algorithm, algorithm.row().uses, Rules::default());
@@ -270,10 +292,9 @@ fn a_version_replaced_or_run_out_while_suspended_does_not_come_back() {
     });
     let held = key.suspend(ALL, at(10)).unwrap().0;
     assert_eq!(state_of(&held.resume(ALL, at(99)).unwrap().0, V1), Active);
-    assert_eq!(
-        state_of(&held.resume(ALL, at(100)).unwrap().0, V1),
-        Deactivated
-    );
+    let (over, steps) = held.resume(ALL, at(100)).unwrap();
+    assert_eq!(state_of(&over, V1), Deactivated);
+    assert_eq!(steps.len(), 1, "and is not active in between");
     let waiting = key.rotate(later(50), at(10)).unwrap().0;
     let held = waiting.suspend(Versions::One(V1), at(20)).unwrap().0;
     let held = held.expire(at(60)).unwrap().0;
