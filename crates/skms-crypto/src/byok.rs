@@ -7,6 +7,7 @@
 use crate::algorithm::Algorithm;
 use crate::asymmetric::Private;
 use crate::error::{Error, Result};
+use crate::hpke::Suite;
 use crate::open::{EncryptOptions, OpenKey, WrapMode};
 use crate::public::PublicKey;
 use crate::secret::{SecretArray, SecretBytes};
@@ -74,6 +75,33 @@ fn kwp(kek: &[u8]) -> Result<SymmetricKey> {
     SymmetricKey::new(algorithm, kek)
 }
 
+/// Wraps a key with HPKE to an EC, X25519 or X-Wing key, in the suite that
+/// goes with it: encapsulated key ‖ ciphertext. `info` binds the purpose.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a key of another algorithm, [`Error::TooLong`].
+pub fn hpke_wrap(to: &PublicKey, key: &[u8], info: &[u8]) -> Result<Vec<u8>> {
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Error::TooLong {
+            what: "key to wrap (or it is empty)",
+            limit: LONGEST_KEY as u64,
+        });
+    }
+    crate::hpke::seal(to, Suite::for_key(to.algorithm())?, info, &[], key)
+}
+
+/// Unwraps what [`hpke_wrap`] gave.
+///
+/// # Errors
+/// [`Error::Unwrap`]; [`Error::Unsupported`] for a key of another algorithm.
+pub fn hpke_unwrap(own: &OpenKey, wrapped: &[u8], info: &[u8]) -> Result<SecretBytes> {
+    let suite = Suite::for_key(own.algorithm())?;
+    crate::hpke::open(own, suite, info, &[], wrapped).map_err(|error| match error {
+        Error::Decrypt => Error::Unwrap,
+        other => other,
+    })
+}
+
 /// Unwraps an imported key: `wrapped` under `with`, an RSA key of ours.
 ///
 /// # Errors
@@ -129,5 +157,25 @@ mod tests {
         let wrapped = rsa.wrap(&[9; 32], &direct).unwrap();
         assert!(rsa.unwrap(&wrapped, &direct).unwrap().ct_eq(&[9; 32]));
         assert!(rsa.wrap(&[0; 300], &direct).is_err());
+    }
+
+    #[test]
+    fn a_key_sealed_with_hpke_comes_back_for_its_purpose_only() {
+        for algorithm in [Algorithm::XWing, Algorithm::X25519, Algorithm::EcP384] {
+            let own = OpenKey::open(&KeyMaterial::generate(algorithm).unwrap()).unwrap();
+            let to = own.public_key().unwrap();
+            let wrapped = hpke_wrap(to, &[7; 32], b"import").unwrap();
+            assert!(hpke_unwrap(&own, &wrapped, b"import").unwrap().ct_eq(&[7; 32]));
+            assert!(matches!(
+                hpke_unwrap(&own, &wrapped, b"export"),
+                Err(Error::Unwrap)
+            ));
+            assert!(matches!(
+                hpke_unwrap(&own, &wrapped[1..], b"import"),
+                Err(Error::Unwrap)
+            ));
+        }
+        let signer = OpenKey::open(&KeyMaterial::generate(Algorithm::Ed25519).unwrap()).unwrap();
+        assert!(hpke_wrap(signer.public_key().unwrap(), &[7; 32], b"").is_err());
     }
 }

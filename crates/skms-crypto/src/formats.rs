@@ -14,7 +14,7 @@ mod sec1;
 pub(crate) mod spki;
 
 use crate::algorithm::{Algorithm, Family};
-use crate::asymmetric::Private;
+use crate::asymmetric::{Private, ffdh};
 use crate::error::{Error, Result};
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
@@ -161,6 +161,9 @@ fn raw(bytes: &[u8], expect: Option<Algorithm>) -> Result<Private> {
     let algorithm = expect.ok_or(Error::InvalidOption(
         "raw keys do not name their algorithm: say which",
     ))?;
+    if algorithm.family() == Family::FiniteField {
+        ffdh::check_raw_length(algorithm, bytes)?;
+    }
     Private::from_raw(algorithm, bytes, true)
 }
 
@@ -253,6 +256,9 @@ pub(crate) fn import_public(
         let algorithm = expect.ok_or(Error::InvalidOption(
             "raw keys do not name their algorithm: say which",
         ))?;
+        if algorithm.family() == Family::FiniteField {
+            ffdh::check_raw_length(algorithm, bytes)?;
+        }
         PublicKey::from_raw(algorithm, bytes)
     };
     match format {

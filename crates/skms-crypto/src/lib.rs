@@ -24,7 +24,11 @@ mod awslc;
 pub mod byok;
 pub mod error;
 pub mod formats;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod hash;
+pub mod hpke;
+mod kdf;
 #[allow(unsafe_code)]
 pub mod locked;
 pub mod material;
@@ -47,6 +51,7 @@ pub use algorithm::{Algorithm, Family, Row};
 pub use error::{Error, Result};
 pub use formats::Format;
 pub use hash::{Hash, Hasher};
+pub use kdf::hkdf;
 pub use material::KeyMaterial;
 pub use open::{
     EcdsaEncoding, EncryptOptions, Message, OpenKey, SignOptions, SignatureScheme, WrapMode,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::formats::{self, Format, Imported};
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
-use crate::symmetric;
+use crate::{selftest, symmetric};
 
 /// The secret part of a key, with its algorithm; what the store seals.
 ///
@@ -34,6 +34,7 @@ impl KeyMaterial {
         let record = if algorithm.is_symmetric() {
             symmetric::generate(algorithm)?
         } else {
+            selftest::ensure_slow(algorithm)?;
             formats::to_record(&Private::generate(algorithm)?)?
         };
         Ok(Self { algorithm, record })

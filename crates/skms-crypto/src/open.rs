@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::material::KeyMaterial;
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
+use crate::selftest;
 use crate::symmetric::SymmetricKey;
 
 pub use crate::options::{
@@ -47,6 +48,7 @@ impl OpenKey {
                 public: None,
             });
         }
+        selftest::ensure_slow(algorithm)?;
         let private = material.private()?;
         let public = PublicKey::from_raw(algorithm, &private.public_raw()?)?;
         Ok(Self {

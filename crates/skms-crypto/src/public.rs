@@ -161,8 +161,9 @@ impl PublicKey {
     /// A key that can only do what a public half can: verify, encrypt, wrap, encapsulate.
     ///
     /// # Errors
-    /// None today; a `Result` so that opening may come to need work that can fail.
+    /// [`Error::SelfTest`].
     pub fn open(&self) -> Result<OpenKey> {
+        crate::selftest::ensure_slow(self.0.algorithm)?;
         Ok(OpenKey::from_public(self.clone()))
     }
 }

@@ -4,13 +4,15 @@
 //! never be reached by a product: a signature or ciphertext made with
 //! randomness of someone else's choice protects nothing.
 
+pub mod hpke;
+pub mod rsa;
+
 use crate::algorithm::{Algorithm, Family};
 use crate::asymmetric::{mldsa, slhdsa, xwing};
 use crate::asymmetric::{Private, Public};
 use crate::awslc::known;
 use crate::awslc::pkey::{PKey, Padding};
 use crate::error::{Error, Result};
-use crate::hash::Hash;
 use crate::material::KeyMaterial;
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
@@ -149,27 +151,4 @@ pub fn slhdsa_verify_internal(
     signature: &[u8],
 ) -> Result<bool> {
     slhdsa::verify_internal(algorithm, public, &[encoded], signature)
-}
-
-/// RSASSA-PSS verification with another hash inside MGF1 than the message's,
-/// which the product does not offer.
-///
-/// # Errors
-/// [`Error::InvalidKey`] for a key of another algorithm.
-pub fn rsa_pss_verify(
-    key: &PublicKey,
-    message: &[u8],
-    signature: &[u8],
-    hashes: (Hash, Hash),
-    salt_length: usize,
-) -> Result<bool> {
-    if key.algorithm().family() != Family::Rsa {
-        return Err(Error::InvalidKey("not an RSA key"));
-    }
-    let padding = Padding::Pss {
-        digest: hashes.0.into(),
-        mgf: hashes.1.into(),
-        salt_length,
-    };
-    Ok(held_public(key)?.verify_digest(&hashes.0.digest(message), signature, padding))
 }

@@ -30,6 +30,20 @@ pub(crate) fn generate(algorithm: Algorithm) -> Result<Dh> {
     Dh::generate(prime(algorithm)?)
 }
 
+/// Raw encodings have the prime's length, so that a cut one is noticed.
+pub(crate) fn check_raw_length(algorithm: Algorithm, bytes: &[u8]) -> Result<()> {
+    let expected = prime(algorithm)?.len();
+    if bytes.len() == expected {
+        Ok(())
+    } else {
+        Err(Error::InvalidLength {
+            what: "raw finite-field key",
+            expected,
+            found: bytes.len(),
+        })
+    }
+}
+
 /// From an exponent in 1..q.
 pub(crate) fn private(algorithm: Algorithm, exponent: &[u8]) -> Result<Dh> {
     let prime = prime(algorithm)?;

@@ -58,7 +58,32 @@ pub(crate) fn check_public(key: &PKey) -> Result<Algorithm> {
     if e.bits() < 17 {
         return Err(Error::WeakKey("RSA exponent under 65537"));
     }
+    if is_roca(&n) {
+        return Err(Error::WeakKey("RSA key from a flawed generator (ROCA)"));
+    }
     Ok(algorithm)
+}
+
+/// Whether the modulus bears the mark of CVE-2017-15361 (ROCA): primes of the
+/// form k·M + 65537^a mod M, so that modulo every small prime the modulus is a
+/// power of 65537. An honest one passes by accident once in 2^27 or more.
+fn is_roca(n: &Bn) -> bool {
+    const PRIMES: [u16; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
+        97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    PRIMES.iter().all(|&prime| {
+        let Some(rest) = n.remainder(prime) else {
+            return false;
+        };
+        let generator = 65537 % u32::from(prime);
+        let mut power = 1u32;
+        (0..prime).any(|_| {
+            let hit = power == u32::from(rest);
+            power = power * generator % u32::from(prime);
+            hit
+        })
+    })
 }
 
 /// Checks an imported private key. AWS-LC has checked when it parsed the

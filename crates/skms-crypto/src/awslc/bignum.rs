@@ -81,6 +81,13 @@ impl Bn {
         pointer
     }
 
+    /// The remainder of dividing by a small number; `None` for zero.
+    pub(crate) fn remainder(&self, divisor: u16) -> Option<u16> {
+        // SAFETY: reads a valid integer; a zero divisor gives all ones.
+        let rest = unsafe { sys::BN_mod_word(self.as_ptr(), divisor.into()) };
+        u16::try_from(rest).ok()
+    }
+
     /// How many bits the value has.
     pub(crate) fn bits(&self) -> usize {
         // SAFETY: reads a valid integer.
@@ -88,6 +95,7 @@ impl Bn {
     }
 
     /// Big-endian bytes, padded on the left to `length`; `None` if it does not fit.
+    #[cfg(test)]
     pub(crate) fn to_padded(&self, length: usize) -> Option<SecretBytes> {
         to_padded(self.as_ptr(), length)
     }

@@ -156,6 +156,7 @@ impl PKey {
     }
 
     /// Reads a DER `SubjectPublicKeyInfo`; `None` when AWS-LC refuses it or bytes are left over.
+    #[cfg(feature = "known-answers")]
     pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
         let mut cbs = sys::CBS {
             data: der.as_ptr(),
@@ -164,13 +165,6 @@ impl PKey {
         // SAFETY: the reader covers exactly `der`, which outlives the call.
         let key = Self::adopt(unsafe { sys::EVP_parse_public_key(&mut cbs) })?;
         (cbs.len == 0).then_some(key)
-    }
-
-    /// The DER `SubjectPublicKeyInfo` of the public half.
-    pub(crate) fn to_spki(&self) -> Result<Vec<u8>> {
-        // SAFETY: both pointers are valid for the call.
-        marshal(|cbb| unsafe { sys::EVP_marshal_public_key(cbb, self.as_ptr()) })
-            .map(|bytes| bytes.to_vec())
     }
 
     fn from_raw_private(id: c_int, bytes: &[u8]) -> Option<Self> {

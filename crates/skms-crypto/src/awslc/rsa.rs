@@ -12,10 +12,8 @@ use crate::secret::SecretBytes;
 use super::bignum::{Bn, to_minimal};
 use super::pkey::{PKey, marshal, ok};
 
-/// The numbers of an RSA private key, big-endian without leading zeros.
+/// The secret numbers of an RSA private key, big-endian without leading zeros.
 pub(crate) struct Numbers {
-    pub(crate) n: Vec<u8>,
-    pub(crate) e: Vec<u8>,
     pub(crate) d: SecretBytes,
     pub(crate) p: SecretBytes,
     pub(crate) q: SecretBytes,
@@ -132,13 +130,10 @@ impl PKey {
     /// Every number of a private key; `None` for a public one.
     pub(crate) fn rsa_numbers(&self) -> Option<Numbers> {
         let rsa = self.rsa()?;
-        let (n, e) = self.rsa_public_parts()?;
         // SAFETY: each call borrows an integer of a valid key, or gives null,
         // which `to_minimal` turns into `None`.
         unsafe {
             Some(Numbers {
-                n,
-                e,
                 d: to_minimal(sys::RSA_get0_d(rsa))?,
                 p: to_minimal(sys::RSA_get0_p(rsa))?,
                 q: to_minimal(sys::RSA_get0_q(rsa))?,
