@@ -294,10 +294,14 @@ proptest! {
                 key = changed;
             }
         }
+        // Now, or at any time to come.
         let usable = |key: &Key, class| {
             let numbers = key.versions.iter().map(|version| version.number);
             let mut permits = numbers.map(|number| key.version_permits(number).unwrap());
-            permits.any(|permits| !permits.window(class).is_closed())
+            permits.any(|permits| {
+                let window = permits.window(class);
+                !window.is_closed() && window.until > now
+            })
         };
         for act in [
             Act::Suspend(Versions::All),
