@@ -15,7 +15,8 @@ pub const ENTRY_MAX: usize = 1 << 20;
 /// One event to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The event's id; an entry whose id the journal has is not added again.
+    /// The event's id. Whoever may have appended it before, and crashed, asks
+    /// [`Journal::contains`] first.
     pub id: [u8; 16],
     /// The random salt of the event's leaf, kept and erased with it.
     pub salt: [u8; 32],

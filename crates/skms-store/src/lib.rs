@@ -12,7 +12,7 @@
 //!
 //! - [`store`] and [`journal`] are the traits: what SQLite and files do now
 //!   and PostgreSQL can do as well. Nothing in them is particular to either.
-//! - [`sqlite`] and [`file_journal`] implement them; [`conformance`] is the
+//! - [`sqlite`] and [`file_journal`] implement them; `conformance` (a feature) is the
 //!   one suite both kinds of implementation must pass.
 //! - [`sealed`] lies above any `Store` and does all the sealing once.
 //!
@@ -22,9 +22,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod durability;
 pub mod error;
 pub mod file_journal;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hex;
 pub mod journal;
 pub mod sealed;
@@ -32,6 +36,7 @@ pub mod sqlite;
 pub mod store;
 
 pub use error::{Conflict, Error, Result};
+pub use file_journal::FileJournal;
 pub use journal::{Entry, Journal, Stored, Ticket};
 pub use sealed::{Change, NewSeal, SealInput, Sealed, SealedStore};
 pub use sqlite::SqliteStore;

@@ -1,9 +1,39 @@
-//! [`crate::Journal`] over files: segments, one writer, group commit.
+//! [`Journal`] over files: preallocated segments, one writer, group commit.
+//!
+//! The writer syncs at once when idle; what arrives during a sync goes into
+//! the next. A torn tail, which a crash leaves, was never acknowledged and is
+//! cut off at open; damage anywhere else is refused. What a file alone cannot
+//! show is that its end was cut off on purpose: the database remembers how
+//! long the journal was ([`crate::sealed::SealedStore::recover`]), and beyond
+//! that only a witness can tell.
+
+pub(crate) mod frame;
+mod open;
+mod prepare;
+mod read;
+pub(crate) mod segment;
+mod writer;
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use skms_crypto::rest::RecordKey;
+use tokio::sync::oneshot;
 
-use crate::error::Result;
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+use crate::journal::{self, Entry, Journal, JournalReport, Stored, Ticket};
 use crate::sealed::TermNumber;
+use crate::store::BoxFuture;
+use frame::framed_len;
+use prepare::Prepared;
+use segment::SegmentHeader;
+
+pub use open::OpenReport;
 
 /// Where the sealing keys of segments come from.
 pub trait SegmentKeys: Send + Sync + 'static {
@@ -13,13 +43,358 @@ pub trait SegmentKeys: Send + Sync + 'static {
     /// The term for new segments.
     ///
     /// # Errors
-    /// [`crate::Error::Sealed`].
+    /// [`Error::Sealed`].
     fn current_term(&self) -> Result<TermNumber>;
 
     /// The key of one segment.
     ///
     /// # Errors
-    /// [`crate::Error::Sealed`], [`crate::Error::StaleKeys`] for a term whose
-    /// key is gone.
+    /// [`Error::Sealed`], [`Error::StaleKeys`] for a term whose key is gone.
     fn segment_key(&self, term: TermNumber, segment: u64, salt: &[u8; 32]) -> Result<RecordKey>;
+}
+
+/// How a [`FileJournal`] is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of a segment, at least [`Options::SEGMENT_MIN`].
+    pub segment_bytes: u64,
+    /// Segments there may be in all, if limited.
+    pub segments_max: Option<u64>,
+    /// Entries from this place on are known by their ids from the start: the
+    /// floor of [`crate::sealed::JournalPosition`].
+    pub ids_from: u64,
+    /// How many of the latest ids stay known beyond that.
+    pub ids_kept: usize,
+}
+
+impl Options {
+    /// The smallest segment, in bytes.
+    pub const SEGMENT_MIN: u64 = 4096;
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 8 << 20,
+            segments_max: None,
+            ids_from: 0,
+            ids_kept: 1 << 16,
+        }
+    }
+}
+
+/// A segment that has a header.
+#[derive(Clone, Copy, Debug)]
+struct SegmentInfo {
+    header: SegmentHeader,
+    /// End of its durable frames, in bytes.
+    end: usize,
+}
+
+/// What all threads see.
+struct Shared {
+    directory: PathBuf,
+    durability: Arc<Durability>,
+    prepared: Prepared,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    ids: Mutex<Ids>,
+    highest_commit: AtomicU64,
+    segments: Mutex<Vec<SegmentInfo>>,
+    resume: Mutex<Option<read::Resume>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    /// Bytes the queued entries take in a segment.
+    bytes: usize,
+    /// Sequence of the next entry to be queued.
+    next: u64,
+    /// Bytes left in the segment being written.
+    room: usize,
+    refused: Option<String>,
+    closed: bool,
+}
+
+/// Ids of entries, for feeding the journal once.
+#[derive(Default)]
+struct Ids {
+    known: HashSet<[u8; 16]>,
+    order: VecDeque<[u8; 16]>,
+    kept: usize,
+}
+
+impl Ids {
+    fn add(&mut self, id: [u8; 16]) {
+        if self.known.insert(id) {
+            self.order.push_back(id);
+        }
+        while self.order.len() > self.kept {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics half-way through a change of what these guard.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Half a segment: what may wait without filling the reserve.
+    fn queue_max(&self) -> usize {
+        usize::try_from(self.prepared.segment_bytes() / 2).unwrap_or(usize::MAX)
+    }
+
+    fn highest_commit(&self) -> u64 {
+        self.highest_commit.load(Ordering::Acquire)
+    }
+
+    fn push(&self, entries: Vec<Entry>, urgent: bool) -> Result<Ticket> {
+        journal::check(&entries)?;
+        let lens = entries.iter().map(|entry| framed_len(entry.bytes.len()));
+        if lens.clone().any(|len| len > self.queue_max()) {
+            return Err(Error::Invalid("an event is longer than half a segment"));
+        }
+        let bytes: usize = lens.sum();
+        let (full, ready) = self.prepared.room();
+        let mut queue = lock(&self.queue);
+        if let Some(why) = &queue.refused {
+            return Err(Error::Failed(why.clone()));
+        }
+        if queue.closed {
+            return Err(Error::Closed);
+        }
+        let waiting = queue.bytes.saturating_add(bytes);
+        if full && waiting > queue.room {
+            // Only the reserve is left, and it is for urgent entries.
+            let reserve = if ready > 0 { self.queue_max() } else { 0 };
+            if !urgent || waiting > queue.room.saturating_add(reserve) {
+                return Err(Error::Full);
+            }
+        } else if queue.bytes > 0 && waiting > self.queue_max() && !urgent {
+            return Err(Error::Overloaded);
+        }
+        let count = entries.len() as u64;
+        let first = queue.next;
+        queue.next += count;
+        queue.bytes = waiting;
+        for entry in &entries {
+            if let Some(commit) = entry.commit {
+                self.highest_commit.fetch_max(commit, Ordering::AcqRel);
+            }
+        }
+        let idle = queue.entries.is_empty();
+        queue.entries.extend(entries);
+        drop(queue);
+        if idle {
+            self.wake.notify_one();
+        }
+        Ok(Ticket::new(first, count, Arc::clone(&self.durability)))
+    }
+
+    /// For the writer: what waits, up to so many bytes and at least one
+    /// entry; `None` once closed and empty.
+    fn take(&self, bytes_max: usize) -> Option<Vec<Entry>> {
+        let mut queue = lock(&self.queue);
+        while queue.entries.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            queue = self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let (mut taken, mut bytes) = (0, 0);
+        for entry in &queue.entries {
+            bytes += framed_len(entry.bytes.len());
+            if taken > 0 && bytes > bytes_max {
+                break;
+            }
+            taken += 1;
+        }
+        let entries: Vec<Entry> = queue.entries.drain(..taken).collect();
+        let mut ids = lock(&self.ids);
+        for entry in &entries {
+            queue.bytes = queue.bytes.saturating_sub(framed_len(entry.bytes.len()));
+            ids.add(entry.id);
+        }
+        Some(entries)
+    }
+
+    fn begun(&self, segment: SegmentInfo) {
+        lock(&self.segments).push(segment);
+    }
+
+    /// For the writer: the segment is durable up to `end`, the journal up to
+    /// `sequence`.
+    fn written(&self, end: usize, capacity: usize, sequence: u64) {
+        if let Some(segment) = lock(&self.segments).last_mut() {
+            segment.end = end;
+        }
+        lock(&self.queue).room = capacity.saturating_sub(end).saturating_sub(frame::MARK_LEN);
+        self.durability.publish(sequence);
+    }
+
+    fn refuse(&self, why: &str) {
+        let mut queue = lock(&self.queue);
+        queue.refused.get_or_insert_with(|| why.to_owned());
+        queue.entries.clear();
+        queue.bytes = 0;
+    }
+
+    fn close(&self) {
+        lock(&self.queue).closed = true;
+        self.wake.notify_all();
+    }
+
+    fn knows(&self, id: &[u8; 16]) -> bool {
+        let queue = lock(&self.queue);
+        let queued = queue.entries.iter().any(|entry| entry.id == *id);
+        queued || lock(&self.ids).known.contains(id)
+    }
+}
+
+/// A directory of segments as a [`Journal`].
+pub struct FileJournal {
+    shared: Arc<Shared>,
+    keys: Arc<dyn SegmentKeys>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    preparer: JoinHandle<()>,
+    /// Held until both have ended.
+    lock: File,
+}
+
+impl std::fmt::Debug for FileJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileJournal")
+            .field("directory", &self.shared.directory)
+            .field("durable", &self.shared.durability.durable())
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileJournal {
+    /// Opens the journal in a directory, creating it where there is none:
+    /// cuts off a torn tail, checks headers and links, and reads what
+    /// `options` asks for.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::OtherInstall`], [`Error::Newer`],
+    /// [`Error::JournalCorrupt`], [`Error::StaleKeys`], [`Error::Io`].
+    pub fn open(
+        directory: impl AsRef<Path>,
+        keys: Arc<dyn SegmentKeys>,
+        options: &Options,
+    ) -> Result<(Self, OpenReport)> {
+        open::open(directory.as_ref(), keys, options)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
+    /// The oldest term that a segment still needs the key of.
+    #[must_use]
+    pub fn oldest_term(&self) -> Option<TermNumber> {
+        lock(&self.shared.segments)
+            .iter()
+            .map(|segment| segment.header.term)
+            .min()
+    }
+
+    fn shut(&self) -> Option<Threads> {
+        self.shared.close();
+        lock(&self.threads).take()
+    }
+
+    fn join(shared: &Shared, threads: Threads) {
+        // The writer first: it may still need a segment.
+        let _ = threads.writer.join();
+        shared.prepared.close();
+        let _ = threads.preparer.join();
+        drop(threads.lock);
+    }
+}
+
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        if let Some(threads) = self.shut() {
+            Self::join(&self.shared, threads);
+        }
+    }
+}
+
+impl Journal for FileJournal {
+    fn append_as(&self, entries: Vec<Entry>, urgent: bool) -> Result<Ticket> {
+        self.shared.push(entries, urgent)
+    }
+
+    fn durability(&self) -> &Arc<Durability> {
+        &self.shared.durability
+    }
+
+    fn read(&self, from: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Stored>>> {
+        let (shared, keys) = (Arc::clone(&self.shared), Arc::clone(&self.keys));
+        Box::pin(blocking(move || {
+            read::read(&shared, keys.as_ref(), from, limit)
+        }))
+    }
+
+    fn contains(&self, id: [u8; 16]) -> BoxFuture<'_, Result<bool>> {
+        let known = self.shared.knows(&id);
+        Box::pin(std::future::ready(Ok(known)))
+    }
+
+    fn highest_commit(&self) -> u64 {
+        self.shared.highest_commit()
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<JournalReport>> {
+        let (shared, keys) = (Arc::clone(&self.shared), Arc::clone(&self.keys));
+        Box::pin(blocking(move || read::verify(&shared, keys.as_ref())))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        let (shared, threads) = (Arc::clone(&self.shared), self.shut());
+        Box::pin(async move {
+            if let Some(threads) = threads {
+                let closing = Arc::clone(&shared);
+                blocking(move || {
+                    Self::join(&closing, threads);
+                    Ok(())
+                })
+                .await?;
+            }
+            match shared.durability.failure() {
+                Some(why) => Err(Error::Failed(why)),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// Runs file work on a thread of its own, so that no runtime waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, answer) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("skms-journal-read".to_owned())
+        .spawn(move || {
+            // The asker may be gone.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| Error::io("thread", error))?;
+    answer.await.map_err(|_| Error::Closed)?
 }

@@ -217,7 +217,7 @@ impl SealedStore {
             *lock(&told) = result;
             Ok(writes)
         });
-        self.0.outbox_submitted(&ids);
+        let ids = self.0.outbox_submitted(ids);
         let committed = self
             .0
             .store
@@ -286,7 +286,10 @@ impl Inner {
         let term = top_row.and_then(place::term).unwrap_or_default();
         self.check_seen(&top, partitions, head_rows)?;
         let stale = |added: &Contribution| added.term < top.oldest_term;
-        if effects.iter().any(|effect| effect.added.as_ref().is_some_and(stale)) {
+        if effects
+            .iter()
+            .any(|effect| effect.added.as_ref().is_some_and(stale))
+        {
             return Err(Error::StaleKeys);
         }
 

@@ -169,8 +169,7 @@ impl Header {
         let hash = Hash::Sha256.digest(&json);
         let sealed: Vec<u8> = {
             let plain: SecretBytes = keyring.encode()?;
-            keyring_key(root, &keyring.install)?
-                .seal(&[&keyring.install, &hash], plain.expose())?
+            keyring_key(root, &keyring.install)?.seal(&[&keyring.install, &hash], plain.expose())?
         };
         let mut out = Vec::with_capacity(16 + json.len() + sealed.len());
         out.extend_from_slice(MAGIC);

@@ -136,7 +136,9 @@ impl Head {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.rows.values().fold(0, |sum, rows| sum.saturating_add(*rows))
+        self.rows
+            .values()
+            .fold(0, |sum, rows| sum.saturating_add(*rows))
     }
 
     fn encode(&self) -> Vec<u8> {

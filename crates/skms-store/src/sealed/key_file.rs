@@ -125,7 +125,12 @@ mod tests {
     fn both_texts_are_read_and_others_are_not() {
         let hex = "ab".repeat(32);
         let base64 = STANDARD.encode([0xab; 32]);
-        for good in [hex.clone(), hex.to_uppercase(), format!(" {hex}\r\n"), base64] {
+        for good in [
+            hex.clone(),
+            hex.to_uppercase(),
+            format!(" {hex}\r\n"),
+            base64,
+        ] {
             assert!(parse(good.as_bytes()).unwrap().ct_eq(&[0xab; 32]), "{good}");
         }
         let short = STANDARD.encode([0xab; 31]);

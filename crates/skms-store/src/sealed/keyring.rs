@@ -112,11 +112,7 @@ impl Keyring {
     }
 
     /// The key of one record; `None` for a term this keyring lacks.
-    pub(crate) fn record_key(
-        &self,
-        term: TermNumber,
-        info: &[&[u8]],
-    ) -> Option<Result<RecordKey>> {
+    pub(crate) fn record_key(&self, term: TermNumber, info: &[&[u8]]) -> Option<Result<RecordKey>> {
         self.terms.get(&term).map(|slot| {
             slot.with(|key| RecordKey::derive(key, &self.install, info))
                 .map_err(Error::from)
@@ -201,9 +197,7 @@ impl Keyring {
 
 fn slot(reader: &mut Reader<'_>) -> Result<Slot> {
     let bytes = reader.slice(32)?;
-    let key: &[u8; 32] = bytes
-        .try_into()
-        .map_err(|_| Error::Malformed("keyring"))?;
+    let key: &[u8; 32] = bytes.try_into().map_err(|_| Error::Malformed("keyring"))?;
     Slot::new(key)
 }
 
@@ -237,7 +231,11 @@ mod tests {
         assert!(!open(&dropped));
         assert_eq!(dropped.journal_terms().collect::<Vec<_>>(), [1, 2]);
         dropped.drop_terms_below(9);
-        assert_eq!(dropped.terms().collect::<Vec<_>>(), [2], "the current one stays");
+        assert_eq!(
+            dropped.terms().collect::<Vec<_>>(),
+            [2],
+            "the current one stays"
+        );
     }
 
     #[test]

@@ -317,7 +317,12 @@ impl SealedStore {
 
     async fn open_any(&self, keyring: &Keyring, row: &Row) -> Result<([u8; 16], Record)> {
         let newer = place::term(row).is_some_and(|term| term > keyring.current);
-        if newer && !self.0.keyring()?.knows(place::term(row).unwrap_or_default()) {
+        if newer
+            && !self
+                .0
+                .keyring()?
+                .knows(place::term(row).unwrap_or_default())
+        {
             // Another process may have rotated; if not, the row is not ours.
             self.refresh().await?;
         }

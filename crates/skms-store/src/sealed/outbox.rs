@@ -6,6 +6,7 @@
 //! is left over, and compares how far each side knows the other to be.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::commit::{Plan, Planned};
@@ -14,7 +15,7 @@ use super::keyring::{Keyring, TermNumber};
 use super::place::{self, Place, SYSTEM};
 use super::{Inner, SealedStore, codec::Reader, lock};
 use crate::error::{Conflict, Error, Result};
-use crate::journal::{Entry, Journal};
+use crate::journal::{self, Journal};
 use crate::store::{Kind, RecordId, Row, Write};
 
 /// Outbox rows read or removed at a time.
@@ -40,7 +41,7 @@ pub struct Pending {
     pub commit: u64,
 }
 
-impl From<Pending> for Entry {
+impl From<Pending> for journal::Entry {
     fn from(pending: Pending) -> Self {
         Self {
             id: pending.event.id,
@@ -118,16 +119,22 @@ fn open(keyring: &Keyring, row: &Row) -> Result<(u32, Pending)> {
 
 impl Inner {
     /// From here on an event may reach the journal at any place from the
-    /// present durable end.
-    pub(super) fn outbox_submitted(&self, ids: &[[u8; 16]]) {
+    /// present durable end. The ids that were not waiting already.
+    pub(super) fn outbox_submitted(&self, ids: Vec<[u8; 16]>) -> Vec<[u8; 16]> {
         if ids.is_empty() {
-            return;
+            return ids;
         }
         let mut waiting = lock(&self.outbox);
         let floor = waiting.durable;
-        for id in ids {
-            waiting.floors.entry(*id).or_insert(floor);
-        }
+        ids.into_iter()
+            .filter(|id| match waiting.floors.entry(*id) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(floor);
+                    true
+                }
+                Entry::Occupied(_) => false,
+            })
+            .collect()
     }
 
     pub(super) fn outbox_failed(&self, ids: &[[u8; 16]]) {
@@ -284,7 +291,7 @@ impl SealedStore {
             if journal.contains(event.event.id).await? {
                 already_there += 1;
             } else {
-                missing.push(Entry::from(event));
+                missing.push(journal::Entry::from(event));
             }
         }
         let fed = u64::try_from(missing.len()).unwrap_or(u64::MAX);

@@ -213,15 +213,15 @@ fn read_name(envelope: &[u8]) -> Result<(Option<String>, usize)> {
     if marker == 0 {
         return Ok((None, 2));
     }
-    let name = std::str::from_utf8(reader.slice(marker - 1)?)
-        .map_err(|_| Error::Malformed("record"))?;
+    let name =
+        std::str::from_utf8(reader.slice(marker - 1)?).map_err(|_| Error::Malformed("record"))?;
     Ok((Some(name.to_owned()), 1 + marker))
 }
 
 /// The blind index entry of a name.
 pub(crate) fn index(keyring: &Keyring, namespace: [u8; 16], kind: Kind, name: &str) -> [u8; 32] {
-    let key = keyring
-        .with_index_key(|key| prf(key, &[b"skms index", &[kind.number()], &namespace]));
+    let key =
+        keyring.with_index_key(|key| prf(key, &[b"skms index", &[kind.number()], &namespace]));
     prf(&key, &[name.as_bytes()])
 }
 

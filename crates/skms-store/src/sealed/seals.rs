@@ -202,10 +202,7 @@ pub(crate) fn open(
     let root = SealPrivateKey::from_bytes(private.expose())?
         .unwrap(&entry.root.0, &root_aad(install, &entry.id.0, &version))
         .map_err(|_| Error::HeaderAltered)?;
-    let root: &[u8; 32] = root
-        .expose()
-        .try_into()
-        .map_err(|_| Error::HeaderAltered)?;
+    let root: &[u8; 32] = root.expose().try_into().map_err(|_| Error::HeaderAltered)?;
     Slot::new(root).map(Some)
 }
 

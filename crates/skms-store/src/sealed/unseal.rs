@@ -106,7 +106,9 @@ impl Sealed {
     #[must_use]
     pub fn shares(&self) -> Option<(u8, u8)> {
         let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        shares.first().map(|first| (count(&shares), first.threshold()))
+        shares
+            .first()
+            .map(|first| (count(&shares), first.threshold()))
     }
 
     /// Forgets the shares given so far.
@@ -172,7 +174,10 @@ impl Sealed {
                 Error::NoSuchSeal("Shamir")
             });
         };
-        let Protection::Shamir { threshold: need, .. } = entry.protection else {
+        let Protection::Shamir {
+            threshold: need, ..
+        } = entry.protection
+        else {
             return Err(Error::ForeignShare);
         };
         if share.threshold() != need {

@@ -51,7 +51,6 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 /// A SQLite database file as a [`Store`].
 pub struct SqliteStore {
     path: PathBuf,
-    lock: Arc<File>,
     open: Mutex<Option<Open>>,
 }
 
@@ -120,6 +119,8 @@ impl SqliteStore {
     /// As [`SqliteStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let path = path.as_ref().to_owned();
+        // The threads hold it between them, and let go when the last ends. A
+        // snapshot may outlive them: it only reads.
         let lock = Arc::new(lock_file(beside(&path, ".lock"))?);
         private_file(&path)?;
         let connection = schema::open_writer(&path)?;
@@ -160,7 +161,6 @@ impl SqliteStore {
         }
         Ok(Self {
             path,
-            lock,
             open: Mutex::new(Some(Open {
                 jobs,
                 reads,
@@ -336,10 +336,10 @@ impl Store for SqliteStore {
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
         let open = self.with_open(|_| Some(()));
-        let (path, lock) = (self.path.clone(), Arc::clone(&self.lock));
+        let path = self.path.clone();
         Box::pin(async move {
             open?;
-            snapshot::SqliteSnapshot::begin(path, lock).await
+            snapshot::SqliteSnapshot::begin(path).await
         })
     }
 

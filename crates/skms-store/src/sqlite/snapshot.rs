@@ -1,8 +1,6 @@
 //! A consistent view: one read transaction on a thread of its own.
 
-use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use rusqlite::{Connection, params};
@@ -22,7 +20,7 @@ pub(super) struct SqliteSnapshot {
 }
 
 impl SqliteSnapshot {
-    pub(super) async fn begin(path: PathBuf, lock: Arc<File>) -> Result<Box<dyn Snapshot>> {
+    pub(super) async fn begin(path: PathBuf) -> Result<Box<dyn Snapshot>> {
         let (asks, receiver) = mpsc::channel();
         let (ready, begun) = oneshot::channel();
         super::spawn("skms-store-snapshot", move || {
@@ -36,7 +34,6 @@ impl SqliteSnapshot {
                     let _ = ready.send(Err(error));
                 }
             }
-            drop(lock);
         })?;
         begun.await.map_err(|_| Error::Closed)??;
         Ok(Box::new(Self { asks }))

@@ -124,9 +124,9 @@ impl Writer {
         if let Some(limit) = self.limit {
             let pages = if urgent { limit.urgent } else { limit.usual };
             // Never below what the file has; SQLite sees to that.
-            let _ = self
-                .connection
-                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+            let _ =
+                self.connection
+                    .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
         }
     }
 
@@ -319,13 +319,7 @@ fn put_meta(connection: &Connection, write: &crate::store::MetaWrite) -> Result<
             "INSERT INTO meta (name, revision, bytes) VALUES (?1, ?2, ?3)
              ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, bytes = excluded.bytes",
         )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                write.name,
-                revision,
-                write.bytes
-            ])
-        })
+        .and_then(|mut statement| statement.execute(params![write.name, revision, write.bytes]))
         .map_err(backend)?;
     Ok(())
 }

@@ -1,0 +1,332 @@
+//! Opening a journal: what a crash left is tidied, what someone changed is
+//! refused.
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use super::frame::FrameCipher;
+use super::prepare::{Prepared, number_of, path_of};
+use super::read::{self, Loaded};
+use super::segment::{End, SEGMENT_HEADER_LEN, find_magic};
+use super::writer::{Active, Writer, digest};
+use super::{FileJournal, Ids, Options, Queue, SegmentInfo, SegmentKeys, Shared, Threads};
+use crate::durability::Durability;
+use crate::error::{Error, Result};
+
+/// What opening found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenReport {
+    /// Entries in the journal.
+    pub entries: u64,
+    /// Segments in use.
+    pub segments: u64,
+    /// Bytes of an unfinished write that were cut off: none of it was ever
+    /// acknowledged. Worth an event of its own.
+    pub truncated_bytes: u64,
+}
+
+/// What the last segment in use leaves behind.
+struct Tail {
+    active: Option<Active>,
+    previous: [u8; 32],
+    sequence: u64,
+}
+
+pub(super) fn open(
+    directory: &Path,
+    keys: Arc<dyn SegmentKeys>,
+    options: &Options,
+) -> Result<(FileJournal, OpenReport)> {
+    if options.segment_bytes < Options::SEGMENT_MIN {
+        return Err(Error::Invalid("a journal segment has at least 4096 bytes"));
+    }
+    let failed = |error| Error::io(format!("journal {}", directory.display()), error);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(failed)?;
+    crate::sqlite::sync_directory(directory)?;
+    let held = crate::sqlite::lock_file(directory.join("lock"))?;
+
+    let mut numbers = list(directory)?;
+    discard_unfinished(directory, options.segment_bytes, &mut numbers)?;
+    let mut used: Vec<Loaded> = Vec::new();
+    let mut ready = VecDeque::new();
+    let mut report = OpenReport::default();
+    for number in &numbers {
+        match load(directory, *number, keys.as_ref(), &mut report)? {
+            Some(loaded) if ready.is_empty() => {
+                read::check_link_order(used.last(), &loaded)?;
+                used.push(loaded);
+            }
+            Some(_) => {
+                return Err(Error::JournalCorrupt {
+                    segment: number.saturating_sub(1),
+                    offset: 0,
+                    what: "a segment before the last has no header",
+                });
+            }
+            None => ready.push_back((*number, file(directory, *number)?)),
+        }
+    }
+
+    let mut ids = Ids {
+        known: HashSet::new(),
+        order: VecDeque::new(),
+        kept: usize::MAX,
+    };
+    let mut highest_commit = used.last().map_or(0, |loaded| loaded.link.highest_commit);
+    let tail = scan_tail(
+        directory,
+        keys.as_ref(),
+        &used,
+        options.ids_from,
+        &mut ids,
+        &mut highest_commit,
+        &mut report,
+    )?;
+    ids.kept = options.ids_kept.max(ids.order.len());
+    report.entries = tail.sequence;
+    report.segments = used.len() as u64;
+
+    let room = tail.active.as_ref().map_or(0, |active| {
+        active
+            .capacity
+            .saturating_sub(active.offset)
+            .saturating_sub(super::frame::MARK_LEN)
+    });
+    let shared = Arc::new(Shared {
+        directory: directory.to_owned(),
+        durability: Durability::new(tail.sequence),
+        prepared: Prepared::new(
+            directory.to_owned(),
+            options.segment_bytes,
+            options.segments_max,
+            numbers.last().map_or(1, |last| last + 1),
+            ready,
+        ),
+        queue: Mutex::new(Queue {
+            next: tail.sequence,
+            room,
+            ..Queue::default()
+        }),
+        wake: Condvar::new(),
+        ids: Mutex::new(ids),
+        highest_commit: AtomicU64::new(highest_commit),
+        segments: Mutex::new(infos(&used, &tail)),
+        resume: Mutex::default(),
+    });
+    shared.prepared.fill()?;
+    let writer = Writer {
+        shared: Arc::clone(&shared),
+        keys: Arc::clone(&keys),
+        active: tail.active,
+        previous: tail.previous,
+        sequence: tail.sequence,
+    };
+    let preparing = Arc::clone(&shared);
+    let threads = Threads {
+        writer: spawn("skms-journal-write", move || writer.run())?,
+        preparer: spawn("skms-journal-prepare", move || preparing.prepared.run())?,
+        lock: held,
+    };
+    let journal = FileJournal {
+        shared,
+        keys,
+        threads: Mutex::new(Some(threads)),
+    };
+    Ok((journal, report))
+}
+
+fn infos(used: &[Loaded], tail: &Tail) -> Vec<SegmentInfo> {
+    used.iter()
+        .enumerate()
+        .map(|(position, loaded)| SegmentInfo {
+            header: loaded.header,
+            end: match &tail.active {
+                Some(active) if position + 1 == used.len() => active.offset,
+                _ => loaded.len,
+            },
+        })
+        .collect()
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| Error::io(format!("thread {name}"), error))
+}
+
+fn file(directory: &Path, number: u64) -> Result<File> {
+    let path = path_of(directory, number);
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Error::io(format!("journal {}", path.display()), error))
+}
+
+/// Numbers of the segment files, which must run from 1 without a gap.
+fn list(directory: &Path) -> Result<Vec<u64>> {
+    let failed = |error| Error::io(format!("journal {}", directory.display()), error);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        numbers.extend(name.to_str().and_then(number_of));
+    }
+    numbers.sort_unstable();
+    for (expected, number) in (1..).zip(&numbers) {
+        if *number != expected {
+            return Err(Error::JournalCorrupt {
+                segment: expected,
+                offset: 0,
+                what: "the segment is missing",
+            });
+        }
+    }
+    Ok(numbers)
+}
+
+/// Removes what a crash left of a segment that was being made: a last file
+/// of nothing but zeros, shorter than it was to become.
+fn discard_unfinished(directory: &Path, bytes: u64, numbers: &mut Vec<u64>) -> Result<()> {
+    while let Some(last) = numbers.last().copied() {
+        let path = path_of(directory, last);
+        let failed = |error| Error::io(format!("journal {}", path.display()), error);
+        let short = fs::metadata(&path).map_err(failed)?.len() < bytes;
+        if !short
+            || read::contents(directory, last)?
+                .iter()
+                .any(|byte| *byte != 0)
+        {
+            return Ok(());
+        }
+        fs::remove_file(&path).map_err(failed)?;
+        numbers.pop();
+    }
+    Ok(())
+}
+
+/// A segment's checked header; `None` for one that was made ahead of need.
+fn load(
+    directory: &Path,
+    number: u64,
+    keys: &dyn SegmentKeys,
+    report: &mut OpenReport,
+) -> Result<Option<Loaded>> {
+    match read::load_header(directory, number, keys) {
+        Ok(loaded) => Ok(loaded),
+        Err(error @ (Error::JournalCorrupt { .. } | Error::Malformed(_))) => {
+            // A header is durable before the first frame: without a frame, it
+            // is what a crash left of it.
+            let bytes = read::contents(directory, number)?;
+            let body = bytes.get(SEGMENT_HEADER_LEN..).unwrap_or_default();
+            if find_magic(body, 0).is_some() || bytes.len() < SEGMENT_HEADER_LEN {
+                return Err(error);
+            }
+            report.truncated_bytes += SEGMENT_HEADER_LEN as u64;
+            zero(directory, number, 0, bytes.len())?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Overwrites part of a segment with zeros, durably.
+fn zero(directory: &Path, number: u64, from: usize, to: usize) -> Result<()> {
+    let failed = |error| Error::io("journal segment", error);
+    let file = file(directory, number)?;
+    file.write_all_at(&vec![0; to.saturating_sub(from)], from as u64)
+        .map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+/// Reads every segment from the one that holds `ids_from`, the last in any
+/// case, and gets the last one ready for appending.
+fn scan_tail(
+    directory: &Path,
+    keys: &dyn SegmentKeys,
+    used: &[Loaded],
+    ids_from: u64,
+    ids: &mut Ids,
+    highest_commit: &mut u64,
+    report: &mut OpenReport,
+) -> Result<Tail> {
+    let mut tail = Tail {
+        active: None,
+        previous: [0; 32],
+        sequence: 0,
+    };
+    // The last but one as well, so that the newest link is always checked.
+    let start = used
+        .iter()
+        .rposition(|loaded| loaded.header.first_sequence <= ids_from)
+        .unwrap_or(0)
+        .min(used.len().saturating_sub(2));
+    for (position, loaded) in used.iter().enumerate().skip(start) {
+        let number = loaded.header.number;
+        let bytes = read::contents(directory, number)?;
+        let key = keys.segment_key(loaded.header.term, number, &loaded.header.salt)?;
+        let cipher = FrameCipher {
+            key,
+            segment: number,
+        };
+        let first = loaded.header.first_sequence;
+        let (end, how, hasher) = super::segment::scan(&bytes, &cipher, first, |stored| {
+            if stored.sequence >= ids_from {
+                ids.add(stored.entry.id);
+            }
+            *highest_commit = stored.entry.commit.unwrap_or(0).max(*highest_commit);
+        });
+        let corrupt = |what| Error::JournalCorrupt {
+            segment: number,
+            offset: end.offset as u64,
+            what,
+        };
+        if how == End::Corrupt {
+            return Err(corrupt("it does not open, and durable entries follow"));
+        }
+        if let Some(next) = used.get(position + 1) {
+            if how == End::Torn {
+                return Err(corrupt("it does not open, and more segments follow"));
+            }
+            let digest = digest(hasher);
+            read::check_link(loaded, &end, &digest, next)?;
+            continue;
+        }
+        tail.sequence = end.sequence;
+        let torn = how == End::Torn;
+        if torn {
+            report.truncated_bytes += (bytes.len() - end.offset) as u64;
+            zero(directory, number, end.offset, bytes.len())?;
+        }
+        let file = file(directory, number)?;
+        // What a crash left unsynced becomes durable before it counts.
+        file.sync_all()
+            .map_err(|error| Error::io("journal segment", error))?;
+        if torn {
+            // The indexes of what was cut off must not be used again under
+            // this segment's key: the next entry begins a new segment.
+            tail.previous = digest(hasher);
+        } else {
+            tail.active = Some(Active {
+                file,
+                cipher,
+                term: loaded.header.term,
+                capacity: bytes.len(),
+                offset: end.offset,
+                index: end.index,
+                hasher,
+            });
+        }
+    }
+    Ok(tail)
+}

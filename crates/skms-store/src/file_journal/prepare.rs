@@ -1,0 +1,208 @@
+//! Segments made ahead of need: files of zeros, so that appending allocates
+//! nothing, syncs no metadata and cannot meet a full disk.
+//!
+//! Two are kept. The last one is the reserve: ordinary entries are refused
+//! once the disk is full and only it is left; urgent ones may use it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// How many segments are kept ready.
+const READY: usize = 2;
+
+/// How often a full disk is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) fn path_of(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:012}.segment"))
+}
+
+/// The number in a segment file's name.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".segment")?;
+    (digits.len() == 12).then(|| digits.parse().ok()).flatten()
+}
+
+pub(super) struct Prepared {
+    directory: PathBuf,
+    bytes: u64,
+    /// Segments there may be, if limited.
+    limit: Option<u64>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    ready: VecDeque<(u64, File)>,
+    next: u64,
+    full: bool,
+    failure: Option<String>,
+    closed: bool,
+}
+
+impl Prepared {
+    /// `next` is the number of the first segment to make; `ready` are those
+    /// an earlier run left.
+    pub(super) fn new(
+        directory: PathBuf,
+        bytes: u64,
+        limit: Option<u64>,
+        next: u64,
+        ready: VecDeque<(u64, File)>,
+    ) -> Self {
+        Self {
+            directory,
+            bytes,
+            limit,
+            state: Mutex::new(State {
+                ready,
+                next,
+                full: false,
+                failure: None,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the disk is full, and how many segments are ready.
+    pub(super) fn room(&self) -> (bool, usize) {
+        let state = self.lock();
+        (state.full, state.ready.len())
+    }
+
+    pub(super) const fn segment_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The next segment. Waits while one is being made; takes the reserve
+    /// only on a full disk.
+    pub(super) fn take(&self) -> Result<(u64, File)> {
+        let mut state = self.lock();
+        loop {
+            if let Some(why) = &state.failure {
+                return Err(Error::Failed(why.clone()));
+            }
+            if state.ready.len() >= READY || state.full || state.closed {
+                let taken = state.ready.pop_front();
+                self.changed.notify_all();
+                return taken.ok_or(Error::Full);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Makes what is lacking before anything is accepted, so that it is known
+    /// from the start whether there is room.
+    pub(super) fn fill(&self) -> Result<()> {
+        let mut state = self.lock();
+        while state.ready.len() < READY {
+            match self.make(state.next) {
+                Ok(file) => {
+                    let number = state.next;
+                    state.next += 1;
+                    state.ready.push_back((number, file));
+                }
+                Err(Error::Full) => {
+                    state.full = true;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until closed, making segments as they are taken.
+    pub(super) fn run(&self) {
+        let mut state = self.lock();
+        while !state.closed && state.failure.is_none() {
+            if state.ready.len() >= READY {
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let number = state.next;
+            drop(state);
+            let made = self.make(number);
+            state = self.lock();
+            match made {
+                Ok(file) => {
+                    state.full = false;
+                    state.next += 1;
+                    state.ready.push_back((number, file));
+                }
+                Err(Error::Full) => {
+                    state.full = true;
+                    self.changed.notify_all();
+                    if !state.closed {
+                        state = self
+                            .changed
+                            .wait_timeout(state, RETRY)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0;
+                    }
+                }
+                Err(error) => state.failure = Some(error.to_string()),
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn make(&self, number: u64) -> Result<File> {
+        if self.limit.is_some_and(|limit| number > limit) {
+            return Err(Error::Full);
+        }
+        let path = path_of(&self.directory, number);
+        let made = fill(&path, self.bytes);
+        if made.is_err() {
+            // A short file would be taken for a damaged one later.
+            let _ = fs::remove_file(&path);
+        }
+        made
+    }
+}
+
+/// Writes a file of zeros and makes it and its name durable.
+fn fill(path: &Path, bytes: u64) -> Result<File> {
+    let failed = |error| Error::io(format!("journal {}", path.display()), error);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let zeros = vec![0; 1 << 18];
+    let mut left = bytes;
+    while left > 0 {
+        let part = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());
+        file.write_all(zeros.get(..part).unwrap_or_default())
+            .map_err(failed)?;
+        left -= part as u64;
+    }
+    file.sync_all().map_err(failed)?;
+    crate::sqlite::sync_directory(path)?;
+    Ok(file)
+}

@@ -1,0 +1,242 @@
+//! Reading segments back: a part for the log's tail, or everything to verify.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::frame::{FrameCipher, FrameHeader, HEADER_LEN, Sort};
+use super::prepare::path_of;
+use super::segment::{self, End, Link, Position, SEGMENT_HEADER_LEN, SegmentHeader};
+use super::writer::digest;
+use super::{SegmentInfo, SegmentKeys, Shared, lock};
+use crate::error::{Error, Result};
+use crate::journal::{JournalReport, Stored};
+
+/// Where the last read stopped, so that following the tail does not start
+/// over each time.
+#[derive(Clone, Copy)]
+pub(super) struct Resume {
+    number: u64,
+    position: Position,
+}
+
+/// A segment with a checked header.
+pub(super) struct Loaded {
+    pub(super) header: SegmentHeader,
+    pub(super) link: Link,
+    /// Bytes the file has.
+    pub(super) len: usize,
+}
+
+fn corrupt(segment: u64, offset: usize, what: &'static str) -> Error {
+    Error::JournalCorrupt {
+        segment,
+        offset: offset as u64,
+        what,
+    }
+}
+
+/// All bytes of a segment's file.
+pub(super) fn contents(directory: &Path, number: u64) -> Result<Vec<u8>> {
+    let path = path_of(directory, number);
+    fs::read(&path).map_err(|error| Error::io(format!("journal {}", path.display()), error))
+}
+
+/// Reads and checks a segment's header; `None` when it has none yet.
+pub(super) fn load_header(
+    directory: &Path,
+    number: u64,
+    keys: &dyn SegmentKeys,
+) -> Result<Option<Loaded>> {
+    let path = path_of(directory, number);
+    let failed = |error| Error::io(format!("journal {}", path.display()), error);
+    let mut file = File::open(&path).map_err(failed)?;
+    let len = usize::try_from(file.metadata().map_err(failed)?.len())
+        .map_err(|_| Error::Invalid("a segment is longer than memory"))?;
+    let mut bytes = [0; SEGMENT_HEADER_LEN];
+    if len < SEGMENT_HEADER_LEN {
+        return Err(corrupt(number, len, "the file was cut short"));
+    }
+    file.read_exact(&mut bytes).map_err(failed)?;
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Ok(None);
+    }
+    let header = SegmentHeader::parse(&bytes)?;
+    if header.install != keys.install() {
+        return Err(Error::OtherInstall {
+            what: "the journal",
+            expected: crate::hex::encode(&keys.install()),
+            found: crate::hex::encode(&header.install),
+        });
+    }
+    let link = match keys.segment_key(header.term, header.number, &header.salt) {
+        Ok(key) => header.link(&key, &bytes),
+        Err(Error::StaleKeys) => None,
+        Err(error) => return Err(error),
+    };
+    let link = link.ok_or(corrupt(number, 0, "its header does not open"))?;
+    if header.number != number {
+        return Err(corrupt(number, 0, "it is another segment's file"));
+    }
+    Ok(Some(Loaded { header, link, len }))
+}
+
+/// Whether a segment may follow the one before, by headers alone.
+pub(super) fn check_link_order(before: Option<&Loaded>, next: &Loaded) -> Result<()> {
+    let number = next.header.number;
+    let first = match before {
+        None => next.header.first_sequence == 0 && next.link.previous == [0; 32],
+        Some(before) => {
+            before.header.first_sequence <= next.header.first_sequence
+                && before.link.highest_commit <= next.link.highest_commit
+        }
+    };
+    if first {
+        Ok(())
+    } else {
+        Err(corrupt(number, 0, "it does not follow the segment before"))
+    }
+}
+
+/// Whether a segment that was read ends where the next one begins.
+pub(super) fn check_link(
+    read: &Loaded,
+    end: &Position,
+    digest: &[u8; 32],
+    next: &Loaded,
+) -> Result<()> {
+    if end.sequence == next.header.first_sequence && *digest == next.link.previous {
+        Ok(())
+    } else {
+        Err(corrupt(
+            read.header.number,
+            end.offset,
+            "its end is not the one the next segment was linked to",
+        ))
+    }
+}
+
+fn cipher(keys: &dyn SegmentKeys, header: &SegmentHeader) -> Result<FrameCipher> {
+    Ok(FrameCipher {
+        key: keys.segment_key(header.term, header.number, &header.salt)?,
+        segment: header.number,
+    })
+}
+
+/// Durable entries from `from`, at most `limit`.
+pub(super) fn read(
+    shared: &Shared,
+    keys: &dyn SegmentKeys,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Stored>> {
+    let durable = shared.durability.durable();
+    let segments = lock(&shared.segments).clone();
+    let mut entries = Vec::new();
+    if from >= durable || limit == 0 {
+        return Ok(entries);
+    }
+    let start = segments
+        .iter()
+        .rposition(|segment| segment.header.first_sequence <= from)
+        .unwrap_or(0);
+    for segment in segments.iter().skip(start) {
+        read_segment(shared, keys, segment, from, limit, &mut entries)?;
+        if entries.len() >= limit {
+            break;
+        }
+    }
+    entries.retain(|stored| stored.sequence < durable);
+    Ok(entries)
+}
+
+fn read_segment(
+    shared: &Shared,
+    keys: &dyn SegmentKeys,
+    segment: &SegmentInfo,
+    from: u64,
+    limit: usize,
+    entries: &mut Vec<Stored>,
+) -> Result<()> {
+    let number = segment.header.number;
+    let mut position = match *lock(&shared.resume) {
+        Some(resume) if resume.number == number && resume.position.sequence <= from => {
+            resume.position
+        }
+        _ => Position {
+            offset: SEGMENT_HEADER_LEN,
+            index: 0,
+            sequence: segment.header.first_sequence,
+        },
+    };
+    let path = path_of(&shared.directory, number);
+    let failed = |error| Error::io(format!("journal {}", path.display()), error);
+    let mut bytes = vec![0; segment.end.saturating_sub(position.offset)];
+    File::open(&path)
+        .and_then(|file| file.read_exact_at(&mut bytes, position.offset as u64))
+        .map_err(failed)?;
+    let cipher = cipher(keys, &segment.header)?;
+    let mut rest = bytes.as_slice();
+    while entries.len() < limit {
+        let Some(header) = FrameHeader::parse(rest) else {
+            // Zeros end a segment; anything else does not belong here.
+            if rest.iter().all(|byte| *byte == 0) {
+                break;
+            }
+            return Err(corrupt(number, position.offset, "it is no entry"));
+        };
+        if header.sort == Sort::Entry && position.sequence >= from {
+            let entry = cipher
+                .open(rest)
+                .filter(|(header, _)| header.index == position.index)
+                .and_then(|(_, entry)| entry)
+                .ok_or(corrupt(number, position.offset, "it does not open"))?;
+            entries.push(Stored {
+                sequence: position.sequence,
+                entry,
+            });
+        }
+        let len = HEADER_LEN + header.len;
+        position.offset += len;
+        position.index += 1;
+        position.sequence += u64::from(header.sort == Sort::Entry);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    *lock(&shared.resume) = Some(Resume { number, position });
+    Ok(())
+}
+
+/// Reads every segment and checks every frame and link.
+pub(super) fn verify(shared: &Shared, keys: &dyn SegmentKeys) -> Result<JournalReport> {
+    let segments = lock(&shared.segments).clone();
+    let mut report = JournalReport::default();
+    let mut before: Option<(Loaded, Position, [u8; 32])> = None;
+    for (place, info) in segments.iter().enumerate() {
+        let number = info.header.number;
+        let loaded = load_header(&shared.directory, number, keys)?.ok_or(corrupt(
+            number,
+            0,
+            "its header is gone",
+        ))?;
+        check_link_order(before.as_ref().map(|(loaded, ..)| loaded), &loaded)?;
+        if let Some((read, end, digest)) = &before {
+            check_link(read, end, digest, &loaded)?;
+        }
+        let mut bytes = contents(&shared.directory, number)?;
+        if place + 1 == segments.len() {
+            // The writer may be past what was durable a moment ago.
+            bytes.truncate(info.end);
+        }
+        let cipher = cipher(keys, &loaded.header)?;
+        let (end, how, hasher) =
+            segment::scan(&bytes, &cipher, loaded.header.first_sequence, |_| {});
+        if how != End::Clean || (place + 1 == segments.len() && end.offset != info.end) {
+            return Err(corrupt(number, end.offset, "it does not open"));
+        }
+        report.entries = end.sequence;
+        report.segments += 1;
+        before = Some((loaded, end, digest(hasher)));
+    }
+    Ok(report)
+}

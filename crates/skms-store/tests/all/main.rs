@@ -1,0 +1,16 @@
+//! The store room from outside: through its public interface, and through
+//! its files, as an attacker or a failing disk would change them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+mod crash;
+mod full_disk;
+mod journal;
+mod model;
+mod outbox;
+mod rotation;
+mod sealed;
+mod sqlite;
+mod stolen;
+mod tamper;
