@@ -1,1 +1,56 @@
-//! skms-engine.
+//! # The engine
+//!
+//! The one way through the house. Every act passes the same stations:
+//! authenticate ([`Engine::authenticate_token`]) → resolve, metadata only →
+//! authorise ([`gate`]) → key state and use count → act → re-check that the
+//! key is still live → record → answer. Only here do a decision, a key and an
+//! event come together.
+//!
+//! - [`operate`] is the walk of every use of key material; [`acts`] has one
+//!   file for each act.
+//! - An [`Authorized`] is made by the gate only, and every step that touches
+//!   a target asks for it.
+//! - An act that changes state commits its records and its event in one
+//!   batch, then changes memory, then feeds the journal, then answers.
+//!
+//! What it is not: it parses nothing and formats nothing (the faces do), does
+//! no cryptography (the crypto room does) and opens no socket.
+//!
+//! Standards: NIST SP 800-57 part 1 rev. 5 by way of the keys room, RFC 6962
+//! leaves by way of the evidence room.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod act;
+pub mod acts;
+mod caller;
+mod change;
+mod clock;
+mod draft;
+mod engine;
+mod error;
+mod gate;
+mod jobs;
+mod keychange;
+mod opened;
+pub mod operate;
+mod page;
+mod places;
+mod recorder;
+mod records;
+mod sessions;
+mod slow;
+mod target;
+mod unsealing;
+
+pub use act::Act;
+pub use caller::{Authentication, Caller, Session};
+pub use clock::Clock;
+pub use engine::{Config, Engine};
+pub use error::{Error, Result};
+pub use gate::{Authorized, KeyRef, KeyTarget};
+pub use opened::{KeyCell, KeySnapshot};
+pub use page::{MAX_PAGE, Page};
+pub use sessions::TOKEN_PREFIX;
+pub use unsealing::{Initialised, SealStatus, UnsealProgress};

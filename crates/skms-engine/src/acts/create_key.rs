@@ -1,0 +1,225 @@
+//! Creates a key: material from the library's generator, its record, its
+//! event, in one batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skms_crypto::{Algorithm, KeyMaterial, Uses};
+use skms_evidence::Outcome;
+use skms_keys::{
+    Changed, Key, KeyId, Keyring, Name, NewKey, NewVersion, Origin, Rules, UnixSeconds,
+    VersionNumber,
+};
+use skms_store::{Change, Kind, RecordId};
+
+use crate::act::{Act, act};
+use crate::caller::Caller;
+use crate::change::to_the_end;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyRef};
+use crate::keychange::put_key;
+use crate::opened::{KeyCell, KeySnapshot};
+use crate::records::key::material_name;
+use crate::target::Target;
+
+act!(CreateKey, KeyCreate, "Creates a key.");
+
+/// What is said about a new key; what is not said comes from the keyring.
+#[derive(Clone, Debug, Default)]
+pub struct NewKeySpec {
+    /// The algorithm.
+    pub algorithm: Option<Algorithm>,
+    /// The uses.
+    pub uses: Option<Uses>,
+    /// Who answers for it; the caller by default.
+    pub owner: Option<String>,
+    /// Free labels.
+    pub tags: BTreeMap<String, String>,
+    /// Whether its material may ever leave.
+    pub exportable: Option<bool>,
+    /// What holds for every version.
+    pub rules: Option<Rules>,
+    /// When the first version comes into use; at once by default.
+    pub activate_at: Option<UnixSeconds>,
+}
+
+impl Engine {
+    /// Creates a key with one version.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; [`Error::NotFound`] for the keyring;
+    /// [`Error::Invalid`] for names, rules or uses that cannot be.
+    pub async fn create_key(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        spec: NewKeySpec,
+    ) -> Result<Arc<KeySnapshot>> {
+        let entry = self.enter(caller)?;
+        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = ring.as_ref().map(|(_, ring)| &ring.ring.defaults);
+        let algorithm = spec
+            .algorithm
+            .or(defaults.map(|defaults| defaults.algorithm));
+        let exportable = spec
+            .exportable
+            .or(defaults.map(|defaults| defaults.exportable));
+        let owner = owner(&entry, &spec);
+        let allowed = entry
+            .authorize::<CreateKey>(Target::new_key(
+                at,
+                algorithm.map_or("", |algorithm| algorithm.name()),
+                &owner,
+                exportable.unwrap_or(false),
+            ))
+            .await?;
+        let shared = entry.rooms.share_changes().await;
+        let ring = keyring(&entry, at)?;
+        let algorithm = spec.algorithm.unwrap_or(ring.defaults.algorithm);
+        let material = generate(&entry.rooms, algorithm).await?;
+        let made = describe(
+            &entry,
+            &ring,
+            at.name,
+            spec,
+            algorithm,
+            Origin::Generated,
+            &material,
+        )?;
+        store(&entry, &allowed, at, made, material, shared).await
+    }
+}
+
+/// Generates material: slow algorithms on the bounded pool.
+pub(crate) async fn generate(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
+    if algorithm.row().slow_to_generate {
+        Ok(rooms
+            .slow
+            .run(move || KeyMaterial::generate(algorithm))
+            .await??)
+    } else {
+        Ok(KeyMaterial::generate(algorithm)?)
+    }
+}
+
+pub(crate) fn owner(entry: &Entry, spec: &NewKeySpec) -> String {
+    spec.owner
+        .clone()
+        .unwrap_or_else(|| entry.caller.session.principal.id().to_owned())
+}
+
+pub(crate) fn keyring(entry: &Entry, at: KeyRef<'_>) -> Result<Keyring> {
+    entry
+        .rooms
+        .places
+        .ring(at.namespace, at.keyring)
+        .map(|(_, ring)| ring.ring.clone())
+        .ok_or(Error::NotFound { what: "keyring" })
+}
+
+/// The version that `material` makes.
+pub(crate) fn new_version(
+    material: &KeyMaterial,
+    origin: Origin,
+    activate_at: Option<UnixSeconds>,
+) -> Result<NewVersion> {
+    let public = material.public_key()?;
+    Ok(NewVersion {
+        activate_at,
+        fingerprint: public.as_ref().map(|public| public.fingerprint()),
+        public_spki: public.map(|public| public.spki_der().to_vec()),
+        origin,
+        uses_elsewhere: 0,
+    })
+}
+
+/// The key that the specification and the keyring's defaults describe.
+pub(crate) fn describe(
+    entry: &Entry,
+    ring: &Keyring,
+    name: &str,
+    spec: NewKeySpec,
+    algorithm: Algorithm,
+    origin: Origin,
+    material: &KeyMaterial,
+) -> Result<Changed> {
+    let owner = owner(entry, &spec);
+    Ok(Key::create(
+        NewKey {
+            id: KeyId(RecordId::random()?.0),
+            namespace: ring.namespace,
+            keyring: ring.id,
+            name: Name::new(name)?,
+            algorithm,
+            uses: spec
+                .uses
+                .unwrap_or_else(|| ring.defaults.uses_for(algorithm)),
+            owner,
+            tags: spec.tags,
+            exportable: spec.exportable.unwrap_or(ring.defaults.exportable),
+            rules: spec.rules.unwrap_or(ring.defaults.rules),
+            first: new_version(material, origin, spec.activate_at)?,
+        },
+        entry.now(),
+    )?)
+}
+
+/// The change that stores a version's material.
+pub(crate) fn put_material(
+    key: &Key,
+    version: VersionNumber,
+    material: &KeyMaterial,
+) -> Result<Change> {
+    Ok(Change::Put {
+        namespace: key.namespace.0,
+        kind: Kind::Material,
+        id: RecordId::random()?,
+        name: Some(material_name(key.id, version)),
+        expected: None,
+        plaintext: material.to_record(),
+    })
+}
+
+/// Commits a new key with its material and takes it into memory. `shared` is
+/// the lock that keeps the keyring where it is meanwhile.
+pub(crate) async fn store<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, Target>,
+    at: KeyRef<'_>,
+    (key, transitions): Changed,
+    material: KeyMaterial,
+    shared: impl Send + 'static,
+) -> Result<Arc<KeySnapshot>> {
+    let changes = vec![
+        put_key(&key, None)?,
+        put_material(&key, VersionNumber::FIRST, &material)?,
+    ];
+    drop(material);
+    let event = EventDraft::of(entry, allowed, Outcome::Success)?
+        .key(&key)
+        .transitions(&transitions)
+        .finish();
+    let (namespace, keyring): (Arc<str>, Arc<str>) =
+        (Arc::from(at.namespace), Arc::from(at.keyring));
+    let rooms = Arc::clone(&entry.rooms);
+    to_the_end(async move {
+        let committed = match rooms.recorder.commit(changes, &event, false).await {
+            Err(Error::Conflict) => {
+                return Err(Error::Exists {
+                    what: "a key of that name",
+                });
+            }
+            other => other?,
+        };
+        drop(shared);
+        let revision = committed.revisions.first().copied().unwrap_or(1);
+        let snapshot = KeySnapshot::new(key, revision, namespace, keyring, None);
+        let cell = rooms.keys.insert(KeyCell::new(snapshot));
+        rooms.recorder.settle(committed).await?;
+        rooms.agenda.look(&cell);
+        Ok(cell.snapshot())
+    })
+    .await
+}

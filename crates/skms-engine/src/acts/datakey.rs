@@ -1,0 +1,65 @@
+//! Makes a fresh data key and encrypts it under a key: envelope encryption.
+
+use skms_crypto::{EncryptOptions, OpenKey, SecretBytes, rand};
+use skms_keys::{Operation, VersionNumber};
+
+use crate::act::act;
+use crate::error::Result;
+use crate::operate::KeyOperation;
+
+act!(
+    DataKey,
+    KeyDatakey,
+    "Makes a fresh data key and encrypts it under a key: envelope encryption."
+);
+
+/// What data key is wanted.
+pub struct Request {
+    /// Its length in bytes: 16, 24, 32 or 64.
+    pub length: usize,
+    /// Bound to the encrypted data key.
+    pub associated_data: Vec<u8>,
+    /// The version to use; the newest active one by default.
+    pub version: Option<VersionNumber>,
+    /// Whether the caller wants the data key itself as well.
+    pub with_plaintext: bool,
+}
+
+/// A data key.
+pub struct DataKeyMade {
+    /// The data key, where it was asked for.
+    pub plaintext: Option<SecretBytes>,
+    /// The data key, encrypted; [`super::decrypt::Decrypt`] opens it.
+    pub ciphertext: Vec<u8>,
+    /// The version that encrypted it.
+    pub version: VersionNumber,
+}
+
+impl KeyOperation for DataKey {
+    const OPERATION: Operation = Operation::DataKey;
+    type Request = Request;
+    type Response = DataKeyMade;
+
+    fn version(request: &Request) -> Result<Option<VersionNumber>> {
+        Ok(request.version)
+    }
+
+    fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<DataKeyMade> {
+        if ![16, 24, 32, 64].contains(&request.length) {
+            return Err(crate::Error::Invalid(
+                "a data key is 16, 24, 32 or 64 bytes long".into(),
+            ));
+        }
+        let plaintext = rand::secret(request.length)?;
+        let ciphertext = key.encrypt(
+            plaintext.expose(),
+            &request.associated_data,
+            &EncryptOptions::default(),
+        )?;
+        Ok(DataKeyMade {
+            plaintext: request.with_plaintext.then_some(plaintext),
+            ciphertext,
+            version,
+        })
+    }
+}

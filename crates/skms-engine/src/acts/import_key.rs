@@ -1,0 +1,146 @@
+//! Imports a key: plain, or wrapped by a key that is here (BYOK).
+
+use std::sync::Arc;
+
+use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
+use skms_keys::{Operation, Origin, VersionNumber};
+
+use super::create_key::{NewKeySpec, describe, keyring, owner, store};
+use super::unwrap::Unwrap;
+use crate::act::act;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::{Entry, KeyRef};
+use crate::opened::KeySnapshot;
+use crate::target::Target;
+
+act!(ImportKey, KeyImport, "Imports a key.");
+
+/// The key that comes in.
+pub struct Incoming {
+    /// Its bytes, or the wrapped bytes.
+    pub bytes: SecretBytes,
+    /// The format of the (unwrapped) bytes.
+    pub format: Format,
+    /// The password of an encrypted PKCS#8.
+    pub passphrase: Option<SecretBytes>,
+    /// The key here that wraps it.
+    pub wrapped_with: Option<WrappedWith>,
+}
+
+/// The key that an incoming key is wrapped with, or that an outgoing one is
+/// to be wrapped with.
+#[derive(Clone, Debug)]
+pub struct WrappedWith {
+    /// Its keyring, in the same namespace.
+    pub keyring: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; the newest that may by default.
+    pub version: Option<VersionNumber>,
+    /// How: plain OAEP, or OAEP around an AES key that wraps by KWP.
+    pub options: EncryptOptions,
+}
+
+impl WrappedWith {
+    pub(crate) fn at<'a>(&'a self, namespace: &'a str) -> KeyRef<'a> {
+        KeyRef {
+            namespace,
+            keyring: &self.keyring,
+            name: &self.name,
+        }
+    }
+}
+
+impl Engine {
+    /// Imports a key with one version. Both the key that is made and the key
+    /// that unwraps it are authorised.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`] for what the import checks refuse;
+    /// [`Error::Integrity`] for a wrapped key that does not open; the rest as
+    /// for creating.
+    pub async fn import_key(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        spec: NewKeySpec,
+        incoming: Incoming,
+    ) -> Result<Arc<KeySnapshot>> {
+        let entry = self.enter(caller)?;
+        let target = Target::new_key(
+            at,
+            spec.algorithm.map_or("", Algorithm::name),
+            &owner(&entry, &spec),
+            spec.exportable.unwrap_or(false),
+        );
+        let allowed = entry.authorize::<ImportKey>(target).await?;
+        let shared = entry.rooms.share_changes().await;
+        let ring = keyring(&entry, at)?;
+        let material = self.take_in(&entry, at, spec.algorithm, incoming).await?;
+        let algorithm = material.algorithm();
+        let made = describe(
+            &entry,
+            &ring,
+            at.name,
+            spec,
+            algorithm,
+            Origin::Imported,
+            &material,
+        )?;
+        store(&entry, &allowed, at, made, material, shared).await
+    }
+
+    async fn take_in(
+        &self,
+        entry: &Entry,
+        at: KeyRef<'_>,
+        expected: Option<Algorithm>,
+        incoming: Incoming,
+    ) -> Result<KeyMaterial> {
+        let bytes = match &incoming.wrapped_with {
+            None => incoming.bytes,
+            Some(with) => unwrap(entry, at.namespace, with, incoming.bytes).await?,
+        };
+        if incoming.format == Format::Raw && expected.is_none() {
+            return Err(Error::Invalid(
+                "raw bytes do not say what they are for: name the algorithm".into(),
+            ));
+        }
+        let (format, passphrase) = (incoming.format, incoming.passphrase);
+        // Prime tests and password stretching take their time.
+        let imported = self.slow().run(move || {
+            KeyMaterial::import(
+                bytes.expose(),
+                format,
+                expected,
+                passphrase.as_ref().map(SecretBytes::expose),
+            )
+        });
+        Ok(imported.await??)
+    }
+}
+
+async fn unwrap(
+    entry: &Entry,
+    namespace: &str,
+    with: &WrappedWith,
+    wrapped: SecretBytes,
+) -> Result<SecretBytes> {
+    let wrapping = entry.authorize_key::<Unwrap>(with.at(namespace)).await?;
+    let in_use = wrapping.take(entry, with.version, 1).await?;
+    let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
+    let bytes = entry
+        .rooms
+        .slow
+        .run(move || key.unwrap(wrapped.expose(), &options))
+        .await??;
+    if !in_use.still_live() {
+        return Err(in_use.refusal(Operation::Unwrap));
+    }
+    let event = EventDraft::of_key(entry, &wrapping, skms_evidence::Outcome::Success)?;
+    entry.record(event).await?;
+    Ok(bytes)
+}

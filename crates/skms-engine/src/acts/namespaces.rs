@@ -1,0 +1,178 @@
+//! Tenants: create, list, read, delete.
+
+use std::sync::Arc;
+
+use skms_evidence::Outcome;
+use skms_keys::{Name, NamespaceId, UnixSeconds};
+use skms_policy::{Action, ResourceRef};
+use skms_store::{Change, Kind, RecordId};
+
+use crate::act::act;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::places::{self, Namespace, SYSTEM_SCOPE};
+use crate::records;
+use crate::records::namespace::NamespaceRecord;
+use crate::target::Target;
+
+act!(Create, NamespaceCreate, "Creates a namespace.");
+act!(List, NamespaceList, "Lists the namespaces.");
+act!(Read, NamespaceRead, "Reads a namespace.");
+act!(Delete, NamespaceDelete, "Deletes an empty namespace.");
+
+/// The namespace that exists from the start and cannot be deleted.
+pub const ROOT: &str = skms_keys::Namespace::ROOT;
+
+/// What is told about a namespace.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its identifier.
+    pub id: NamespaceId,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+}
+
+impl From<&Namespace> for View {
+    fn from(namespace: &Namespace) -> Self {
+        Self {
+            id: namespace.id,
+            name: namespace.name.clone(),
+            created_at: UnixSeconds(namespace.created_at),
+        }
+    }
+}
+
+impl Engine {
+    /// Creates a namespace.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; [`Error::Invalid`] for a name that is none.
+    pub async fn create_namespace(&self, caller: &Arc<Caller>, name: &str) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<Create>(Target::namespace(name)).await?;
+        let name = Name::new(name)?;
+        let guard = entry.rooms.lock_changes().await;
+        if entry.rooms.places.namespace(name.as_str()).is_some() {
+            return Err(Error::Exists {
+                what: "a namespace of that name",
+            });
+        }
+        let id = RecordId::random()?;
+        let record = NamespaceRecord {
+            name: name.as_str().to_owned(),
+            created_at: entry.now().0,
+        };
+        let change = Change::Put {
+            namespace: SYSTEM_SCOPE,
+            kind: Kind::Namespace,
+            id,
+            name: Some(record.name.clone()),
+            expected: None,
+            plaintext: records::encode(&record)?,
+        };
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        entry
+            .change(guard, vec![change], event, move |rooms, revisions| {
+                let namespace = Namespace {
+                    id: NamespaceId(id.0),
+                    name: record.name,
+                    created_at: record.created_at,
+                    revision: revisions.first().copied().unwrap_or(1),
+                    keyrings: Default::default(),
+                };
+                let view = View::from(&namespace);
+                rooms.places.put_namespace(namespace);
+                Ok(view)
+            })
+            .await
+    }
+
+    /// The namespaces that the caller may read, by name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the caller may not list.
+    pub async fn list_namespaces(&self, caller: &Arc<Caller>) -> Result<Vec<View>> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<List>(Target::system()).await?;
+        let views = entry
+            .rooms
+            .places
+            .list()
+            .iter()
+            .filter(|namespace| {
+                let resource = ResourceRef::namespace(&namespace.name)
+                    .stored(namespace.id.0, namespace.revision);
+                entry.may_see(Action::NamespaceRead, &resource)
+            })
+            .map(|namespace| View::from(namespace.as_ref()))
+            .collect();
+        entry
+            .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
+            .await?;
+        Ok(views)
+    }
+
+    /// One namespace.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an absent one and one not visible.
+    pub async fn read_namespace(&self, caller: &Arc<Caller>, name: &str) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<Read>(Target::namespace(name)).await?;
+        let found = entry.rooms.places.namespace(name);
+        let outcome = match &found {
+            Some(_) => Outcome::Success,
+            None => Outcome::failed("absent"),
+        };
+        entry
+            .record(EventDraft::of(&entry, &allowed, outcome)?)
+            .await?;
+        found
+            .map(|namespace| View::from(namespace.as_ref()))
+            .ok_or(Error::NotFound { what: "namespace" })
+    }
+
+    /// Deletes a namespace that holds nothing any more.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`] while it still holds keyrings or policies;
+    /// [`Error::Invalid`] for the root namespace.
+    pub async fn delete_namespace(&self, caller: &Arc<Caller>, name: &str) -> Result<()> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<Delete>(Target::namespace(name)).await?;
+        let guard = entry.rooms.lock_changes().await;
+        let Some(namespace) = entry.rooms.places.namespace(name) else {
+            return Err(Error::NotFound { what: "namespace" });
+        };
+        if name == ROOT {
+            return Err(Error::Invalid("the root namespace stays".into()));
+        }
+        let store = &entry.rooms.store;
+        if !namespace.keyrings.is_empty()
+            || places::any(store, namespace.id.0, Kind::Key).await?
+            || places::any(store, namespace.id.0, Kind::Policy).await?
+        {
+            return Err(Error::NotEmpty(
+                "the namespace is not empty: delete its keyrings and policies first",
+            ));
+        }
+        let change = Change::Delete {
+            namespace: SYSTEM_SCOPE,
+            kind: Kind::Namespace,
+            id: RecordId(namespace.id.0),
+            expected: namespace.revision,
+        };
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        let name = name.to_owned();
+        entry
+            .change(guard, vec![change], event, move |rooms, _| {
+                rooms.places.remove_namespace(&name);
+                Ok(())
+            })
+            .await
+    }
+}

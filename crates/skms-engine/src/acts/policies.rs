@@ -1,0 +1,248 @@
+//! Policies: write, read, list, delete. A policy set is compiled whole
+//! before its record is written, and swapped in before the answer.
+
+use std::sync::Arc;
+
+use skms_evidence::Outcome;
+use skms_keys::UnixSeconds;
+use skms_policy::{Action, PolicyName, PolicySet, ROOT_NAMESPACE};
+use skms_store::{Change, Kind, RecordId, SealedStore};
+
+use crate::act::act;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::places;
+use crate::records;
+use crate::records::policy::PolicyRecord;
+use crate::target::Target;
+
+act!(Write, PolicyWrite, "Writes a policy.");
+act!(Read, PolicyRead, "Reads a policy.");
+act!(List, PolicyList, "Lists a namespace's policies.");
+act!(Delete, PolicyDelete, "Deletes a policy.");
+
+/// What is told about a policy.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name in its namespace.
+    pub name: String,
+    /// The Cedar text.
+    pub text: String,
+    /// When it was first written.
+    pub created_at: UnixSeconds,
+    /// When it was last written.
+    pub updated_at: UnixSeconds,
+}
+
+impl From<PolicyRecord> for View {
+    fn from(record: PolicyRecord) -> Self {
+        Self {
+            name: record.name,
+            text: record.text,
+            created_at: UnixSeconds(record.created_at),
+            updated_at: UnixSeconds(record.updated_at),
+        }
+    }
+}
+
+impl Engine {
+    /// Writes a policy, new or in place of the one of that name. It is in
+    /// force when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] with the place of the mistake; then nothing changed.
+    pub async fn write_policy(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Write>(Target::policy(namespace, name))
+            .await?;
+        let policy_name = PolicyName::new(namespace, name)?;
+        PolicySet::check(&policy_name, text)?;
+        let guard = entry.rooms.lock_changes().await;
+        let Some(place) = entry.rooms.places.namespace(namespace) else {
+            return Err(Error::NotFound { what: "namespace" });
+        };
+        let scope = place.id.0;
+        let existing = entry.rooms.store.find(scope, Kind::Policy, name).await?;
+        let now = entry.now().0;
+        let (id, expected, created_at) = match &existing {
+            Some(stored) => {
+                let old: PolicyRecord = records::decode(stored.plaintext.expose())?;
+                (stored.id, Some(stored.revision), old.created_at)
+            }
+            None => (RecordId::random()?, None, now),
+        };
+        let record = PolicyRecord {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            created_at,
+            updated_at: now,
+        };
+        let mut documents = documents(&entry.rooms).await?;
+        documents.retain(|(other, _)| *other != policy_name);
+        documents.push((policy_name, record.text.clone()));
+        let compiled = self
+            .slow()
+            .run(move || PolicySet::compile(documents))
+            .await??;
+        let change = Change::Put {
+            namespace: scope,
+            kind: Kind::Policy,
+            id,
+            name: Some(name.to_owned()),
+            expected,
+            plaintext: records::encode(&record)?,
+        };
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        entry
+            .change(guard, vec![change], event, move |rooms, _| {
+                rooms.policies.store(Arc::new(compiled));
+                Ok(View::from(record))
+            })
+            .await
+    }
+
+    /// A policy's text.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an absent one and one not visible.
+    pub async fn read_policy(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Read>(Target::policy(namespace, name))
+            .await?;
+        let found = match entry.rooms.places.namespace(namespace) {
+            Some(place) => {
+                entry
+                    .rooms
+                    .store
+                    .find(place.id.0, Kind::Policy, name)
+                    .await?
+            }
+            None => None,
+        };
+        let outcome = match &found {
+            Some(_) => Outcome::Success,
+            None => Outcome::failed("absent"),
+        };
+        entry
+            .record(EventDraft::of(&entry, &allowed, outcome)?)
+            .await?;
+        match found {
+            Some(stored) => Ok(records::decode::<PolicyRecord>(stored.plaintext.expose())?.into()),
+            None => Err(Error::NotFound { what: "policy" }),
+        }
+    }
+
+    /// The policies of a namespace, by name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the caller may not list them.
+    pub async fn list_policies(&self, caller: &Arc<Caller>, namespace: &str) -> Result<Vec<View>> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<List>(Target::namespace(namespace))
+            .await?;
+        let Some(place) = entry.rooms.places.namespace(namespace) else {
+            return Err(Error::NotFound { what: "namespace" });
+        };
+        let mut views: Vec<View> = places::all::<PolicyRecord>(&entry.rooms.store, place.id.0)
+            .await?
+            .into_iter()
+            .map(|(_, _, record)| View::from(record))
+            .filter(|view| {
+                let target = Target::policy(namespace, &view.name);
+                entry.may_see(Action::PolicyRead, &target.resource())
+            })
+            .collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        entry
+            .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
+            .await?;
+        Ok(views)
+    }
+
+    /// Deletes a policy; what only it permitted is refused when this returns.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] for the one policy without
+    /// which nobody could write another.
+    pub async fn delete_policy(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<()> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Delete>(Target::policy(namespace, name))
+            .await?;
+        let guard = entry.rooms.lock_changes().await;
+        let Some(place) = entry.rooms.places.namespace(namespace) else {
+            return Err(Error::NotFound { what: "policy" });
+        };
+        let scope = place.id.0;
+        let Some(stored) = entry.rooms.store.find(scope, Kind::Policy, name).await? else {
+            return Err(Error::NotFound { what: "policy" });
+        };
+        if namespace == ROOT_NAMESPACE && name == "root" {
+            return Err(Error::Invalid(
+                "the policy root/root stays: without it nobody could write another; \
+                 write it anew to narrow it"
+                    .into(),
+            ));
+        }
+        let policy_name = PolicyName::new(namespace, name)?;
+        let mut documents = documents(&entry.rooms).await?;
+        documents.retain(|(other, _)| *other != policy_name);
+        let compiled = self
+            .slow()
+            .run(move || PolicySet::compile(documents))
+            .await??;
+        let change = Change::Delete {
+            namespace: scope,
+            kind: Kind::Policy,
+            id: stored.id,
+            expected: stored.revision,
+        };
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        entry
+            .change(guard, vec![change], event, move |rooms, _| {
+                rooms.policies.store(Arc::new(compiled));
+                Ok(())
+            })
+            .await
+    }
+}
+
+async fn documents(rooms: &Rooms) -> Result<Vec<(PolicyName, String)>> {
+    load(&rooms.store, &rooms.places).await
+}
+
+/// Every policy document of every namespace.
+pub(crate) async fn load(
+    store: &SealedStore,
+    places: &places::Places,
+) -> Result<Vec<(PolicyName, String)>> {
+    let mut documents = Vec::new();
+    for namespace in places.list() {
+        for (_, _, record) in places::all::<PolicyRecord>(store, namespace.id.0).await? {
+            let name = PolicyName::new(namespace.name.as_str(), record.name)?;
+            documents.push((name, record.text));
+        }
+    }
+    Ok(documents)
+}

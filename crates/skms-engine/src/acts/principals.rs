@@ -1,0 +1,235 @@
+//! Principals that authenticate by a TLS client certificate: register, list,
+//! delete.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use skms_evidence::Outcome;
+use skms_keys::UnixSeconds;
+use skms_policy::{Action, Principal, PrincipalKind};
+use skms_store::{Change, Kind, RecordId};
+
+use crate::act::act;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::page::Page;
+use crate::places::SYSTEM_SCOPE;
+use crate::records;
+use crate::records::principal::PrincipalRecord;
+use crate::target::Target;
+
+act!(
+    Write,
+    PrincipalWrite,
+    "Registers a client certificate as a principal."
+);
+act!(List, PrincipalList, "Lists a namespace's principals.");
+act!(Read, PrincipalRead, "Reads a principal.");
+act!(Delete, PrincipalDelete, "Deletes a principal.");
+
+/// Which certificate is whose.
+#[derive(Clone, Debug)]
+pub struct NewPrincipal {
+    /// The principal's name.
+    pub name: String,
+    /// SHA-256 of the certificate's DER, 64 hex digits.
+    pub fingerprint: String,
+    /// The groups that policies will see it in.
+    pub groups: BTreeSet<String>,
+    /// When the registration ends.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+/// What is told about a principal.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The record's identifier.
+    pub id: RecordId,
+    /// The principal's name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The certificate's fingerprint.
+    pub fingerprint: String,
+    /// Its groups.
+    pub groups: BTreeSet<String>,
+    /// When it was registered.
+    pub created_at: UnixSeconds,
+    /// When the registration ends.
+    pub expires_at: Option<UnixSeconds>,
+}
+
+impl View {
+    fn of(id: RecordId, record: PrincipalRecord) -> Self {
+        Self {
+            id,
+            name: record.name,
+            namespace: record.namespace,
+            fingerprint: record.fingerprint,
+            groups: record.groups,
+            created_at: UnixSeconds(record.created_at),
+            expires_at: record.expires_at.map(UnixSeconds),
+        }
+    }
+
+    fn target(&self, revision: u64) -> Target {
+        Target::principal(&self.namespace, &self.name, self.groups.clone())
+            .stored(self.id.0, revision)
+    }
+}
+
+impl Engine {
+    /// Registers a certificate. A principal may have several.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when the certificate is registered already, in any
+    /// namespace.
+    pub async fn register_principal(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        new: NewPrincipal,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Write>(Target::principal(namespace, &new.name, new.groups.clone()))
+            .await?;
+        if entry.rooms.places.namespace(namespace).is_none() {
+            return Err(Error::NotFound { what: "namespace" });
+        }
+        Principal::new(PrincipalKind::Certificate, namespace, new.name.as_str())?
+            .with_groups(new.groups.iter().cloned())?;
+        let fingerprint = new.fingerprint.to_ascii_lowercase();
+        if fingerprint.len() != 64 || !fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Error::Invalid(
+                "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits".into(),
+            ));
+        }
+        let store = &entry.rooms.store;
+        let known = store
+            .find(SYSTEM_SCOPE, Kind::Principal, &fingerprint)
+            .await?;
+        if known.is_some() {
+            return Err(Error::Exists {
+                what: "a registration of that certificate",
+            });
+        }
+        let id = RecordId::random()?;
+        let record = PrincipalRecord {
+            name: new.name,
+            namespace: namespace.to_owned(),
+            fingerprint,
+            groups: new.groups,
+            created_at: entry.now().0,
+            expires_at: new.expires_at.map(|at| at.0),
+        };
+        let change = Change::Put {
+            namespace: SYSTEM_SCOPE,
+            kind: Kind::Principal,
+            id,
+            name: Some(record.fingerprint.clone()),
+            expected: None,
+            plaintext: records::encode(&record)?,
+        };
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.groups(&record.groups);
+        entry
+            .change((), vec![change], event, move |_, _| {
+                Ok(View::of(id, record))
+            })
+            .await
+    }
+
+    /// The registrations of a namespace that the caller may read, in order of
+    /// their identifiers.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the caller may not list them.
+    pub async fn list_principals(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        page: &Page,
+    ) -> Result<(Vec<View>, Option<RecordId>)> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<List>(Target::namespace(namespace))
+            .await?;
+        let listed = page
+            .collect(
+                &entry.rooms.store,
+                SYSTEM_SCOPE,
+                Kind::Principal,
+                |record| {
+                    let revision = record.revision;
+                    let decoded = records::decode::<PrincipalRecord>(record.plaintext.expose())?;
+                    let view = View::of(record.id, decoded);
+                    let target = view.target(revision);
+                    let visible = view.namespace == namespace
+                        && entry.may_see(Action::PrincipalRead, &target.resource());
+                    Ok(visible.then_some(view))
+                },
+            )
+            .await?;
+        entry
+            .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
+            .await?;
+        Ok(listed)
+    }
+
+    /// Ends every registration of a principal, and its calls with them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an absent one and one not visible.
+    pub async fn delete_principal(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<()> {
+        let entry = self.enter(caller)?;
+        let found = load(&entry.rooms, namespace, name).await?;
+        let target = match found.first() {
+            Some((view, revision)) => view.target(*revision),
+            None => Target::principal(namespace, name, BTreeSet::new()),
+        };
+        let allowed = entry.authorize::<Delete>(target).await?;
+        if found.is_empty() {
+            return Err(Error::NotFound { what: "principal" });
+        }
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        let ids: Vec<RecordId> = found.iter().map(|(view, _)| view.id).collect();
+        let changes = found
+            .into_iter()
+            .map(|(view, revision)| Change::Delete {
+                namespace: SYSTEM_SCOPE,
+                kind: Kind::Principal,
+                id: view.id,
+                expected: revision,
+            })
+            .collect();
+        entry
+            .change((), changes, event.urgent(), move |rooms, _| {
+                for id in ids {
+                    rooms.sessions.end(id);
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+async fn load(rooms: &Rooms, namespace: &str, name: &str) -> Result<Vec<(View, u64)>> {
+    let page = Page::new(crate::page::MAX_PAGE, None)?;
+    let (found, _) = page
+        .collect(&rooms.store, SYSTEM_SCOPE, Kind::Principal, |record| {
+            let revision = record.revision;
+            let decoded = records::decode::<PrincipalRecord>(record.plaintext.expose())?;
+            let view = View::of(record.id, decoded);
+            let wanted = view.namespace == namespace && view.name == name;
+            Ok(wanted.then_some((view, revision)))
+        })
+        .await?;
+    Ok(found)
+}

@@ -1,0 +1,62 @@
+//! Rotates a key: a new version protects, the ones before go on processing.
+
+use std::sync::Arc;
+
+use skms_keys::{Origin, UnixSeconds};
+
+use super::create_key::{generate, new_version, put_material};
+use crate::act::{Act, act};
+use crate::caller::Caller;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::keychange::With;
+use crate::opened::KeySnapshot;
+
+act!(Rotate, KeyRotate, "Adds a version to a key.");
+
+impl Engine {
+    /// Adds a version, in use at once or from `activate_at`.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for a suspended, withdrawn, expired or dying key.
+    pub async fn rotate_key(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        activate_at: Option<UnixSeconds>,
+    ) -> Result<Arc<KeySnapshot>> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize_key::<Rotate>(at).await?;
+        rotate(&entry, &allowed, activate_at).await
+    }
+}
+
+/// As [`Engine::rotate_key`], for whoever is authorised already.
+pub(crate) async fn rotate<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
+    activate_at: Option<UnixSeconds>,
+) -> Result<Arc<KeySnapshot>> {
+    let snapshot = allowed.target().snapshot();
+    let before = snapshot.key();
+    before.check_rotation(entry.now())?;
+    let material = generate(&entry.rooms, before.algorithm).await?;
+    let newest = before.newest()?.number;
+    let number = skms_keys::VersionNumber(newest.0.saturating_add(1));
+    let with = With {
+        also: vec![put_material(before, number, &material)?],
+        urgent: false,
+    };
+    let version = new_version(&material, Origin::Generated, activate_at)?;
+    drop(material);
+    entry
+        .change_key(allowed, with, move |key, now| {
+            // Someone else rotated while the material was made.
+            if key.newest()?.number != newest {
+                return Err(Error::Conflict);
+            }
+            Ok(key.rotate(version, now)?)
+        })
+        .await
+}

@@ -1,0 +1,113 @@
+//! Who is calling: a session behind a credential, and where the call came in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use skms_keys::UnixSeconds;
+use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
+
+use crate::error::{Error, Result};
+
+/// How a principal proved who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// A bearer token, by its public identifier.
+    Token {
+        /// The token record's identifier: not the secret.
+        id: String,
+    },
+    /// A TLS client certificate, by the SHA-256 of its DER, in hex.
+    Certificate {
+        /// The fingerprint.
+        fingerprint: String,
+    },
+    /// A part of the server itself.
+    System,
+}
+
+impl Authentication {
+    /// How the log names it: kind and public identifier.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Token { id } => format!("token:{id}"),
+            Self::Certificate { fingerprint } => format!("certificate:{fingerprint}"),
+            Self::System => "system".to_owned(),
+        }
+    }
+}
+
+/// A principal that has been authenticated. Shared by all its calls, so that
+/// revoking the credential ends every one of them at once.
+pub struct Session {
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// How that was proved.
+    pub authentication: Authentication,
+    /// When the credential ends; `None` never.
+    pub expires_at: Option<UnixSeconds>,
+    live: AtomicBool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        principal: Arc<Principal>,
+        authentication: Authentication,
+        expires_at: Option<UnixSeconds>,
+    ) -> Self {
+        Self {
+            principal,
+            authentication,
+            expires_at,
+            live: AtomicBool::new(true),
+        }
+    }
+
+    /// Whether a client certificate proved it.
+    pub fn by_certificate(&self) -> bool {
+        matches!(self.authentication, Authentication::Certificate { .. })
+    }
+
+    /// Ends the session: every later call with it is refused.
+    pub(crate) fn end(&self) {
+        self.live.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the credential still counts at `now`.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] after its end or its revocation.
+    pub fn check(&self, now: UnixSeconds) -> Result<()> {
+        let expired = self.expires_at.is_some_and(|end| now.0 >= end.0);
+        if expired || !self.live.load(Ordering::SeqCst) {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(())
+    }
+}
+
+/// One call: the session and what the transport knows about it.
+#[derive(Clone)]
+pub struct Caller {
+    /// The authenticated session.
+    pub session: Arc<Session>,
+    /// The peer's address, where there is one.
+    pub source: Option<IpAddr>,
+    /// The request's identifier, echoed in the answer and the log.
+    pub request_id: String,
+    /// Whether the call came over TLS.
+    pub tls: bool,
+}
+
+impl Caller {
+    /// The server acting by itself; `part` names which part of it.
+    pub(crate) fn system(part: &'static str) -> Result<Arc<Self>> {
+        let principal = Arc::new(Principal::new(PrincipalKind::System, ROOT_NAMESPACE, part)?);
+        Ok(Arc::new(Self {
+            session: Arc::new(Session::new(principal, Authentication::System, None)),
+            source: None,
+            request_id: String::new(),
+            tls: false,
+        }))
+    }
+}

@@ -1,0 +1,195 @@
+//! How an act's event comes together: who and what from the gate, details
+//! under the evidence room's closed list of keys.
+
+use std::collections::BTreeSet;
+
+use skms_crypto::rand;
+use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Target as EventTarget, Text};
+use skms_keys::{Key, Transition, VersionNumber};
+use skms_store::RecordId;
+
+use crate::act::Act;
+use crate::error::Result;
+use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::target::{Target, TargetKind};
+
+/// An event that is still being written.
+pub(crate) struct EventDraft {
+    event: Event,
+    urgent: bool,
+}
+
+impl EventDraft {
+    /// The event of an authorised act on anything but a key.
+    pub(crate) fn of<A: Act>(
+        entry: &Entry,
+        authorized: &Authorized<A, Target>,
+        outcome: Outcome,
+    ) -> Result<Self> {
+        let draft = Self::new::<A>(entry, authorized.target(), outcome)?;
+        Ok(draft.policies(authorized))
+    }
+
+    /// The event of an authorised act on a key.
+    pub(crate) fn of_key<A: Act>(
+        entry: &Entry,
+        authorized: &Authorized<A, KeyTarget>,
+        outcome: Outcome,
+    ) -> Result<Self> {
+        let target = Target::of_key(&authorized.target().snapshot());
+        let draft = Self::new::<A>(entry, &target, outcome)?;
+        Ok(draft.policies(authorized))
+    }
+
+    /// The event of an act that the gate refused.
+    pub(crate) fn refused<A: Act>(entry: &Entry, target: &Target, reason: &str) -> Result<Self> {
+        Self::new::<A>(entry, target, Outcome::denied(reason))
+    }
+
+    fn new<A: Act>(entry: &Entry, target: &Target, outcome: Outcome) -> Result<Self> {
+        let caller = &entry.caller;
+        let namespace = match target.kind {
+            TargetKind::System => None,
+            _ => Some(Text::from(target.namespace.as_str())),
+        };
+        let named = EventTarget {
+            kind: target.kind_word().into(),
+            id: target
+                .id
+                .map_or_else(Text::default, |id| RecordId(id).to_string().into()),
+            name: target.path().into(),
+            version: None,
+        };
+        Ok(Self {
+            event: Event {
+                id: EventId(rand::array()?),
+                at_millis: entry.now_ms,
+                namespace,
+                principal: caller.session.principal.id().into(),
+                authentication: caller.session.authentication.label().into(),
+                source: caller.source,
+                action: A::ACTION.name().into(),
+                targets: vec![named],
+                outcome,
+                request_id: caller.request_id.as_str().into(),
+                items: None,
+                details: Details::new(),
+            },
+            urgent: false,
+        })
+    }
+
+    fn policies<A, T>(mut self, authorized: &Authorized<A, T>) -> Self {
+        let mut names = authorized.policies().iter();
+        if let Some(first) = names.next() {
+            let text = names.fold(first.to_string(), |mut text, name| {
+                text.push(' ');
+                text.push_str(&name.to_string());
+                text
+            });
+            self.event.details.set(DetailKey::Policies, text);
+        }
+        self
+    }
+
+    /// Revoking and suspending may draw on the reserve when the disk is full.
+    pub(crate) fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
+    }
+
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
+    /// The versions of the key that were used.
+    pub(crate) fn versions(mut self, versions: impl IntoIterator<Item = VersionNumber>) -> Self {
+        let mut numbers = versions.into_iter().map(|version| version.0);
+        let Some(first) = numbers.next() else {
+            return self;
+        };
+        let rest: BTreeSet<u32> = numbers.filter(|number| *number != first).collect();
+        if rest.is_empty() {
+            if let Some(target) = self.event.targets.first_mut() {
+                target.version = Some(first);
+            }
+        } else {
+            let mut all = rest;
+            all.insert(first);
+            let text: Vec<String> = all.iter().map(u32::to_string).collect();
+            self.event.details.set(DetailKey::Versions, text.join(" "));
+        }
+        self
+    }
+
+    /// How many items a batch had, and how many of them failed.
+    pub(crate) fn items(mut self, items: usize, failed: usize) -> Self {
+        if items != 1 {
+            self.event.items = u32::try_from(items).ok();
+            if failed > 0 {
+                let failed = u64::try_from(failed).unwrap_or(u64::MAX);
+                self.event.details.set(DetailKey::FailedItems, failed);
+            }
+        }
+        self
+    }
+
+    /// The key that was made.
+    pub(crate) fn key(mut self, key: &Key) -> Self {
+        if let Some(target) = self.event.targets.first_mut() {
+            target.id = key.id.to_string().into();
+        }
+        let details = &mut self.event.details;
+        details.set(DetailKey::Algorithm, key.algorithm.name());
+        details.set(DetailKey::Exportable, key.exportable);
+        let uses: Vec<&str> = key.uses.iter().map(|one| one.name()).collect();
+        details.set(DetailKey::Uses, uses.join(" "));
+        self
+    }
+
+    /// The steps that versions took; the last one's states are spelled out.
+    pub(crate) fn transitions(mut self, transitions: &[Transition]) -> Self {
+        if let Some(last) = transitions.last() {
+            let details = &mut self.event.details;
+            details.set(DetailKey::Cause, last.cause.name());
+            details.set(DetailKey::FromState, last.from.name());
+            details.set(DetailKey::ToState, last.to.name());
+        }
+        self.versions(transitions.iter().map(|step| step.version))
+    }
+
+    /// The principal that a token or registration is for, as a second target.
+    pub(crate) fn principal(mut self, name: &str) -> Self {
+        self.event.targets.push(EventTarget {
+            kind: TargetKind::Principal.word().into(),
+            id: Text::default(),
+            name: name.into(),
+            version: None,
+        });
+        self
+    }
+
+    /// The groups that a credential carries.
+    pub(crate) fn groups(mut self, groups: &BTreeSet<String>) -> Self {
+        if !groups.is_empty() {
+            let text: Vec<&str> = groups.iter().map(String::as_str).collect();
+            self.event.details.set(DetailKey::Groups, text.join(" "));
+        }
+        self
+    }
+
+    /// One more detail.
+    pub(crate) fn detail(
+        mut self,
+        key: DetailKey,
+        value: impl Into<skms_evidence::DetailValue>,
+    ) -> Self {
+        self.event.details.set(key, value);
+        self
+    }
+
+    /// The event as it is to be kept.
+    pub(crate) fn finish(self) -> Event {
+        self.event
+    }
+}

@@ -1,0 +1,237 @@
+//! The engine itself: the rooms it opens when it is unsealed and closes when
+//! it is sealed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use skms_keys::{Key, KeyringId, NamespaceId};
+use skms_policy::{DecisionCache, PolicySet};
+use skms_store::{Journal, Kind, SealedStore};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::jobs::agenda::Agenda;
+use crate::jobs::housekeeping;
+use crate::keychange::put_key;
+use crate::opened::Keys;
+use crate::places::Places;
+use crate::recorder::Recorder;
+use crate::records;
+use crate::records::key::KeyRecord;
+use crate::sessions::Sessions;
+use crate::slow::SlowPool;
+use crate::unsealing::Unsealing;
+
+/// How the engine is set up.
+#[derive(Clone)]
+pub struct Config {
+    /// Where its files are: the database and the journal's segments.
+    pub data_dir: PathBuf,
+    /// Where it takes the time from.
+    pub clock: Clock,
+    /// Threads for slow work (RSA, key generation, Argon2).
+    pub slow_threads: usize,
+    /// Decisions remembered.
+    pub decisions: usize,
+}
+
+impl Config {
+    /// The usual set-up, with the files in `data_dir`.
+    pub fn new(data_dir: &Path) -> Self {
+        Self {
+            data_dir: data_dir.to_owned(),
+            clock: Clock::system(),
+            slow_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            decisions: 65_536,
+        }
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("skms.db")
+    }
+
+    /// The journal's folder.
+    pub fn journal(&self) -> PathBuf {
+        self.data_dir.join("journal")
+    }
+}
+
+/// Jobs that may wait for a slow thread before callers are told to come back.
+const SLOW_QUEUE: usize = 256;
+
+/// What is open while the server is unsealed. Every call holds it for as long
+/// as it runs; sealing lets go of it.
+pub(crate) struct Rooms {
+    pub(crate) clock: Clock,
+    pub(crate) slow: SlowPool,
+    pub(crate) store: Arc<SealedStore>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) recorder: Recorder,
+    pub(crate) keys: Keys,
+    pub(crate) places: Places,
+    pub(crate) policies: ArcSwap<PolicySet>,
+    pub(crate) decisions: DecisionCache,
+    pub(crate) sessions: Sessions,
+    pub(crate) agenda: Agenda,
+    changes: Arc<RwLock<()>>,
+}
+
+impl Rooms {
+    /// Opens the rooms on an unsealed store.
+    pub(crate) async fn open(
+        config: &Config,
+        slow: &SlowPool,
+        store: Arc<SealedStore>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self> {
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&journal));
+        let places = Places::load(&store).await?;
+        let documents = crate::acts::policies::load(&store, &places).await?;
+        let policies = slow.run(move || PolicySet::compile(documents)).await??;
+        Ok(Self {
+            clock: config.clock.clone(),
+            slow: slow.clone(),
+            store,
+            journal,
+            recorder,
+            keys: Keys::new(),
+            places,
+            policies: ArcSwap::from_pointee(policies),
+            decisions: DecisionCache::new(config.decisions),
+            sessions: Sessions::default(),
+            agenda: Agenda::default(),
+            changes: Arc::new(RwLock::new(())),
+        })
+    }
+
+    /// For changes of what keys live in (namespaces, keyrings, policies): one
+    /// at a time.
+    pub(crate) async fn lock_changes(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.changes).write_owned().await
+    }
+
+    /// For making keys: any number at a time, none during such a change.
+    pub(crate) async fn share_changes(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.changes).read_owned().await
+    }
+
+    /// Stores a key's record by itself, without an event: reserving uses.
+    pub(crate) async fn put_key(&self, key: &Key, expected: Option<u64>) -> Result<u64> {
+        let change = put_key(key, expected)?;
+        let done = self.store.commit(vec![change], None).await?;
+        done.revisions
+            .first()
+            .copied()
+            .ok_or(Error::Internal("a commit without revisions"))
+    }
+
+    /// Whether a keyring still holds any key.
+    pub(crate) async fn ring_holds_keys(
+        &self,
+        namespace: NamespaceId,
+        ring: KeyringId,
+    ) -> Result<bool> {
+        let mut after = None;
+        loop {
+            let page = self.store.scan(namespace.0, Kind::Key, after, 256).await?;
+            let last = page.len() < 256;
+            after = page.last().map(|record| record.id);
+            for stored in page {
+                let record: KeyRecord = records::decode(stored.plaintext.expose())?;
+                if record.into_domain(stored.id, namespace)?.keyring == ring {
+                    return Ok(true);
+                }
+            }
+            if last {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// The engine. One for each data directory; shared by every face.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) unsealing: Unsealing,
+    rooms: ArcSwapOption<Rooms>,
+    slow: SlowPool,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Engine {
+    /// Opens the data directory, sealed. Runs the fast known-answer tests
+    /// first and goes no further when one fails.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`] for a failed self-test; [`Error::NotInitialised`];
+    /// [`Error::Store`] when another server has the directory, when its
+    /// format is newer, or when it cannot be read.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
+        skms_crypto::selftest::run_fast()?;
+        let slow = SlowPool::start(config.slow_threads, SLOW_QUEUE)?;
+        let unsealing = Unsealing::open(&config).await?;
+        Ok(Arc::new(Self {
+            config,
+            unsealing,
+            rooms: ArcSwapOption::empty(),
+            slow,
+            trouble: Mutex::new(None),
+        }))
+    }
+
+    /// Starts the work that goes on behind the acts, on the current runtime.
+    pub fn start_jobs(self: &Arc<Self>) {
+        tokio::spawn(housekeeping::run(Arc::downgrade(self)));
+    }
+
+    /// Whether nothing can be read.
+    pub fn is_sealed(&self) -> bool {
+        self.rooms.load().is_none()
+    }
+
+    /// The rooms, if they are open.
+    pub(crate) fn rooms(&self) -> Result<Arc<Rooms>> {
+        self.rooms.load_full().ok_or(Error::Sealed)
+    }
+
+    pub(crate) fn slow(&self) -> &SlowPool {
+        &self.slow
+    }
+
+    /// Opens the rooms to callers.
+    pub(crate) fn put_rooms(&self, rooms: Rooms) {
+        self.rooms.store(Some(Arc::new(rooms)));
+    }
+
+    /// Closes the rooms to callers: no new use begins, sessions end, and what
+    /// is still running has `patience` to finish.
+    pub(crate) async fn close_rooms(&self, patience: Duration) {
+        let Some(rooms) = self.rooms.swap(None) else {
+            return;
+        };
+        rooms.sessions.end_all();
+        rooms.keys.retire_all();
+        let ended = tokio::time::Instant::now() + patience;
+        while Arc::strong_count(&rooms) > 1 && tokio::time::Instant::now() < ended {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Remembers why the work behind the acts could not go on, for `health`.
+    pub(crate) fn note_trouble(&self, error: &Error) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+    }
+
+    /// Why the work behind the acts last could not go on, if it ever could
+    /// not.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

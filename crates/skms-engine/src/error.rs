@@ -1,0 +1,177 @@
+//! Why the engine refused, and whose fault it was.
+
+use skms_keys::KeyState;
+
+/// The result of every act.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an act was refused. Each face maps these once, exhaustively; none
+/// carries a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server is sealed: nothing can be read until it is unsealed.
+    #[error("the server is sealed")]
+    Sealed,
+    /// The data directory holds no initialised store yet.
+    #[error("the store is not initialised")]
+    NotInitialised,
+    /// The store was initialised before; doing it again would lose it.
+    #[error("the store is already initialised")]
+    AlreadyInitialised,
+    /// No credential, an unknown one, an expired or a revoked one:
+    /// deliberately one variant.
+    #[error("not authenticated")]
+    Unauthenticated,
+    /// The caller may see the target but not do this to it.
+    #[error("not allowed: no policy permits {action} on {target}")]
+    Forbidden {
+        /// The action's dotted name.
+        action: &'static str,
+        /// What it was tried on.
+        target: String,
+    },
+    /// Nothing of that name, or nothing the caller may see: deliberately one
+    /// variant.
+    #[error("no such {what}, or not visible to you")]
+    NotFound {
+        /// The kind of thing that was looked for.
+        what: &'static str,
+    },
+    /// Something of that name exists already.
+    #[error("{what} exists already")]
+    Exists {
+        /// The kind of thing.
+        what: &'static str,
+    },
+    /// Someone else changed the record in between; reading again and
+    /// repeating is safe.
+    #[error("changed by someone else in the meantime")]
+    Conflict,
+    /// The caller's mistake, in words that say what to change.
+    #[error("{0}")]
+    Invalid(String),
+    /// The key's state forbids the operation (SP 800-57 part 1, section 7).
+    #[error("version {version} is {state}: it may not be used to {operation}")]
+    StateForbids {
+        /// The version that was asked for.
+        version: u32,
+        /// Its state.
+        state: KeyState,
+        /// The operation's name.
+        operation: &'static str,
+    },
+    /// The key or one of its rules forbids it, whatever its state.
+    #[error("{0}")]
+    KeyForbids(String),
+    /// The key's rules or its versions' states forbid it, in the keys room's
+    /// own terms.
+    #[error("{0}")]
+    Key(#[source] skms_keys::Error),
+    /// Something is still inside what was to be deleted.
+    #[error("{0}")]
+    NotEmpty(&'static str),
+    /// A ciphertext, signature or wrapped key that does not verify: wrong
+    /// key, altered bytes or other associated data, deliberately one variant.
+    #[error("does not authenticate: wrong key, altered bytes or other associated data")]
+    Integrity,
+    /// The version's use limit is reached and it could not be rotated.
+    #[error("the use limit of version {version} is reached: rotate the key")]
+    UseLimit {
+        /// The exhausted version.
+        version: u32,
+    },
+    /// Too many items, too many bytes.
+    #[error("{what} is over the limit of {limit}")]
+    TooLarge {
+        /// What was too large.
+        what: &'static str,
+        /// The largest value accepted.
+        limit: u64,
+    },
+    /// The server has no room for more work of this kind right now.
+    #[error("too busy; try again")]
+    Busy,
+    /// The cryptographic library refused the input.
+    #[error("{0}")]
+    Crypto(#[source] skms_crypto::Error),
+    /// A policy that does not compile.
+    #[error(transparent)]
+    Policy(#[from] skms_policy::Error),
+    /// The storage refused or failed; the act did not take place, or its
+    /// event could not be made durable.
+    #[error("storage: {0}")]
+    Store(#[source] skms_store::Error),
+    /// A record that does not decode: the database is damaged or newer.
+    #[error("a stored {kind} record does not decode: {reason}")]
+    Record {
+        /// The record's kind.
+        kind: &'static str,
+        /// The decoder's words (names of fields, never values).
+        reason: String,
+    },
+    /// A defect in this program; the log has the details.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl From<skms_store::Error> for Error {
+    fn from(error: skms_store::Error) -> Self {
+        match error {
+            skms_store::Error::Conflict { .. } => Self::Conflict,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<skms_crypto::Error> for Error {
+    fn from(error: skms_crypto::Error) -> Self {
+        match error {
+            skms_crypto::Error::Decrypt => Self::Integrity,
+            other => Self::Crypto(other),
+        }
+    }
+}
+
+impl From<skms_keys::Error> for Error {
+    fn from(error: skms_keys::Error) -> Self {
+        use skms_keys::Error as Keys;
+        match error {
+            Keys::StateForbids {
+                version,
+                state,
+                operation,
+                ..
+            } => Self::StateForbids {
+                version: version.0,
+                state,
+                operation: operation.name(),
+            },
+            Keys::UseLimit { version, .. } => Self::UseLimit { version: version.0 },
+            Keys::InvalidId
+            | Keys::InvalidName
+            | Keys::UnknownName(_)
+            | Keys::InvalidField { .. }
+            | Keys::InvalidRules(_)
+            | Keys::InvalidUses { .. }
+            | Keys::NotARevocation(_) => Self::Invalid(error.to_string()),
+            Keys::UnknownVersion { .. } => Self::NotFound {
+                what: "version of the key",
+            },
+            Keys::InvalidParts(reason) => Self::Record {
+                kind: "key",
+                reason: reason.to_owned(),
+            },
+            other => Self::Key(other),
+        }
+    }
+}
+
+impl From<skms_evidence::Error> for Error {
+    fn from(error: skms_evidence::Error) -> Self {
+        Self::Record {
+            kind: "event",
+            reason: error.to_string(),
+        }
+    }
+}

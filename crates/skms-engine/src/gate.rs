@@ -1,0 +1,234 @@
+//! The gate: the only place where a caller, a policy decision and a target
+//! meet, and so the only place that makes an [`Authorized`].
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use skms_keys::UnixSeconds;
+use skms_policy::{Action, Context, Decision, PolicyName, Request, ResourceRef};
+
+use crate::act::Act;
+use crate::caller::{Authentication, Caller};
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::opened::KeyCell;
+use crate::target::Target;
+
+/// Where a key is: names, not yet looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRef<'a> {
+    /// The namespace's name.
+    pub namespace: &'a str,
+    /// The keyring's name.
+    pub keyring: &'a str,
+    /// The key's name.
+    pub name: &'a str,
+}
+
+/// Proof that policy permits act `A` on one target. Only the gate makes one,
+/// and every step that touches a target asks for it:
+///
+/// ```compile_fail
+/// use skms_engine::{Authorized, acts::encrypt::Encrypt};
+/// // The fields are private and there is no constructor.
+/// let forged: Authorized<Encrypt, ()> = Authorized {
+///     target: (),
+///     decision: None,
+///     act: std::marker::PhantomData,
+/// };
+/// ```
+///
+/// Nor does an authorisation for one act serve for another:
+///
+/// ```compile_fail
+/// use skms_engine::{Authorized, KeyTarget, acts::{decrypt::Decrypt, encrypt::Encrypt}};
+/// fn needs_decrypt(_: &Authorized<Decrypt, KeyTarget>) {}
+/// fn has_encrypt(authorized: &Authorized<Encrypt, KeyTarget>) {
+///     needs_decrypt(authorized);
+/// }
+/// ```
+pub struct Authorized<A, T> {
+    target: T,
+    decision: Option<Arc<Decision>>,
+    act: PhantomData<fn() -> A>,
+}
+
+/// A key that was resolved: what [`Authorized`] holds for acts on keys.
+pub type KeyTarget = Arc<KeyCell>;
+
+impl<A, T> Authorized<A, T> {
+    /// What the act was authorised on.
+    pub fn target(&self) -> &T {
+        &self.target
+    }
+
+    /// The policies that decided; none for a part of the server itself.
+    pub fn policies(&self) -> &[PolicyName] {
+        self.decision
+            .as_ref()
+            .map_or(&[], |decision| &decision.policies)
+    }
+}
+
+/// One call that has passed the door: unsealed, and by a live session.
+#[derive(Clone)]
+pub struct Entry {
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) now_ms: i64,
+}
+
+impl Engine {
+    /// Lets a call in.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`]; [`Error::Unauthenticated`] when the session has
+    /// ended since it was made.
+    pub(crate) fn enter(&self, caller: &Arc<Caller>) -> Result<Entry> {
+        let rooms = self.rooms()?;
+        let now_ms = rooms.clock.now_ms();
+        caller.session.check(rooms.clock.now())?;
+        Ok(Entry {
+            rooms,
+            caller: Arc::clone(caller),
+            now_ms,
+        })
+    }
+}
+
+impl Entry {
+    /// Resolves a key (metadata only) and asks policy.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an absent key and for one that the caller may
+    /// not see; [`Error::Forbidden`] where it may.
+    pub(crate) async fn authorize_key<A: Act>(
+        &self,
+        at: KeyRef<'_>,
+    ) -> Result<Authorized<A, KeyTarget>> {
+        let Some(cell) = self.rooms.keys.resolve(&self.rooms, at).await? else {
+            let target = Target::absent_key(at);
+            self.refuse::<A>(&target, "absent").await?;
+            return Err(Error::NotFound { what: "key" });
+        };
+        let snapshot = cell.snapshot();
+        let resource = snapshot.resource();
+        match self.decide(A::ACTION, &resource) {
+            Ok(decision) => Ok(Authorized {
+                target: Arc::clone(&cell),
+                decision: Some(decision),
+                act: PhantomData,
+            }),
+            Err(reason) => {
+                let visible = self.decide(Action::KeyRead, &resource).is_ok();
+                let target = Target::of_key(&snapshot);
+                self.refuse::<A>(&target, reason).await?;
+                Err(refusal::<A>(visible, "key", &target))
+            }
+        }
+    }
+
+    /// Asks policy about a target that is not a key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the caller may not even read the target;
+    /// [`Error::Forbidden`] where it may.
+    pub(crate) async fn authorize<A: Act>(&self, target: Target) -> Result<Authorized<A, Target>> {
+        let resource = target.resource();
+        match self.decide(A::ACTION, &resource) {
+            Ok(decision) => Ok(Authorized {
+                target,
+                decision: Some(decision),
+                act: PhantomData,
+            }),
+            Err(reason) => {
+                let visible = target
+                    .read_action()
+                    .is_some_and(|read| self.decide(read, &resource).is_ok());
+                self.refuse::<A>(&target, reason).await?;
+                Err(refusal::<A>(visible, target.kind_word(), &target))
+            }
+        }
+    }
+
+    /// Authorises a part of the server itself, which needs no policy: its
+    /// acts follow from rules that were authorised when they were set.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for any caller that came from outside.
+    pub(crate) fn authorize_as_system<A: Act>(
+        &self,
+        cell: &KeyTarget,
+    ) -> Result<Authorized<A, KeyTarget>> {
+        if self.caller.session.authentication != Authentication::System {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(Authorized {
+            target: Arc::clone(cell),
+            decision: None,
+            act: PhantomData,
+        })
+    }
+
+    /// The time of the call.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        UnixSeconds(self.now_ms.div_euclid(1000))
+    }
+
+    /// Leaves the act's event and waits until it is durable.
+    pub(crate) async fn record(&self, event: EventDraft) -> Result<()> {
+        self.rooms.recorder.append(&event.finish()).await
+    }
+
+    /// Whether policy would permit `action`, without leaving an event: for
+    /// filtering lists, whose own act was authorised.
+    pub(crate) fn may_see(&self, action: Action, resource: &ResourceRef<'_>) -> bool {
+        self.decide(action, resource).is_ok()
+    }
+
+    fn decide(
+        &self,
+        action: Action,
+        resource: &ResourceRef<'_>,
+    ) -> std::result::Result<Arc<Decision>, &'static str> {
+        let context = Context {
+            now_unix: self.now_ms.div_euclid(1000),
+            source_ip: self.caller.source,
+            tls: self.caller.tls,
+            certificate: self.caller.session.by_certificate(),
+        };
+        let request = Request {
+            principal: &self.caller.session.principal,
+            action,
+            resource,
+            context: &context,
+        };
+        let decision = self
+            .rooms
+            .decisions
+            .decide(&self.rooms.policies.load(), &request);
+        if decision.allowed {
+            Ok(decision)
+        } else {
+            Err("no policy permits it")
+        }
+    }
+
+    /// Leaves the event of a refusal.
+    async fn refuse<A: Act>(&self, target: &Target, reason: &str) -> Result<()> {
+        let event = EventDraft::refused::<A>(self, target, reason)?;
+        self.record(event).await
+    }
+}
+
+fn refusal<A: Act>(visible: bool, what: &'static str, target: &Target) -> Error {
+    if visible {
+        Error::Forbidden {
+            action: A::ACTION.name(),
+            target: target.path(),
+        }
+    } else {
+        Error::NotFound { what }
+    }
+}

@@ -1,0 +1,49 @@
+//! The loop behind the acts: settled outbox rows go, dates are attended to,
+//! records move to the newest storage key.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::Error;
+
+/// Between two looks at the agenda and the outbox.
+const TICK: Duration = Duration::from_millis(500);
+/// Ticks between two walks over every stored key: an hour.
+const SWEEP_TICKS: u64 = 7200;
+/// Records that move to the newest storage key in one tick.
+const RESEAL_AT_ONCE: usize = 512;
+
+/// Runs until the engine is gone. A sealed server is left alone.
+pub(crate) async fn run(engine: Weak<Engine>) {
+    let mut tick: u64 = 0;
+    let mut unsealed_before = false;
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let unsealed = engine.rooms().is_ok();
+        let sweep = unsealed && (!unsealed_before || tick.is_multiple_of(SWEEP_TICKS));
+        unsealed_before = unsealed;
+        tick = tick.wrapping_add(1);
+        if !unsealed {
+            continue;
+        }
+        match once(&engine, sweep).await {
+            Ok(()) | Err(Error::Sealed) => {}
+            Err(error) => engine.note_trouble(&error),
+        }
+    }
+}
+
+async fn once(engine: &Engine, sweep: bool) -> Result<(), Error> {
+    if sweep {
+        engine.sweep_agenda().await?;
+    }
+    engine.do_what_is_due().await?;
+    let rooms = engine.rooms()?;
+    rooms.recorder.sweep().await?;
+    rooms.store.reseal_some(RESEAL_AT_ONCE).await?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What the server does by itself, as system principals through the same
+//! gate's stations as everybody else.
+
+pub(crate) mod agenda;
+pub(crate) mod housekeeping;

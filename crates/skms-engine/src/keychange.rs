@@ -1,0 +1,99 @@
+//! How an act that changes a key ends. One batch commits the key's record,
+//! its material and the event; then the live states flip, uses in flight of
+//! what was taken away drain, the journal has the event, and the caller is
+//! answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skms_evidence::Outcome;
+use skms_keys::{Changed, Key, UnixSeconds};
+use skms_store::{Change, Kind, RecordId};
+
+use crate::act::Act;
+use crate::change::to_the_end;
+use crate::draft::EventDraft;
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::opened::KeySnapshot;
+use crate::records;
+use crate::records::key::{KeyRecord, key_name};
+
+/// Longest wait for uses in flight to end. They have been told to refuse by
+/// then, and none can begin.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a change of a key comes with.
+#[derive(Default)]
+pub(crate) struct With {
+    /// Records that go into the same batch.
+    pub(crate) also: Vec<Change>,
+    /// Revoke and suspend: draws on the reserve when the disk is full.
+    pub(crate) urgent: bool,
+}
+
+impl Entry {
+    /// Changes the key that `authorized` is for, as `work` says.
+    ///
+    /// # Errors
+    /// What `work` refuses, which is recorded as a failed act; what the store
+    /// refuses.
+    pub(crate) async fn change_key<A: Act>(
+        &self,
+        authorized: &Authorized<A, KeyTarget>,
+        with: With,
+        work: impl FnOnce(&Key, UnixSeconds) -> Result<Changed>,
+    ) -> Result<Arc<KeySnapshot>> {
+        let cell = Arc::clone(authorized.target());
+        let guard = Arc::clone(&cell.changing).lock_owned().await;
+        let snapshot = cell.snapshot();
+        let (key, transitions) = match work(snapshot.key(), self.now()) {
+            Ok(changed) => changed,
+            Err(refused) => {
+                let event = EventDraft::of_key(self, authorized, Outcome::failed(&refused))?;
+                self.record(event).await?;
+                return Err(refused);
+            }
+        };
+        let mut changes = vec![put_key(&key, Some(snapshot.revision()))?];
+        changes.extend(with.also);
+        let event = EventDraft::of_key(self, authorized, Outcome::Success)?
+            .transitions(&transitions)
+            .finish();
+        let rooms = Arc::clone(&self.rooms);
+        to_the_end(async move {
+            let committed = rooms.recorder.commit(changes, &event, with.urgent).await?;
+            let revision = committed
+                .revisions
+                .first()
+                .copied()
+                .ok_or(Error::Internal("a commit without revisions"))?;
+            cell.put_in_force(key, revision);
+            drop(guard);
+            // Uses that began before the flip refuse their own answers; the
+            // wait makes sure that none is still on its way out.
+            if tokio::time::timeout(DRAIN_LIMIT, cell.drain())
+                .await
+                .is_err()
+            {
+                return Err(Error::Busy);
+            }
+            rooms.recorder.settle(committed).await?;
+            rooms.agenda.look(&cell);
+            Ok(cell.snapshot())
+        })
+        .await
+    }
+}
+
+/// The change that stores a key's record.
+pub(crate) fn put_key(key: &Key, expected: Option<u64>) -> Result<Change> {
+    Ok(Change::Put {
+        namespace: key.namespace.0,
+        kind: Kind::Key,
+        id: RecordId(key.id.0),
+        name: Some(key_name(key.keyring, key.name.as_str())),
+        expected,
+        plaintext: records::encode(&KeyRecord::from(key))?,
+    })
+}

@@ -1,0 +1,469 @@
+//! Keys in memory: their metadata as an immutable snapshot, and for each
+//! version the live state that revocation flips, the reserve of uses, and
+//! the opened key with its schedules.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use skms_crypto::{KeyMaterial, OpenKey};
+use skms_keys::{
+    InFlight, Key, KeyState, Live, Operation, OperationClass, Taken, UseReserve, VersionNumber,
+    VersionPermits,
+};
+use skms_policy::ResourceRef;
+use skms_store::Kind;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::act::Act;
+use crate::engine::Rooms;
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::operate::KeyOperation;
+use crate::records;
+use crate::records::key::{KeyRecord, key_name, material_name};
+
+/// A key's metadata at one revision.
+pub struct KeySnapshot {
+    key: Key,
+    revision: u64,
+    namespace: Arc<str>,
+    keyring: Arc<str>,
+    versions: Vec<Arc<OpenVersion>>,
+}
+
+/// One version while it is in memory. It outlives snapshots, so that every
+/// use of it, however old its snapshot, sees a revocation.
+pub(crate) struct OpenVersion {
+    number: VersionNumber,
+    live: Arc<Live>,
+    reserve: UseReserve,
+    opened: OnceCell<Arc<OpenKey>>,
+}
+
+impl OpenVersion {
+    /// A version that comes into memory, or goes on under new rules: uses in
+    /// flight stay registered, and what was opened stays open unless it is
+    /// `gone`.
+    fn new(key: &Key, number: VersionNumber, known: Option<&Arc<Self>>, gone: bool) -> Self {
+        let permits = key.version_permits(number).unwrap_or(VersionPermits::NONE);
+        Self {
+            number,
+            live: known.map_or_else(
+                || Arc::new(Live::new(&permits)),
+                |known| Arc::clone(&known.live),
+            ),
+            reserve: UseReserve::for_key(key),
+            opened: match known {
+                Some(known) if !gone => known.opened.clone(),
+                _ => OnceCell::new(),
+            },
+        }
+    }
+}
+
+/// A key in memory; there is exactly one for each key.
+pub struct KeyCell {
+    snapshot: ArcSwap<KeySnapshot>,
+    /// Held from reading the snapshot to replacing it: one change at a time.
+    pub(crate) changing: Arc<Mutex<()>>,
+}
+
+impl KeySnapshot {
+    pub(crate) fn new(
+        key: Key,
+        revision: u64,
+        namespace: Arc<str>,
+        keyring: Arc<str>,
+        before: Option<&KeySnapshot>,
+    ) -> Self {
+        let same_count = before.is_some_and(|before| before.key.counts_uses() == key.counts_uses());
+        let versions = key
+            .versions
+            .iter()
+            .map(|version| {
+                let known = before.and_then(|before| before.version(version.number));
+                let gone = version.state == KeyState::Destroyed;
+                match known {
+                    Some(known) if same_count && !gone => Arc::clone(known),
+                    known => Arc::new(OpenVersion::new(&key, version.number, known, gone)),
+                }
+            })
+            .collect();
+        Self {
+            key,
+            revision,
+            namespace,
+            keyring,
+            versions,
+        }
+    }
+
+    /// The key's metadata.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The revision of its record.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Where it is.
+    pub fn at(&self) -> KeyRef<'_> {
+        KeyRef {
+            namespace: &self.namespace,
+            keyring: &self.keyring,
+            name: self.key.name.as_str(),
+        }
+    }
+
+    /// As policy sees it.
+    pub(crate) fn resource(&self) -> ResourceRef<'_> {
+        ResourceRef::key(&self.namespace, &self.keyring, self.key.name.as_str())
+            .stored(self.key.id.0, self.revision)
+            .with_algorithm(self.key.algorithm.name())
+            .with_owner(&self.key.owner)
+            .with_exportable(self.key.exportable)
+            .with_tags(&self.key.tags)
+    }
+
+    fn version(&self, number: VersionNumber) -> Option<&Arc<OpenVersion>> {
+        let index = usize::try_from(number.0.checked_sub(1)?).ok()?;
+        self.versions.get(index)
+    }
+}
+
+impl KeyCell {
+    pub(crate) fn new(snapshot: KeySnapshot) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            changing: Arc::new(Mutex::new(())),
+        }
+    }
+
+    /// The metadata as it is now.
+    pub fn snapshot(&self) -> Arc<KeySnapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts a committed change into force: replaces the snapshot and flips
+    /// what each version may do. Uses in flight of what was taken away find
+    /// out before they answer; [`KeyCell::drain`] waits for them.
+    pub(crate) fn put_in_force(&self, key: Key, revision: u64) {
+        let before = self.snapshot();
+        let after = KeySnapshot::new(
+            key,
+            revision,
+            Arc::clone(&before.namespace),
+            Arc::clone(&before.keyring),
+            Some(&before),
+        );
+        for version in &after.versions {
+            let permits = after
+                .key
+                .version_permits(version.number)
+                .unwrap_or(VersionPermits::NONE);
+            version.live.flip(&permits);
+        }
+        self.snapshot.store(Arc::new(after));
+    }
+
+    /// Waits until no use is in flight of anything that is not allowed.
+    pub(crate) async fn drain(&self) {
+        let snapshot = self.snapshot();
+        for version in &snapshot.versions {
+            version.live.drain().await;
+        }
+    }
+
+    /// Takes everything away from a key whose record is gone.
+    pub(crate) fn retire(&self) {
+        for version in &self.snapshot().versions {
+            version.live.flip(&VersionPermits::NONE);
+        }
+    }
+}
+
+/// A use of one version: permitted, counted, registered and open. While it
+/// lives a revocation of the version waits for it.
+pub(crate) struct InUse {
+    number: VersionNumber,
+    state: KeyState,
+    opened: Arc<OpenKey>,
+    flight: InFlight<Arc<Live>>,
+}
+
+impl InUse {
+    pub(crate) fn version(&self) -> VersionNumber {
+        self.number
+    }
+
+    pub(crate) fn key(&self) -> &Arc<OpenKey> {
+        &self.opened
+    }
+
+    /// Whether the version may still do what this use began with.
+    pub(crate) fn still_live(&self) -> bool {
+        self.flight.still_live()
+    }
+
+    /// What to answer when it may not.
+    pub(crate) fn refusal(&self, operation: Operation) -> Error {
+        Error::StateForbids {
+            version: self.number.0,
+            state: self.state,
+            operation: operation.name(),
+        }
+    }
+
+    /// Whether the algorithm takes so long that it must not hold a worker.
+    pub(crate) fn is_slow(&self, operation: Operation) -> bool {
+        let private = !matches!(
+            operation,
+            Operation::Verify | Operation::Encapsulate | Operation::Encrypt | Operation::Wrap
+        );
+        private && self.opened.algorithm().row().slow_to_use
+    }
+}
+
+impl<O: KeyOperation> Authorized<O, KeyTarget> {
+    /// Takes the key into use: the version that was asked for or the newest
+    /// that may do it, its state, `uses` of its counted uses, its schedules.
+    pub(crate) async fn take(
+        &self,
+        entry: &Entry,
+        version: Option<VersionNumber>,
+        uses: u64,
+    ) -> Result<InUse> {
+        take(entry, self.target(), O::OPERATION, version, uses).await
+    }
+}
+
+/// As [`Authorized::take`], for the acts that use a key in two ways and hold
+/// an authorisation for the pair.
+pub(crate) async fn take_for<A: Act>(
+    entry: &Entry,
+    authorized: &Authorized<A, KeyTarget>,
+    operation: Operation,
+    version: Option<VersionNumber>,
+) -> Result<InUse> {
+    take(entry, authorized.target(), operation, version, 1).await
+}
+
+async fn take(
+    entry: &Entry,
+    cell: &KeyCell,
+    operation: Operation,
+    version: Option<VersionNumber>,
+    uses: u64,
+) -> Result<InUse> {
+    let now = entry.now();
+    let snapshot = cell.snapshot();
+    let permit = snapshot.key.permit(operation, version, now)?;
+    let open = snapshot
+        .version(permit.version)
+        .ok_or(Error::Internal("a permitted version is not in memory"))?;
+    if permit.class == OperationClass::Protect {
+        count(entry, cell, open, uses).await?;
+    }
+    let state = snapshot.key.version(permit.version)?.state;
+    // Changed since the snapshot was read: say what the new state says.
+    let Some(flight) = open.live.enter_shared(permit.class, now) else {
+        let changed = cell.snapshot();
+        return Err(match changed.key.permit(operation, version, now) {
+            Err(refused) => refused.into(),
+            Ok(_) => Error::StateForbids {
+                version: permit.version.0,
+                state,
+                operation: operation.name(),
+            },
+        });
+    };
+    let opened = open
+        .opened
+        .get_or_try_init(|| open_material(&entry.rooms, &snapshot.key, permit.version))
+        .await?;
+    Ok(InUse {
+        number: permit.version,
+        state,
+        opened: Arc::clone(opened),
+        flight,
+    })
+}
+
+/// Takes uses from the version's reserve, and reserves the next block
+/// durably when too few are left.
+async fn count(entry: &Entry, cell: &KeyCell, open: &OpenVersion, uses: u64) -> Result<()> {
+    loop {
+        match open.reserve.take(uses) {
+            Taken::Taken { .. } => return Ok(()),
+            Taken::NeedsBlock => reserve_block(entry, cell, open, uses).await?,
+        }
+    }
+}
+
+async fn reserve_block(entry: &Entry, cell: &KeyCell, open: &OpenVersion, uses: u64) -> Result<()> {
+    let guard = Arc::clone(&cell.changing).lock_owned().await;
+    if open.reserve.left() >= uses {
+        return Ok(());
+    }
+    let snapshot = cell.snapshot();
+    let wanted = snapshot.key.use_block().max(uses);
+    let (key, granted) = snapshot.key.reserve_uses(open.number, wanted)?;
+    if granted < uses {
+        return Err(Error::UseLimit {
+            version: open.number.0,
+        });
+    }
+    let revision = entry.rooms.put_key(&key, Some(snapshot.revision)).await?;
+    cell.put_in_force(key, revision);
+    open.reserve.add(granted);
+    drop(guard);
+    Ok(())
+}
+
+/// Reads a version's material and expands its schedules.
+async fn open_material(rooms: &Rooms, key: &Key, version: VersionNumber) -> Result<Arc<OpenKey>> {
+    let material = read_material(rooms, key, version).await?;
+    let opened = if key.algorithm.row().slow_to_use {
+        rooms.slow.run(move || OpenKey::open(&material)).await??
+    } else {
+        OpenKey::open(&material)?
+    };
+    Ok(Arc::new(opened))
+}
+
+/// Reads a version's material.
+pub(crate) async fn read_material(
+    rooms: &Rooms,
+    key: &Key,
+    version: VersionNumber,
+) -> Result<KeyMaterial> {
+    let name = material_name(key.id, version);
+    let stored = rooms
+        .store
+        .find(key.namespace.0, Kind::Material, &name)
+        .await?
+        .ok_or(Error::Record {
+            kind: "material",
+            reason: "missing".into(),
+        })?;
+    Ok(KeyMaterial::from_record(
+        key.algorithm,
+        stored.plaintext.expose(),
+    )?)
+}
+
+/// The keys that are in memory.
+pub(crate) struct Keys {
+    cells: RwLock<HashMap<String, Arc<KeyCell>>>,
+    /// Rises when a key goes, so that a look-up that began before does not
+    /// bring it back.
+    gone: AtomicU64,
+}
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        Self {
+            cells: RwLock::new(HashMap::new()),
+            gone: AtomicU64::new(0),
+        }
+    }
+
+    /// The key of that name, read in if it is not in memory yet.
+    pub(crate) async fn resolve(
+        &self,
+        rooms: &Rooms,
+        at: KeyRef<'_>,
+    ) -> Result<Option<Arc<KeyCell>>> {
+        let path = path(at);
+        if let Some(cell) = self.known(&path) {
+            return Ok(Some(cell));
+        }
+        loop {
+            let seen = self.gone.load(Ordering::SeqCst);
+            let Some(cell) = load(rooms, at).await? else {
+                return Ok(None);
+            };
+            if let Some(cell) = self.keep(&path, cell, seen) {
+                return Ok(Some(cell));
+            }
+        }
+    }
+
+    fn known(&self, path: &str) -> Option<Arc<KeyCell>> {
+        self.cells
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned()
+    }
+
+    fn keep(&self, path: &str, cell: KeyCell, seen: u64) -> Option<Arc<KeyCell>> {
+        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        if self.gone.load(Ordering::SeqCst) != seen {
+            return None;
+        }
+        let cell = cells
+            .entry(path.to_owned())
+            .or_insert_with(|| Arc::new(cell));
+        Some(Arc::clone(cell))
+    }
+
+    /// Takes in a key that was just created.
+    pub(crate) fn insert(&self, cell: KeyCell) -> Arc<KeyCell> {
+        let path = path(cell.snapshot().at());
+        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        let cell = cells.entry(path).or_insert_with(|| Arc::new(cell));
+        Arc::clone(cell)
+    }
+
+    /// Forgets a key whose record is gone.
+    pub(crate) fn remove(&self, at: KeyRef<'_>) {
+        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        self.gone.fetch_add(1, Ordering::SeqCst);
+        if let Some(cell) = cells.remove(&path(at)) {
+            cell.retire();
+        }
+    }
+
+    /// Ends every use there is: the server is being sealed.
+    pub(crate) fn retire_all(&self) {
+        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        self.gone.fetch_add(1, Ordering::SeqCst);
+        for cell in cells.values() {
+            cell.retire();
+        }
+        cells.clear();
+    }
+}
+
+/// Names hold no NUL, so this tells apart what differs.
+fn path(at: KeyRef<'_>) -> String {
+    let mut path = String::with_capacity(at.namespace.len() + at.keyring.len() + at.name.len() + 2);
+    for part in [at.namespace, "\0", at.keyring, "\0", at.name] {
+        path.push_str(part);
+    }
+    path
+}
+
+async fn load(rooms: &Rooms, at: KeyRef<'_>) -> Result<Option<KeyCell>> {
+    let Some((namespace, ring)) = rooms.places.ring(at.namespace, at.keyring) else {
+        return Ok(None);
+    };
+    let name = key_name(ring.ring.id, at.name);
+    let Some(stored) = rooms.store.find(namespace.0, Kind::Key, &name).await? else {
+        return Ok(None);
+    };
+    let record: KeyRecord = records::decode(stored.plaintext.expose())?;
+    let key = record.into_domain(stored.id, namespace)?;
+    Ok(Some(KeyCell::new(KeySnapshot::new(
+        key,
+        stored.revision,
+        Arc::from(at.namespace),
+        Arc::from(at.keyring),
+        None,
+    ))))
+}

@@ -1,0 +1,163 @@
+//! The one walk that every use of key material takes, single or in a batch:
+//! enter → resolve → authorise → key state and use count → act → still live?
+//! → record → answer.
+
+use std::sync::Arc;
+
+use skms_crypto::OpenKey;
+use skms_evidence::Outcome;
+use skms_keys::{Key, Operation, VersionNumber};
+
+use crate::act::Act;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::KeyRef;
+use crate::opened::InUse;
+
+/// Most items one batch may hold.
+pub const MAX_BATCH: usize = 1000;
+
+/// An act that uses the material of one key version per item.
+pub trait KeyOperation: Act {
+    /// What the state machine calls it.
+    const OPERATION: Operation;
+    /// One item.
+    type Request: Send + 'static;
+    /// What one item gives.
+    type Response: Send + 'static;
+
+    /// The version an item asks for; `None` for the newest that may do it.
+    fn version(request: &Self::Request) -> Result<Option<VersionNumber>>;
+
+    /// How many of the version's counted uses an item takes.
+    fn uses(_request: &Self::Request) -> u64 {
+        1
+    }
+
+    /// What the key's own record must say before the item may run, beyond its
+    /// state and uses; nothing by default.
+    fn check(_key: &Key, _request: &Self::Request) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does it. The key is open, permitted and counted at this point.
+    fn perform(
+        key: &OpenKey,
+        version: VersionNumber,
+        request: &Self::Request,
+    ) -> Result<Self::Response>;
+}
+
+impl Engine {
+    /// Runs `items` of one operation against one key and gives each its own
+    /// result, in order. All items share one authorisation and one event; the
+    /// event is durable before this returns.
+    ///
+    /// # Errors
+    /// For the whole call: sealed, not authenticated, key absent or not
+    /// permitted, too many items, or an event that could not be recorded.
+    /// Everything else is an item's own result.
+    pub async fn operate<O: KeyOperation>(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        items: Vec<O::Request>,
+    ) -> Result<Vec<Result<O::Response>>> {
+        if items.len() > MAX_BATCH {
+            return Err(Error::TooLarge {
+                what: "the batch",
+                limit: MAX_BATCH as u64,
+            });
+        }
+        let entry = self.enter(caller)?;
+        let key = entry.authorize_key::<O>(at).await?;
+
+        let mut held: Vec<InUse> = Vec::new();
+        let mut results = Vec::with_capacity(items.len());
+        for item in items {
+            let taken = match O::version(&item).and_then(|version| {
+                O::check(key.target().snapshot().key(), &item)?;
+                Ok(version)
+            }) {
+                Ok(version) => key.take(&entry, version, O::uses(&item)).await,
+                Err(malformed) => Err(malformed),
+            };
+            results.push(match taken {
+                Ok(in_use) => {
+                    let result = self.perform::<O>(&in_use, item).await;
+                    hold(&mut held, in_use);
+                    result
+                }
+                Err(refused) => Err(refused),
+            });
+        }
+        still_live::<O>(&held, &mut results);
+
+        let failed = results.iter().filter(|result| result.is_err()).count();
+        let outcome = match results.iter().find_map(|result| result.as_ref().err()) {
+            Some(reason) if failed == results.len() => Outcome::failed(reason),
+            _ => Outcome::Success,
+        };
+        let event = EventDraft::of_key(&entry, &key, outcome)?
+            .versions(held.iter().map(InUse::version))
+            .items(results.len(), failed);
+        entry.record(event).await?;
+        // The uses stay registered until here: a revocation that is waiting
+        // for them returns only after their answers are settled.
+        drop(held);
+        Ok(results)
+    }
+
+    /// Runs a single item; the batch of one.
+    ///
+    /// # Errors
+    /// The call's or the item's own.
+    pub async fn operate_one<O: KeyOperation>(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        item: O::Request,
+    ) -> Result<O::Response> {
+        let mut results = self.operate::<O>(caller, at, vec![item]).await?;
+        results
+            .pop()
+            .unwrap_or(Err(Error::Internal("an item without a result")))
+    }
+
+    /// Fast algorithms run here; slow ones go to the bounded pool.
+    async fn perform<O: KeyOperation>(
+        &self,
+        in_use: &InUse,
+        item: O::Request,
+    ) -> Result<O::Response> {
+        let version = in_use.version();
+        if in_use.is_slow(O::OPERATION) {
+            let key = Arc::clone(in_use.key());
+            self.slow()
+                .run(move || O::perform(&key, version, &item))
+                .await?
+        } else {
+            O::perform(in_use.key(), version, &item)
+        }
+    }
+}
+
+/// Keeps one guard per version: a batch registers once, not once an item.
+fn hold(held: &mut Vec<InUse>, in_use: InUse) {
+    if held.iter().all(|other| other.version() != in_use.version()) {
+        held.push(in_use);
+    }
+}
+
+/// Withdraws every result if a version it may have come from is no longer
+/// what it was when the use began.
+fn still_live<O: KeyOperation>(held: &[InUse], results: &mut [Result<O::Response>]) {
+    let Some(gone) = held.iter().find(|in_use| !in_use.still_live()) else {
+        return;
+    };
+    for result in results.iter_mut().filter(|result| result.is_ok()) {
+        *result = Err(gone.refusal(O::OPERATION));
+    }
+}

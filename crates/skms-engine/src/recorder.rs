@@ -1,0 +1,135 @@
+//! The record of every act: an event, sealed with its salt, durable in the
+//! journal before the act is answered.
+//!
+//! An act that changes nothing commits by its append. An act that changes
+//! state commits its event with its records, as an outbox row; the journal is
+//! then fed from the row, idempotently by the event's identifier, now and
+//! again at the next unseal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use skms_crypto::rand;
+use skms_evidence::Event;
+use skms_store::sealed::OutboxEvent;
+use skms_store::{Change, Entry as JournalEntry, Journal, SealedStore};
+
+use crate::error::Result;
+
+/// Writes events.
+pub(crate) struct Recorder {
+    store: Arc<SealedStore>,
+    journal: Arc<dyn Journal>,
+    settled: Mutex<Vec<[u8; 16]>>,
+}
+
+/// A change that is committed but not yet answerable: its event still has to
+/// reach the journal.
+#[must_use = "an act is answered only after its event is durable"]
+pub(crate) struct Committed {
+    pub(crate) revisions: Vec<u64>,
+    entry: JournalEntry,
+    urgent: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(store: Arc<SealedStore>, journal: Arc<dyn Journal>) -> Self {
+        Self {
+            store,
+            journal,
+            settled: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Appends an event and waits until it is durable.
+    pub(crate) async fn append(&self, event: &Event) -> Result<()> {
+        let ticket = self.journal.append(vec![seal(event, None)?])?;
+        ticket.wait().await?;
+        Ok(())
+    }
+
+    /// As [`Recorder::append`]; may use the reserve when the disk is full.
+    pub(crate) async fn append_urgent(&self, event: &Event) -> Result<()> {
+        let ticket = self.journal.append_as(vec![seal(event, None)?], true)?;
+        ticket.wait().await?;
+        Ok(())
+    }
+
+    /// Writes `changes` and the event's outbox row in one batch. `urgent`
+    /// draws on the store's reserve when the disk is full.
+    pub(crate) async fn commit(
+        &self,
+        changes: Vec<Change>,
+        event: &Event,
+        urgent: bool,
+    ) -> Result<Committed> {
+        let mut entry = seal(event, None)?;
+        let outbox = OutboxEvent {
+            id: entry.id,
+            salt: entry.salt,
+            bytes: entry.bytes.clone(),
+        };
+        let done = if urgent {
+            self.store.commit_urgent(changes, Some(outbox)).await?
+        } else {
+            self.store.commit(changes, Some(outbox)).await?
+        };
+        entry.commit = Some(done.commit);
+        Ok(Committed {
+            revisions: done.revisions,
+            entry,
+            urgent,
+        })
+    }
+
+    /// Feeds the journal from a committed change and waits until it is
+    /// durable there.
+    pub(crate) async fn settle(&self, committed: Committed) -> Result<()> {
+        let id = committed.entry.id;
+        let ticket = self
+            .journal
+            .append_as(vec![committed.entry], committed.urgent)?;
+        ticket.wait().await?;
+        self.settled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(id);
+        Ok(())
+    }
+
+    /// Checks that neither side was rolled back, and feeds what an earlier
+    /// run committed and did not feed.
+    pub(crate) async fn recover(&self) -> Result<()> {
+        self.store.recover_from(&self.journal).await?;
+        Ok(())
+    }
+
+    /// Lets go of the files.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.journal.close().await?;
+        self.store.store().close().await?;
+        Ok(())
+    }
+
+    /// Removes the outbox rows whose events are in the journal.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        let settled =
+            std::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner));
+        if !settled.is_empty() {
+            let durable = self.journal.durable_sequence();
+            self.store.mark_done(&settled, durable).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Encodes an event and draws the salt of its leaf.
+fn seal(event: &Event, commit: Option<u64>) -> Result<JournalEntry> {
+    let mut bytes = Vec::with_capacity(512);
+    event.encode(&mut bytes);
+    Ok(JournalEntry {
+        id: event.id.0,
+        salt: rand::array()?,
+        bytes,
+        commit,
+    })
+}

@@ -1,0 +1,249 @@
+//! A key: its metadata, with every version's state. The secret material of a
+//! version is a record of its own, found by [`material_name`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use skms_keys::{
+    Key, KeyId, KeyParts, KeyringId, Name, NamespaceId, Origin, RecoveryGrant, Revocation,
+    UnixSeconds, Version, VersionNumber,
+};
+use skms_store::{Kind, RecordId};
+
+use super::rules::RulesRecord;
+use super::{Record, uses_from, uses_names};
+use crate::error::{Error, Result};
+use crate::sessions::hex;
+
+/// A key's record; its namespace is the scope it lives in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyRecord {
+    keyring: String,
+    name: String,
+    algorithm: String,
+    uses: Vec<String>,
+    owner: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    exportable: bool,
+    rules: RulesRecord,
+    versions: Vec<VersionRecord>,
+    minimum_decrypt_version: u32,
+    minimum_encrypt_version: u32,
+    created_at: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct VersionRecord {
+    number: u32,
+    state: String,
+    created_at: i64,
+    activate_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activated_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suspended_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deactivated_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compromised_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compromise_occurred_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    destroy_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    destroyed_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation: Option<RevocationRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery_grant: Option<GrantRecord>,
+    uses_reserved: u64,
+    /// DER of the public key, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_spki: Option<String>,
+    imported: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RevocationRecord {
+    reason: String,
+    at: i64,
+    message: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct GrantRecord {
+    granted_at: i64,
+    until: i64,
+    granted_by: String,
+    reason: String,
+}
+
+impl Record for KeyRecord {
+    const KIND: Kind = Kind::Key;
+}
+
+/// The name a key is looked up by in its namespace.
+pub(crate) fn key_name(keyring: KeyringId, name: &str) -> String {
+    format!("{keyring}/{name}")
+}
+
+/// The name a version's material is looked up by in its namespace.
+pub(crate) fn material_name(key: KeyId, version: VersionNumber) -> String {
+    format!("{key}/{version}")
+}
+
+impl From<&Key> for KeyRecord {
+    fn from(key: &Key) -> Self {
+        Self {
+            keyring: key.keyring.to_string(),
+            name: key.name.as_str().to_owned(),
+            algorithm: key.algorithm.name().to_owned(),
+            uses: uses_names(key.uses),
+            owner: key.owner.clone(),
+            tags: key.tags.clone(),
+            exportable: key.exportable,
+            rules: RulesRecord::from(&key.rules),
+            versions: key.versions.iter().map(VersionRecord::from).collect(),
+            minimum_decrypt_version: key.minimum_decrypt_version.0,
+            minimum_encrypt_version: key.minimum_encrypt_version.0,
+            created_at: key.created_at.0,
+        }
+    }
+}
+
+impl From<&Version> for VersionRecord {
+    fn from(version: &Version) -> Self {
+        let seconds = |at: Option<UnixSeconds>| at.map(|at| at.0);
+        Self {
+            number: version.number.0,
+            state: version.state.name().to_owned(),
+            created_at: version.created_at.0,
+            activate_at: version.activate_at.0,
+            activated_at: seconds(version.activated_at),
+            suspended_at: seconds(version.suspended_at),
+            deactivated_at: seconds(version.deactivated_at),
+            compromised_at: seconds(version.compromised_at),
+            compromise_occurred_at: seconds(version.compromise_occurred_at),
+            destroy_at: seconds(version.destroy_at),
+            destroyed_at: seconds(version.destroyed_at),
+            revocation: version
+                .revocation
+                .as_ref()
+                .map(|revocation| RevocationRecord {
+                    reason: revocation.reason.name().to_owned(),
+                    at: revocation.at.0,
+                    message: revocation.message.clone(),
+                }),
+            recovery_grant: version.recovery_grant.as_ref().map(|grant| GrantRecord {
+                granted_at: grant.granted_at.0,
+                until: grant.until.0,
+                granted_by: grant.granted_by.clone(),
+                reason: grant.reason.clone(),
+            }),
+            uses_reserved: version.uses_reserved,
+            public_spki: version.public_spki.as_deref().map(hex),
+            imported: version.origin == Origin::Imported,
+        }
+    }
+}
+
+fn damaged(reason: &str) -> Error {
+    Error::Record {
+        kind: "key",
+        reason: reason.to_owned(),
+    }
+}
+
+impl KeyRecord {
+    pub(crate) fn into_domain(self, id: RecordId, namespace: NamespaceId) -> Result<Key> {
+        let keyring: KeyringId = self.keyring.parse().map_err(|_| damaged("keyring"))?;
+        let versions: Result<Vec<Version>> = self
+            .versions
+            .into_iter()
+            .map(VersionRecord::into_domain)
+            .collect();
+        Ok(Key::from_parts(KeyParts {
+            id: KeyId(id.0),
+            namespace,
+            keyring,
+            name: Name::new(&self.name).map_err(|_| damaged("name"))?,
+            algorithm: self.algorithm.parse().map_err(|_| damaged("algorithm"))?,
+            uses: uses_from(&self.uses).ok_or_else(|| damaged("uses"))?,
+            owner: self.owner,
+            tags: self.tags,
+            exportable: self.exportable,
+            rules: self.rules.into(),
+            versions: versions?,
+            minimum_decrypt_version: VersionNumber(self.minimum_decrypt_version),
+            minimum_encrypt_version: VersionNumber(self.minimum_encrypt_version),
+            created_at: UnixSeconds(self.created_at),
+        })?)
+    }
+}
+
+impl VersionRecord {
+    fn into_domain(self) -> Result<Version> {
+        let at = |seconds: Option<i64>| seconds.map(UnixSeconds);
+        let public_spki = self
+            .public_spki
+            .map(|text| unhex(&text).ok_or_else(|| damaged("public_spki")))
+            .transpose()?;
+        let fingerprint = public_spki
+            .as_deref()
+            .map(|spki| skms_crypto::Hash::Sha256.digest(spki))
+            .and_then(|digest| digest.try_into().ok());
+        Ok(Version {
+            number: VersionNumber(self.number),
+            state: self.state.parse().map_err(|_| damaged("state"))?,
+            created_at: UnixSeconds(self.created_at),
+            activate_at: UnixSeconds(self.activate_at),
+            activated_at: at(self.activated_at),
+            suspended_at: at(self.suspended_at),
+            deactivated_at: at(self.deactivated_at),
+            compromised_at: at(self.compromised_at),
+            compromise_occurred_at: at(self.compromise_occurred_at),
+            destroy_at: at(self.destroy_at),
+            destroyed_at: at(self.destroyed_at),
+            revocation: self
+                .revocation
+                .map(|record| {
+                    Ok::<_, Error>(Revocation {
+                        reason: record.reason.parse().map_err(|_| damaged("reason"))?,
+                        at: UnixSeconds(record.at),
+                        message: record.message,
+                    })
+                })
+                .transpose()?,
+            recovery_grant: self.recovery_grant.map(|record| RecoveryGrant {
+                granted_at: UnixSeconds(record.granted_at),
+                until: UnixSeconds(record.until),
+                granted_by: record.granted_by,
+                reason: record.reason,
+            }),
+            uses_reserved: self.uses_reserved,
+            public_spki,
+            fingerprint,
+            origin: if self.imported {
+                Origin::Imported
+            } else {
+                Origin::Generated
+            },
+        })
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|value| u8::try_from(value).ok())
+        })
+        .collect();
+    let digits = digits?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}

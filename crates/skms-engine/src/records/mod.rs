@@ -1,0 +1,55 @@
+//! What is inside sealed records: one module a kind, JSON with named fields
+//! so that a later version reads an earlier one's.
+
+pub(crate) mod key;
+pub(crate) mod keyring;
+pub(crate) mod namespace;
+pub(crate) mod policy;
+pub(crate) mod principal;
+pub(crate) mod rules;
+pub(crate) mod token;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use skms_crypto::{SecretBytes, Use, Uses};
+use skms_store::Kind;
+
+use crate::error::{Error, Result};
+
+/// A record's payload.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    /// The kind it is stored under.
+    const KIND: Kind;
+}
+
+/// Encodes a payload for sealing.
+pub(crate) fn encode<R: Record>(record: &R) -> Result<SecretBytes> {
+    serde_json::to_vec(record)
+        .map(SecretBytes::new)
+        .map_err(|_| Error::Internal("a record does not encode"))
+}
+
+/// Decodes an opened payload.
+pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Record {
+        kind: R::KIND.name(),
+        // The category and place only: the message could quote a value.
+        reason: format!(
+            "{:?} at line {}, column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ),
+    })
+}
+
+/// The names of a set of uses, in the registry's order.
+pub(crate) fn uses_names(uses: Uses) -> Vec<String> {
+    uses.iter().map(|one| one.name().to_owned()).collect()
+}
+
+/// The set of uses with these names; `None` when one is unknown.
+pub(crate) fn uses_from(names: &[String]) -> Option<Uses> {
+    let uses: Option<Vec<Use>> = names.iter().map(|name| name.parse().ok()).collect();
+    Some(Uses::of(&uses?))
+}

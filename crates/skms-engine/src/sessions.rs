@@ -1,0 +1,252 @@
+//! From a credential to a session: tokens by the blind index of their
+//! digest, client certificates by their fingerprint. A session is made once
+//! and shared, so that revoking its credential ends all its calls at once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use skms_crypto::{Hash, ct_eq};
+use skms_keys::UnixSeconds;
+use skms_policy::{Principal, PrincipalKind};
+use skms_store::{Kind, RecordId};
+
+use crate::caller::{Authentication, Session};
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::places::SYSTEM_SCOPE;
+use crate::records;
+use crate::records::principal::PrincipalRecord;
+use crate::records::token::TokenRecord;
+
+/// What every token's text begins with, so that scanners find leaked ones.
+pub const TOKEN_PREFIX: &str = "skms_";
+
+/// Longest token text that is looked at.
+const TOKEN_MAX: usize = 256;
+
+/// Most sessions kept; beyond it they are made anew from the store.
+const SESSIONS_MAX: usize = 100_000;
+
+/// The sessions made so far, by what they were made from.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    by_digest: RwLock<HashMap<String, Known>>,
+    /// Rises with every ended session: a look-up that began before does not
+    /// bring the session back.
+    ended: AtomicU64,
+}
+
+struct Known {
+    record: RecordId,
+    session: Arc<Session>,
+}
+
+impl Sessions {
+    fn known(&self, digest: &str) -> Option<Arc<Session>> {
+        self.by_digest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .map(|known| Arc::clone(&known.session))
+    }
+
+    /// Keeps a session unless one was ended since `seen`; gives the one that
+    /// everybody uses.
+    fn keep(
+        &self,
+        digest: &str,
+        record: RecordId,
+        session: Session,
+        seen: u64,
+    ) -> Option<Arc<Session>> {
+        let mut sessions = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.ended.load(Ordering::SeqCst) != seen {
+            return None;
+        }
+        if let Some(known) = sessions.get(digest) {
+            return Some(Arc::clone(&known.session));
+        }
+        if sessions.len() >= SESSIONS_MAX {
+            sessions.retain(|_, known| Arc::strong_count(&known.session) > 1);
+        }
+        let session = Arc::new(session);
+        sessions.insert(
+            digest.to_owned(),
+            Known {
+                record,
+                session: Arc::clone(&session),
+            },
+        );
+        Some(session)
+    }
+
+    /// Ends the session of one credential's record.
+    pub(crate) fn end(&self, record: RecordId) {
+        let mut sessions = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        sessions.retain(|_, known| {
+            if known.record == record {
+                known.session.end();
+            }
+            known.record != record
+        });
+    }
+
+    /// Ends every session.
+    pub(crate) fn end_all(&self) {
+        let mut sessions = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        for known in sessions.values() {
+            known.session.end();
+        }
+        sessions.clear();
+    }
+}
+
+impl Engine {
+    /// The session behind a bearer token.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for anything that is not a live token,
+    /// whatever the reason; [`Error::Sealed`].
+    pub async fn authenticate_token(&self, token: &str) -> Result<Arc<Session>> {
+        let rooms = self.rooms()?;
+        if !token.starts_with(TOKEN_PREFIX) || token.len() > TOKEN_MAX {
+            return Err(Error::Unauthenticated);
+        }
+        let digest = token_digest(token.as_bytes());
+        let session = match rooms.sessions.known(&digest) {
+            Some(session) => session,
+            None => from_token_record(&rooms, digest).await?,
+        };
+        session.check(rooms.clock.now())?;
+        Ok(session)
+    }
+
+    /// The session behind a TLS client certificate whose key the peer has
+    /// proved to hold, by the certificate's DER.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a certificate that is not registered or
+    /// whose registration has ended; [`Error::Sealed`].
+    pub async fn authenticate_certificate(&self, der: &[u8]) -> Result<Arc<Session>> {
+        let rooms = self.rooms()?;
+        let fingerprint = hex(&Hash::Sha256.digest(der));
+        let session = match rooms.sessions.known(&fingerprint) {
+            Some(session) => session,
+            None => from_principal_record(&rooms, fingerprint).await?,
+        };
+        session.check(rooms.clock.now())?;
+        Ok(session)
+    }
+}
+
+/// How often a look-up that lost against ended sessions begins again.
+const TRIES: usize = 16;
+
+async fn from_token_record(rooms: &Rooms, digest: String) -> Result<Arc<Session>> {
+    for _ in 0..TRIES {
+        let seen = rooms.sessions.ended.load(Ordering::SeqCst);
+        let (record, session) = token_session(rooms, &digest).await?;
+        if let Some(kept) = rooms.sessions.keep(&digest, record, session, seen) {
+            return Ok(kept);
+        }
+    }
+    Err(Error::Busy)
+}
+
+async fn token_session(rooms: &Rooms, digest: &str) -> Result<(RecordId, Session)> {
+    let found = rooms.store.find(SYSTEM_SCOPE, Kind::Token, digest).await?;
+    let stored = found.ok_or(Error::Unauthenticated)?;
+    let record: TokenRecord = records::decode(stored.plaintext.expose())?;
+    if !ct_eq(record.digest.as_bytes(), digest.as_bytes()) {
+        return Err(Error::Unauthenticated);
+    }
+    let principal = principal(
+        PrincipalKind::Token,
+        &record.namespace,
+        &record.principal,
+        &record.groups,
+    )?;
+    let session = Session::new(
+        Arc::new(principal),
+        Authentication::Token {
+            id: stored.id.to_string(),
+        },
+        record.expires_at.map(UnixSeconds),
+    );
+    Ok((stored.id, session))
+}
+
+async fn from_principal_record(rooms: &Rooms, fingerprint: String) -> Result<Arc<Session>> {
+    for _ in 0..TRIES {
+        let seen = rooms.sessions.ended.load(Ordering::SeqCst);
+        let (record, session) = certificate_session(rooms, &fingerprint).await?;
+        if let Some(kept) = rooms.sessions.keep(&fingerprint, record, session, seen) {
+            return Ok(kept);
+        }
+    }
+    Err(Error::Busy)
+}
+
+async fn certificate_session(rooms: &Rooms, fingerprint: &str) -> Result<(RecordId, Session)> {
+    let found = rooms
+        .store
+        .find(SYSTEM_SCOPE, Kind::Principal, fingerprint)
+        .await?;
+    let stored = found.ok_or(Error::Unauthenticated)?;
+    let record: PrincipalRecord = records::decode(stored.plaintext.expose())?;
+    if record.fingerprint != fingerprint {
+        return Err(Error::Unauthenticated);
+    }
+    let principal = principal(
+        PrincipalKind::Certificate,
+        &record.namespace,
+        &record.name,
+        &record.groups,
+    )?;
+    let session = Session::new(
+        Arc::new(principal),
+        Authentication::Certificate {
+            fingerprint: fingerprint.to_owned(),
+        },
+        record.expires_at.map(UnixSeconds),
+    );
+    Ok((stored.id, session))
+}
+
+fn principal(
+    kind: PrincipalKind,
+    namespace: &str,
+    name: &str,
+    groups: &BTreeSet<String>,
+) -> Result<Principal> {
+    Ok(Principal::new(kind, namespace, name)?.with_groups(groups.iter().cloned())?)
+}
+
+/// What a token is looked up by: SHA-256 of its text, in hex. Tokens carry
+/// 256 random bits, so the digest cannot be turned back.
+pub(crate) fn token_digest(token: &[u8]) -> String {
+    hex(&Hash::Sha256.digest(token))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}

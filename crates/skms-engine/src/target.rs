@@ -1,0 +1,203 @@
+//! What an act is aimed at, as policy and the log see it.
+
+use std::collections::BTreeSet;
+
+use skms_policy::{Action, ResourceRef};
+
+use crate::gate::KeyRef;
+use crate::opened::KeySnapshot;
+
+/// The kind of thing aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// The server as a whole.
+    System,
+    /// A tenant.
+    Namespace,
+    /// A group of keys.
+    Keyring,
+    /// A key.
+    Key,
+    /// A policy document.
+    Policy,
+    /// A token's record.
+    Token,
+    /// A registered principal.
+    Principal,
+}
+
+impl TargetKind {
+    /// The word that errors and events use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Namespace => "namespace",
+            Self::Keyring => "keyring",
+            Self::Key => "key",
+            Self::Policy => "policy",
+            Self::Token => "token",
+            Self::Principal => "principal",
+        }
+    }
+}
+
+/// One target of an act.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(crate) kind: TargetKind,
+    pub(crate) namespace: String,
+    pub(crate) keyring: String,
+    pub(crate) name: String,
+    pub(crate) id: Option<[u8; 16]>,
+    pub(crate) revision: u64,
+    pub(crate) algorithm: &'static str,
+    pub(crate) owner: String,
+    pub(crate) exportable: bool,
+    pub(crate) groups: BTreeSet<String>,
+}
+
+impl Target {
+    fn bare(kind: TargetKind, namespace: &str, keyring: &str, name: &str) -> Self {
+        Self {
+            kind,
+            namespace: namespace.to_owned(),
+            keyring: keyring.to_owned(),
+            name: name.to_owned(),
+            id: None,
+            revision: 0,
+            algorithm: "",
+            owner: String::new(),
+            exportable: false,
+            groups: BTreeSet::new(),
+        }
+    }
+
+    /// The server.
+    pub(crate) fn system() -> Self {
+        Self::bare(TargetKind::System, "", "", "skms")
+    }
+
+    /// A namespace.
+    pub(crate) fn namespace(name: &str) -> Self {
+        Self::bare(TargetKind::Namespace, name, "", name)
+    }
+
+    /// A keyring.
+    pub(crate) fn keyring(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Keyring, namespace, name, name)
+    }
+
+    /// A key that does not exist (yet).
+    pub(crate) fn absent_key(at: KeyRef<'_>) -> Self {
+        Self::bare(TargetKind::Key, at.namespace, at.keyring, at.name)
+    }
+
+    /// A key that is about to be made.
+    pub(crate) fn new_key(
+        at: KeyRef<'_>,
+        algorithm: &'static str,
+        owner: &str,
+        exportable: bool,
+    ) -> Self {
+        Self {
+            algorithm,
+            owner: owner.to_owned(),
+            exportable,
+            ..Self::absent_key(at)
+        }
+    }
+
+    /// A stored key, for its event.
+    pub(crate) fn of_key(snapshot: &KeySnapshot) -> Self {
+        let at = snapshot.at();
+        Self {
+            id: Some(snapshot.key().id.0),
+            revision: snapshot.revision(),
+            ..Self::absent_key(at)
+        }
+    }
+
+    /// A policy document.
+    pub(crate) fn policy(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Policy, namespace, "", name)
+    }
+
+    /// A token, by its public identifier, with the groups it has or would
+    /// have.
+    pub(crate) fn token(namespace: &str, id: &str, groups: BTreeSet<String>) -> Self {
+        Self {
+            groups,
+            ..Self::bare(TargetKind::Token, namespace, "", id)
+        }
+    }
+
+    /// A principal, with the groups it has or would have.
+    pub(crate) fn principal(namespace: &str, id: &str, groups: BTreeSet<String>) -> Self {
+        Self {
+            groups,
+            ..Self::bare(TargetKind::Principal, namespace, "", id)
+        }
+    }
+
+    /// Says which record this is.
+    pub(crate) fn stored(mut self, id: [u8; 16], revision: u64) -> Self {
+        self.id = Some(id);
+        self.revision = revision;
+        self
+    }
+
+    /// As policy sees it.
+    pub(crate) fn resource(&self) -> ResourceRef<'_> {
+        let resource = match self.kind {
+            TargetKind::System => ResourceRef::system(),
+            TargetKind::Namespace => ResourceRef::namespace(&self.name),
+            TargetKind::Keyring => ResourceRef::keyring(&self.namespace, &self.keyring),
+            TargetKind::Key => ResourceRef::key(&self.namespace, &self.keyring, &self.name)
+                .with_algorithm(self.algorithm)
+                .with_owner(&self.owner)
+                .with_exportable(self.exportable),
+            TargetKind::Policy => ResourceRef::policy(&self.namespace, &self.name),
+            TargetKind::Token => {
+                ResourceRef::token(&self.namespace, &self.name).with_groups(&self.groups)
+            }
+            TargetKind::Principal => {
+                ResourceRef::principal(&self.namespace, &self.name).with_groups(&self.groups)
+            }
+        };
+        match (self.kind, self.id) {
+            (TargetKind::System, _) | (_, None) => resource,
+            (_, Some(id)) => resource.stored(id, self.revision),
+        }
+    }
+
+    /// The action whose permission makes the target visible.
+    pub(crate) const fn read_action(&self) -> Option<Action> {
+        match self.kind {
+            TargetKind::System => None,
+            TargetKind::Namespace => Some(Action::NamespaceRead),
+            TargetKind::Keyring => Some(Action::KeyringRead),
+            TargetKind::Key => Some(Action::KeyRead),
+            TargetKind::Policy => Some(Action::PolicyRead),
+            TargetKind::Token => Some(Action::TokenRead),
+            TargetKind::Principal => Some(Action::PrincipalRead),
+        }
+    }
+
+    /// The word for its kind.
+    pub(crate) const fn kind_word(&self) -> &'static str {
+        self.kind.word()
+    }
+
+    /// Its full name, as people write it.
+    pub(crate) fn path(&self) -> String {
+        match self.kind {
+            TargetKind::System => "the server".to_owned(),
+            TargetKind::Namespace => self.name.clone(),
+            TargetKind::Keyring => format!("{}/{}", self.namespace, self.keyring),
+            TargetKind::Key => format!("{}/{}/{}", self.namespace, self.keyring, self.name),
+            TargetKind::Policy | TargetKind::Token | TargetKind::Principal => {
+                format!("{}/{}", self.namespace, self.name)
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! From an empty folder to an unsealed server, and back: initialise, unseal,
+//! seal.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skms_crypto::{SecretBytes, rand};
+use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Target as EventTarget, Text};
+use skms_keys::{Defaults, Keyring, KeyringId, Name, NamespaceId};
+use skms_policy::{ROOT_NAMESPACE, builtin};
+use skms_store::file_journal::{FileJournal, Options};
+use skms_store::sealed::{
+    InitialShares, NewSeal, Progress, SealInfo, SealInput, Sealed, SealedStore,
+};
+use skms_store::{Change, Journal, Kind, RecordId, SqliteStore};
+
+use crate::act::act;
+use crate::acts::keyrings::DEFAULT;
+use crate::acts::tokens::{self, NewToken};
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Config, Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::places::SYSTEM_SCOPE;
+use crate::records;
+use crate::records::keyring::KeyringRecord;
+use crate::records::namespace::NamespaceRecord;
+use crate::records::policy::PolicyRecord;
+use crate::target::Target;
+
+act!(Seal, SystemSeal, "Seals the server.");
+
+/// How long running calls may take to finish when the server is sealed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a new installation hands to its operator, once.
+pub struct Initialised {
+    /// The first token: a member of the group `root`.
+    pub root_token: SecretBytes,
+    /// The shares of every Shamir seal.
+    pub shares: Vec<InitialShares>,
+}
+
+/// What a secret led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsealProgress {
+    /// More shares are needed.
+    Waiting {
+        /// Given so far.
+        have: u8,
+        /// Needed.
+        need: u8,
+    },
+    /// The server is unsealed.
+    Unsealed,
+}
+
+/// What is known of the seals, sealed or not.
+#[derive(Clone, Debug)]
+pub struct SealStatus {
+    /// Whether nothing can be read.
+    pub sealed: bool,
+    /// Shares given so far and needed, while a ceremony runs.
+    pub shares: Option<(u8, u8)>,
+    /// The seals.
+    pub seals: Vec<SealInfo>,
+}
+
+/// The sealed store, waiting for secrets.
+pub(crate) struct Unsealing {
+    pub(crate) sealed: Sealed,
+    /// One secret is tried at a time.
+    trying: tokio::sync::Mutex<()>,
+}
+
+impl Unsealing {
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        if !config.database().exists() {
+            return Err(Error::NotInitialised);
+        }
+        let store = Arc::new(SqliteStore::open(&config.database())?);
+        match Sealed::open(store).await {
+            Ok(sealed) => Ok(Self {
+                sealed,
+                trying: tokio::sync::Mutex::new(()),
+            }),
+            Err(skms_store::Error::NotInitialised) => Err(Error::NotInitialised),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes a new installation in an empty data directory: seals, the root
+    /// namespace with its default keyring, the built-in policies, and a first
+    /// token.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInitialised`], then nothing was touched;
+    /// [`Error::Store`] for seals that cannot be and for the disk's troubles.
+    pub async fn init(config: &Config, seals: Vec<NewSeal>) -> Result<Initialised> {
+        skms_crypto::selftest::run_fast()?;
+        let store = Arc::new(SqliteStore::open(&config.database())?);
+        let made = match SealedStore::init(store, seals).await {
+            Ok(made) => made,
+            Err(skms_store::Error::AlreadyInitialised) => return Err(Error::AlreadyInitialised),
+            Err(other) => return Err(other.into()),
+        };
+        let (store, shares) = (made.store, made.shares);
+        let journal = open_journal(config, &store)?;
+        let (changes, root_token) = first_records(config)?;
+        let event = server_event(config, "system.init")?;
+        let recorder = crate::recorder::Recorder::new(Arc::new(store), journal);
+        let committed = recorder.commit(changes, &event, false).await?;
+        recorder.settle(committed).await?;
+        recorder.sweep().await?;
+        recorder.close().await?;
+        Ok(Initialised { root_token, shares })
+    }
+
+    /// Tries a secret. A wrong one changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] with what is wrong with the secret, or with what the
+    /// check of the whole store found; then the server stays sealed.
+    pub async fn unseal(&self, input: SealInput) -> Result<UnsealProgress> {
+        let _one_at_a_time = self.unsealing.trying.lock().await;
+        if !self.is_sealed() {
+            return Ok(UnsealProgress::Unsealed);
+        }
+        match self.unsealing.sealed.submit(input).await? {
+            Progress::Waiting { have, need } => Ok(UnsealProgress::Waiting { have, need }),
+            Progress::Unsealed(store) => {
+                self.open_rooms(store).await?;
+                Ok(UnsealProgress::Unsealed)
+            }
+        }
+    }
+
+    async fn open_rooms(&self, store: SealedStore) -> Result<()> {
+        let store = Arc::new(store);
+        let journal = {
+            let (config, store) = (self.config.clone(), Arc::clone(&store));
+            // Reads and checks files: not on a worker's thread.
+            self.slow()
+                .run(move || open_journal(&config, &store))
+                .await??
+        };
+        let rooms = Rooms::open(&self.config, self.slow(), store, journal).await?;
+        rooms.recorder.recover().await?;
+        let event = server_event(&self.config, "system.unseal")?;
+        rooms.recorder.append(&event).await?;
+        self.put_rooms(rooms);
+        Ok(())
+    }
+
+    /// Seals the server: keys leave memory, and every call is refused until
+    /// it is unsealed again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when no policy lets the caller.
+    pub async fn seal(&self, caller: &Arc<Caller>) -> Result<()> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<Seal>(Target::system()).await?;
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.finish();
+        // Sealing must get through: an event that cannot be kept does not
+        // stop it.
+        let recorded = entry.rooms.recorder.append_urgent(&event).await;
+        drop(entry);
+        self.shut().await?;
+        recorded
+    }
+
+    /// Closes the rooms and the journal's files: on sealing and at the end of
+    /// the process.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when what was queued could not be made durable.
+    pub async fn shut(&self) -> Result<()> {
+        let Ok(rooms) = self.rooms() else {
+            return Ok(());
+        };
+        let journal = Arc::clone(&rooms.journal);
+        let swept = rooms.recorder.sweep().await;
+        let store = Arc::clone(&rooms.store);
+        drop(rooms);
+        self.close_rooms(PATIENCE).await;
+        let closed = journal.close().await;
+        store.seal();
+        closed?;
+        swept
+    }
+
+    /// What is known of the seals.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the header cannot be read.
+    pub async fn seal_status(&self) -> Result<SealStatus> {
+        Ok(SealStatus {
+            sealed: self.is_sealed(),
+            shares: self.unsealing.sealed.shares(),
+            seals: self.unsealing.sealed.seals().await?,
+        })
+    }
+}
+
+fn open_journal(config: &Config, store: &SealedStore) -> Result<Arc<dyn Journal>> {
+    let options = Options {
+        ids_from: store.journal_position().floor,
+        ..Options::default()
+    };
+    let (journal, _report) = FileJournal::open(config.journal(), store.journal_keys(), &options)?;
+    Ok(Arc::new(journal))
+}
+
+/// The records a new installation begins with, and its first token.
+fn first_records(config: &Config) -> Result<(Vec<Change>, SecretBytes)> {
+    let now = config.clock.now();
+    let root = RecordId::random()?;
+    let mut changes = vec![Change::Put {
+        namespace: SYSTEM_SCOPE,
+        kind: Kind::Namespace,
+        id: root,
+        name: Some(ROOT_NAMESPACE.to_owned()),
+        expected: None,
+        plaintext: records::encode(&NamespaceRecord {
+            name: ROOT_NAMESPACE.to_owned(),
+            created_at: now.0,
+        })?,
+    }];
+    let ring_id = RecordId::random()?;
+    let ring = Keyring::create(
+        KeyringId(ring_id.0),
+        NamespaceId(root.0),
+        Name::new(DEFAULT)?,
+        Defaults::default(),
+        now,
+    )?;
+    changes.push(Change::Put {
+        namespace: root.0,
+        kind: Kind::Keyring,
+        id: ring_id,
+        name: Some(DEFAULT.to_owned()),
+        expected: None,
+        plaintext: records::encode(&KeyringRecord::from(&ring))?,
+    });
+    for (name, text) in builtin::initial()? {
+        changes.push(Change::Put {
+            namespace: root.0,
+            kind: Kind::Policy,
+            id: RecordId::random()?,
+            name: Some(name.name().to_owned()),
+            expected: None,
+            plaintext: records::encode(&PolicyRecord {
+                name: name.name().to_owned(),
+                text,
+                created_at: now.0,
+                updated_at: now.0,
+            })?,
+        });
+    }
+    let new = NewToken {
+        principal: "root".to_owned(),
+        groups: BTreeSet::from(["root".to_owned()]),
+        ttl_seconds: None,
+        description: "made by init".to_owned(),
+    };
+    let (token, record) = tokens::mint(ROOT_NAMESPACE, new, "init".to_owned(), now)?;
+    changes.push(tokens::put(RecordId::random()?, &record)?);
+    Ok((changes, token))
+}
+
+/// An event of the server itself, outside any call.
+fn server_event(config: &Config, action: &str) -> Result<Event> {
+    let mut details = Details::new();
+    details.set(DetailKey::ServerVersion, env!("CARGO_PKG_VERSION"));
+    Ok(Event {
+        id: EventId(rand::array()?),
+        at_millis: config.clock.now_ms(),
+        namespace: None,
+        principal: Text::from("skms"),
+        authentication: Text::from("system"),
+        source: None,
+        action: Text::from(action),
+        targets: vec![EventTarget {
+            kind: Text::from("system"),
+            name: Text::from("the server"),
+            ..EventTarget::default()
+        }],
+        outcome: Outcome::Success,
+        request_id: Text::default(),
+        items: None,
+        details,
+    })
+}

@@ -1,0 +1,293 @@
+//! Who may pass the gate, what the refused see, and what the log says.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{House, at, caller, plain};
+use skms_crypto::Algorithm;
+use skms_engine::acts::{encrypt, principals::NewPrincipal};
+use skms_engine::{Caller, Error, KeyRef};
+use skms_evidence::Outcome;
+
+async fn try_encrypt(house: &House, who: &Arc<Caller>, key: KeyRef<'_>) -> Error {
+    house
+        .engine
+        .operate_one::<encrypt::Encrypt>(who, key, plain(b"x"))
+        .await
+        .err()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn without_a_policy_an_existing_key_looks_absent() {
+    let house = House::new().await;
+    house.create("hidden", Algorithm::Aes256Gcm).await;
+    let nobody = house.caller_in("nobody", &[]).await;
+    let existing = try_encrypt(&house, &nobody, at("hidden")).await;
+    let absent = try_encrypt(&house, &nobody, at("no-such-key")).await;
+    assert!(matches!(existing, Error::NotFound { .. }));
+    assert_eq!(existing.to_string(), absent.to_string());
+    let reader = house.caller_in("reader", &["reader"]).await;
+    let seen = try_encrypt(&house, &reader, at("hidden")).await;
+    assert!(matches!(seen, Error::Forbidden { .. }), "{seen}");
+}
+
+#[tokio::test]
+async fn a_policy_opens_and_its_deletion_closes_at_once() {
+    let house = House::new().await;
+    house.create("shared", Algorithm::Aes256Gcm).await;
+    let app = house.caller_in("app", &[]).await;
+    assert!(matches!(
+        try_encrypt(&house, &app, at("shared")).await,
+        Error::NotFound { .. }
+    ));
+    let text = r#"permit (
+        principal == SKMS::Principal::"app",
+        action == SKMS::Action::"key.encrypt",
+        resource == SKMS::Key::"root/default/shared"
+    );"#;
+    let engine = &house.engine;
+    engine
+        .write_policy(&house.root, "root", "app", text)
+        .await
+        .unwrap();
+    engine
+        .operate_one::<encrypt::Encrypt>(&app, at("shared"), plain(b"x"))
+        .await
+        .unwrap();
+    engine
+        .delete_policy(&house.root, "root", "app")
+        .await
+        .unwrap();
+    assert!(matches!(
+        try_encrypt(&house, &app, at("shared")).await,
+        Error::NotFound { .. }
+    ));
+    let broken = engine
+        .write_policy(&house.root, "root", "app", "permit (principal, action")
+        .await;
+    assert!(matches!(broken, Err(Error::Policy(_))));
+    assert!(
+        engine
+            .read_policy(&house.root, "root", "app")
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_on_calls_that_already_hold_its_session() {
+    let house = House::new().await;
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let user = house.caller_in("user", &["crypto-user"]).await;
+    let engine = &house.engine;
+    engine
+        .operate_one::<encrypt::Encrypt>(&user, at("k"), plain(b"x"))
+        .await
+        .unwrap();
+    let own = engine.read_self(&user).await.unwrap();
+    let id = own.token.unwrap().id;
+    engine.revoke_token(&house.root, "root", id).await.unwrap();
+    assert!(matches!(
+        try_encrypt(&house, &user, at("k")).await,
+        Error::Unauthenticated
+    ));
+}
+
+#[tokio::test]
+async fn tokens_end_and_wrong_ones_never_begin() {
+    let house = House::new().await;
+    let user = house.caller_in("user", &["crypto-user"]).await;
+    house.config.clock.advance_seconds(3601);
+    assert!(matches!(
+        try_encrypt(&house, &user, at("k")).await,
+        Error::Unauthenticated
+    ));
+    let mut wrong = house.root_token.clone();
+    wrong.pop();
+    for token in [
+        "",
+        "skms_",
+        "nonsense",
+        wrong.as_str(),
+        &"skms_".repeat(100),
+    ] {
+        assert!(matches!(
+            house.engine.authenticate_token(token).await,
+            Err(Error::Unauthenticated)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_registered_certificate_is_a_principal_and_another_is_not() {
+    let house = House::new().await;
+    let certificate = b"stands for the DER of a certificate";
+    let fingerprint: String = skms_crypto::Hash::Sha256
+        .digest(certificate)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let new = NewPrincipal {
+        name: "service".into(),
+        fingerprint,
+        groups: ["crypto-user".to_owned()].into(),
+        expires_at: None,
+    };
+    let engine = &house.engine;
+    engine
+        .register_principal(&house.root, "root", new)
+        .await
+        .unwrap();
+    let session = engine.authenticate_certificate(certificate).await.unwrap();
+    assert_eq!(session.principal.id(), "service");
+    assert!(matches!(
+        engine.authenticate_certificate(b"another").await,
+        Err(Error::Unauthenticated)
+    ));
+    engine
+        .delete_principal(&house.root, "root", "service")
+        .await
+        .unwrap();
+    assert!(matches!(
+        engine.authenticate_certificate(certificate).await,
+        Err(Error::Unauthenticated)
+    ));
+}
+
+#[tokio::test]
+async fn every_act_leaves_an_event_refused_ones_too() {
+    let house = House::new().await;
+    house.create("watched", Algorithm::Aes256Gcm).await;
+    house.encrypt("watched", b"x").await.unwrap();
+    let nobody = house.caller_in("nobody", &[]).await;
+    try_encrypt(&house, &nobody, at("watched")).await;
+    let (events, next) = house
+        .engine
+        .read_events(&house.root, "root", 0, 100)
+        .await
+        .unwrap();
+    let actions: Vec<_> = events
+        .iter()
+        .map(|recorded| {
+            (
+                recorded.event.action.as_str(),
+                recorded.event.principal.as_str(),
+                recorded.event.outcome.name(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            ("system.init", "skms", "success"),
+            ("system.unseal", "skms", "success"),
+            ("key.create", "root", "success"),
+            ("key.encrypt", "root", "success"),
+            ("token.create", "root", "success"),
+            ("key.encrypt", "nobody", "denied"),
+        ]
+    );
+    assert_eq!(next, 6);
+    let denied = &events[5].event;
+    assert!(matches!(denied.outcome, Outcome::Denied { .. }));
+    assert_eq!(denied.source, Some([192, 0, 2, 1].into()));
+    // A tenant does not read the server's record.
+    assert!(
+        house
+            .engine
+            .read_events(&nobody, "root", 0, 10)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_sealed_engine_does_nothing_and_comes_back() {
+    let house = House::new().await;
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let sealed = house.encrypt("k", b"kept").await.unwrap();
+    let nobody = house.caller_in("nobody", &[]).await;
+    assert!(house.engine.seal(&nobody).await.is_err());
+    house.engine.seal(&house.root).await.unwrap();
+    assert!(matches!(house.encrypt("k", b"x").await, Err(Error::Sealed)));
+    assert!(matches!(
+        house.engine.authenticate_token(&house.root_token).await,
+        Err(Error::Sealed)
+    ));
+    house.engine.unseal(house.key_input()).await.unwrap();
+    // The old session ended with the seal; a new one begins.
+    assert!(matches!(
+        house.encrypt("k", b"x").await,
+        Err(Error::Unauthenticated)
+    ));
+    let root = caller(&house.engine, &house.root_token).await;
+    let opened = house
+        .engine
+        .operate_one::<skms_engine::acts::decrypt::Decrypt>(
+            &root,
+            at("k"),
+            common::opening(&sealed.ciphertext, sealed.version),
+        )
+        .await
+        .unwrap();
+    assert_eq!(opened.expose(), b"kept");
+}
+
+#[tokio::test]
+async fn namespaces_are_closed_to_each_other() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    for name in ["team-a", "team-b"] {
+        engine.create_namespace(root, name).await.unwrap();
+        engine
+            .create_keyring(root, name, "default", skms_keys::Defaults::default())
+            .await
+            .unwrap();
+        let key = KeyRef {
+            namespace: name,
+            keyring: "default",
+            name: "k",
+        };
+        engine
+            .create_key(root, key, Default::default())
+            .await
+            .unwrap();
+    }
+    // Team A's policy speaks of everything and reaches team A only.
+    engine
+        .write_policy(
+            root,
+            "team-a",
+            "all",
+            "permit (principal, action, resource);",
+        )
+        .await
+        .unwrap();
+    let new = skms_engine::acts::tokens::NewToken {
+        principal: "alice".into(),
+        groups: Default::default(),
+        ttl_seconds: None,
+        description: String::new(),
+    };
+    let issued = engine.create_token(root, "team-a", new).await.unwrap();
+    let token = String::from_utf8(issued.token.into_public()).unwrap();
+    let alice = caller(engine, &token).await;
+    let key = |namespace| KeyRef {
+        namespace,
+        keyring: "default",
+        name: "k",
+    };
+    let sealed = engine
+        .operate_one::<encrypt::Encrypt>(&alice, key("team-a"), plain(b"x"))
+        .await
+        .unwrap();
+    assert!(!sealed.ciphertext.is_empty());
+    assert!(matches!(
+        try_encrypt(&house, &alice, key("team-b")).await,
+        Error::NotFound { .. }
+    ));
+    assert!(engine.delete_namespace(root, "team-a").await.is_err());
+}
