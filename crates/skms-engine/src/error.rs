@@ -127,7 +127,7 @@ impl From<skms_store::Error> for Error {
 impl From<skms_crypto::Error> for Error {
     fn from(error: skms_crypto::Error) -> Self {
         match error {
-            skms_crypto::Error::Decrypt => Self::Integrity,
+            skms_crypto::Error::Decrypt | skms_crypto::Error::Unwrap => Self::Integrity,
             other => Self::Crypto(other),
         }
     }

@@ -79,7 +79,7 @@ impl Unsealing {
         if !config.database().exists() {
             return Err(Error::NotInitialised);
         }
-        let store = Arc::new(SqliteStore::open(&config.database())?);
+        let store = Arc::new(SqliteStore::open(config.database())?);
         match Sealed::open(store).await {
             Ok(sealed) => Ok(Self {
                 sealed,
@@ -101,7 +101,7 @@ impl Engine {
     /// [`Error::Store`] for seals that cannot be and for the disk's troubles.
     pub async fn init(config: &Config, seals: Vec<NewSeal>) -> Result<Initialised> {
         skms_crypto::selftest::run_fast()?;
-        let store = Arc::new(SqliteStore::open(&config.database())?);
+        let store = Arc::new(SqliteStore::open(config.database())?);
         let made = match SealedStore::init(store, seals).await {
             Ok(made) => made,
             Err(skms_store::Error::AlreadyInitialised) => return Err(Error::AlreadyInitialised),

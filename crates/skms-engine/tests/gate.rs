@@ -233,7 +233,7 @@ async fn a_sealed_engine_does_nothing_and_comes_back() {
         )
         .await
         .unwrap();
-    assert_eq!(opened.expose(), b"kept");
+    assert_eq!(opened.plaintext.expose(), b"kept");
 }
 
 #[tokio::test]

@@ -81,6 +81,7 @@ async fn rotation_keeps_the_old_readable_and_reencryption_moves_it() {
                 associated_data: b"context".to_vec(),
                 version: old.version,
                 to: None,
+                options: skms_crypto::EncryptOptions::default(),
             }],
         )
         .await
@@ -287,7 +288,7 @@ async fn a_batch_gives_each_item_its_own_result() {
         .unwrap();
     for (n, result) in opened.iter().enumerate() {
         match result {
-            Ok(plaintext) => assert_eq!(plaintext.expose(), [u8::try_from(n).unwrap()]),
+            Ok(opened) => assert_eq!(opened.plaintext.expose(), [u8::try_from(n).unwrap()]),
             Err(error) => {
                 assert_eq!(n, 3);
                 assert!(matches!(error, Error::Integrity));

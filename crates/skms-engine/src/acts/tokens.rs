@@ -259,10 +259,10 @@ impl Engine {
         let session = Arc::clone(&entry.caller.session);
         let principal = &session.principal;
         let mut token = None;
-        if let Authentication::Token { id } = &session.authentication {
-            if let Ok(id) = id.parse() {
-                token = load(&entry.rooms, principal.namespace(), id).await?;
-            }
+        if let Authentication::Token { id } = &session.authentication
+            && let Ok(id) = id.parse()
+        {
+            token = load(&entry.rooms, principal.namespace(), id).await?;
         }
         let target = match &token {
             Some((view, revision)) => view.target(*revision),

@@ -96,6 +96,7 @@ impl House {
                 opening(&sealed.ciphertext, sealed.version),
             )
             .await
+            .map(|decrypted| decrypted.plaintext)
     }
 
     /// A caller with a token in the root namespace and these groups.

@@ -1,0 +1,339 @@
+//! Revocation against uses in flight, dates against the agenda, a database
+//! rolled back, and what may leave the house.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{House, at, plain};
+use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
+use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::import_key::{Incoming, WrappedWith};
+use skms_engine::acts::{agree, encrypt, export_key};
+use skms_engine::{Engine, Error};
+use skms_keys::{KeyState, RevocationReason, Revoke, Rules, VersionNumber, Versions};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_goes_out_after_a_revocation_returned() {
+    let house = Arc::new(House::new().await);
+    for round in 0..20 {
+        let name = format!("key-{round}");
+        house.create(&name, Algorithm::Aes256Gcm).await;
+        let revoked = Arc::new(AtomicBool::new(false));
+        let users: Vec<_> = (0..4)
+            .map(|_| {
+                let (house, revoked, name) =
+                    (Arc::clone(&house), Arc::clone(&revoked), name.clone());
+                tokio::spawn(async move {
+                    loop {
+                        // Read before asking: set means the revocation had
+                        // returned before this call began.
+                        let before = revoked.load(Ordering::SeqCst);
+                        match house.encrypt(&name, b"x").await {
+                            Ok(_) => assert!(!before, "used after its revocation"),
+                            Err(Error::StateForbids { .. }) => return,
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let revoke = Revoke {
+            versions: Versions::All,
+            reason: RevocationReason::KeyCompromise,
+            message: String::new(),
+            compromise_occurred_at: None,
+        };
+        house
+            .engine
+            .revoke_key(&house.root, at(&name), revoke)
+            .await
+            .unwrap();
+        revoked.store(true, Ordering::SeqCst);
+        for user in users {
+            user.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_due_by_uses_is_rotated_by_the_agenda() {
+    let house = House::new().await;
+    let rules = Rules {
+        rotate_after_uses: Some(64),
+        ..Rules::default()
+    };
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::Aes256Gcm),
+        rules: Some(rules),
+        ..NewKeySpec::default()
+    };
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_key(root, at("busy"), spec).await.unwrap();
+    for _ in 0..64 {
+        house.encrypt("busy", b"x").await.unwrap();
+    }
+    engine.do_what_is_due().await.unwrap();
+    engine.sweep_agenda().await.unwrap();
+    engine.do_what_is_due().await.unwrap();
+    let read = engine.read_key(root, at("busy")).await.unwrap();
+    assert_eq!(read.key().newest().unwrap().number, VersionNumber(2));
+    assert_eq!(
+        house.encrypt("busy", b"x").await.unwrap().version,
+        VersionNumber(2)
+    );
+}
+
+#[tokio::test]
+async fn uses_counted_before_a_crash_are_not_counted_again() {
+    let house = House::new().await;
+    house.create("counted", Algorithm::Aes256Gcm).await;
+    house.encrypt("counted", b"x").await.unwrap();
+    let reserved = |house: &House| {
+        let (engine, root) = (Arc::clone(&house.engine), Arc::clone(&house.root));
+        async move {
+            let read = engine.read_key(&root, at("counted")).await.unwrap();
+            read.key().newest().unwrap().uses_reserved
+        }
+    };
+    let first = reserved(&house).await;
+    assert!(first >= 1);
+    let house = house.restart().await;
+    house.encrypt("counted", b"x").await.unwrap();
+    assert!(reserved(&house).await > first);
+}
+
+#[tokio::test]
+async fn an_originator_period_ends_without_anybody_looking() {
+    let house = House::new().await;
+    let rules = Rules {
+        originator_usage_period_seconds: Some(60),
+        ..Rules::default()
+    };
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::Xaes256Gcm),
+        rules: Some(rules),
+        ..NewKeySpec::default()
+    };
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_key(root, at("brief"), spec).await.unwrap();
+    let sealed = house.encrypt("brief", b"x").await.unwrap();
+    house.config.clock.advance_seconds(60);
+    assert!(house.encrypt("brief", b"x").await.is_err());
+    house.decrypt("brief", &sealed).await.unwrap();
+    engine.do_what_is_due().await.unwrap();
+    let read = engine.read_key(root, at("brief")).await.unwrap();
+    assert_eq!(read.key().newest().unwrap().state, KeyState::Deactivated);
+}
+
+#[tokio::test]
+async fn a_database_rolled_back_by_itself_is_refused() {
+    let house = House::new().await;
+    house.create("kept", Algorithm::Aes256Gcm).await;
+    house.engine.shut().await.unwrap();
+    let database = house.config.database();
+    let mut house = house.restart().await;
+    // What the attacker kept: the database of an earlier moment.
+    let kept = house.dir.path().join("kept.db");
+    house.engine.shut().await.unwrap();
+    let config = house.config.clone();
+    let key = house.key_input();
+    house.root = {
+        let engine = Arc::clone(&house.engine);
+        drop(engine);
+        house.root
+    };
+    std::fs::copy(&database, &kept).unwrap();
+    let house = house.restart().await;
+    house.create("later", Algorithm::Aes256Gcm).await;
+    house.engine.shut().await.unwrap();
+    drop(house.root);
+    drop(house.engine);
+    for suffix in ["-wal", "-shm"] {
+        let mut path = database.clone().into_os_string();
+        path.push(suffix);
+        let _ = std::fs::remove_file(path);
+    }
+    std::fs::copy(&kept, &database).unwrap();
+    let engine = Engine::open(config).await.unwrap();
+    let refused = engine.unseal(key).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::Store(
+                skms_store::Error::RolledBack { .. } | skms_store::Error::JournalCut { .. }
+            )
+        ),
+        "{refused}"
+    );
+    assert!(engine.is_sealed());
+}
+
+#[tokio::test]
+async fn only_exportable_keys_leave_and_only_derived_secrets_otherwise() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("stays", Algorithm::X25519).await;
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::X25519),
+        exportable: Some(true),
+        ..NewKeySpec::default()
+    };
+    engine.create_key(root, at("leaves"), spec).await.unwrap();
+    let export = |name| async move {
+        let request = export_key::Request {
+            version: None,
+            format: Format::Pkcs8Der,
+            passphrase: None,
+            wrapped_with: None,
+        };
+        engine.export_key(root, at(name), request).await
+    };
+    let refused = export("stays").await.err().unwrap();
+    assert!(matches!(refused, Error::Key(_)), "{refused}");
+    let left = export("leaves").await.unwrap();
+    assert_eq!(left.algorithm, Algorithm::X25519);
+    let peer = KeyMaterial::generate(Algorithm::X25519).unwrap();
+    let peer = peer.public_key().unwrap().unwrap().spki_der().to_vec();
+    let agree = |name, kdf| {
+        let peer = peer.clone();
+        async move {
+            let request = agree::Request {
+                peer,
+                format: Format::SpkiDer,
+                kdf,
+                version: None,
+            };
+            engine
+                .operate_one::<agree::Agree>(root, at(name), request)
+                .await
+        }
+    };
+    assert!(matches!(
+        agree("stays", agree::Kdf::None).await,
+        Err(Error::KeyForbids(_))
+    ));
+    agree("leaves", agree::Kdf::None).await.unwrap();
+    let derived = agree(
+        "stays",
+        agree::Kdf::Hkdf {
+            hash: skms_crypto::Hash::Sha256,
+            salt: Vec::new(),
+            info: b"alice and bob".to_vec(),
+            length: 48,
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(derived.secret.len(), 48);
+}
+
+#[tokio::test]
+async fn a_key_comes_in_wrapped_by_a_key_that_is_here() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("kek", Algorithm::Aes256Kwp).await;
+    let secret = SecretBytes::new(vec![0x5a; 32]);
+    let wrapped = engine
+        .operate_one::<skms_engine::acts::wrap::Wrap>(
+            root,
+            at("kek"),
+            skms_engine::acts::wrap::Request {
+                key: secret,
+                version: None,
+                options: EncryptOptions::default(),
+            },
+        )
+        .await
+        .unwrap();
+    let incoming = |bytes: Vec<u8>| Incoming {
+        bytes: SecretBytes::new(bytes),
+        format: Format::Raw,
+        passphrase: None,
+        wrapped_with: Some(WrappedWith {
+            keyring: "default".into(),
+            name: "kek".into(),
+            version: None,
+            options: EncryptOptions::default(),
+        }),
+    };
+    let spec = || NewKeySpec {
+        algorithm: Some(Algorithm::Aes256Gcm),
+        ..NewKeySpec::default()
+    };
+    let mut altered = wrapped.wrapped.clone();
+    altered[5] ^= 1;
+    assert!(
+        engine
+            .import_key(root, at("guest"), spec(), incoming(altered))
+            .await
+            .is_err()
+    );
+    let imported = engine
+        .import_key(root, at("guest"), spec(), incoming(wrapped.wrapped))
+        .await
+        .unwrap();
+    assert_eq!(imported.key().algorithm, Algorithm::Aes256Gcm);
+    house.encrypt("guest", b"x").await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_planted_is_readable_in_any_file() {
+    let house = House::new().await;
+    let (name, owner, message) = ("PLANTED-KEY-NAME", "PLANTED-OWNER", "PLANTED-MESSAGE");
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::Aes256Gcm),
+        owner: Some(owner.into()),
+        ..NewKeySpec::default()
+    };
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_key(root, at(name), spec).await.unwrap();
+    let request = encrypt::Request {
+        plaintext: SecretBytes::new(b"PLANTED-PLAINTEXT".to_vec()),
+        ..plain(b"")
+    };
+    engine
+        .operate_one::<encrypt::Encrypt>(root, at(name), request)
+        .await
+        .unwrap();
+    let revoke = Revoke {
+        versions: Versions::All,
+        reason: RevocationReason::Superseded,
+        message: message.into(),
+        compromise_occurred_at: None,
+    };
+    engine.revoke_key(root, at(name), revoke).await.unwrap();
+    let mut searched = 0;
+    let mut folders = vec![house.dir.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for item in std::fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            searched += bytes.len();
+            for planted in [
+                "PLANTED",
+                "AES-256-GCM",
+                "key.encrypt",
+                "default",
+                house.root_token.as_str(),
+                &house.root_token[5..],
+            ] {
+                assert!(
+                    !bytes
+                        .windows(planted.len())
+                        .any(|window| window.eq_ignore_ascii_case(planted.as_bytes())),
+                    "{planted} in {}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(searched > 100_000, "searched {searched} bytes only");
+}
