@@ -29,7 +29,7 @@ pub struct KeyRef<'a> {
 /// Proof that policy permits act `A` on one target. Only the gate makes one,
 /// and every step that touches a target asks for it:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use skms_engine::{Authorized, acts::encrypt::Encrypt};
 /// // The fields are private and there is no constructor.
 /// let forged: Authorized<Encrypt, ()> = Authorized {
@@ -41,7 +41,7 @@ pub struct KeyRef<'a> {
 ///
 /// Nor does an authorisation for one act serve for another:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// use skms_engine::{Authorized, KeyTarget, acts::{decrypt::Decrypt, encrypt::Encrypt}};
 /// fn needs_decrypt(_: &Authorized<Decrypt, KeyTarget>) {}
 /// fn has_encrypt(authorized: &Authorized<Encrypt, KeyTarget>) {
