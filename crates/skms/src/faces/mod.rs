@@ -1,0 +1,4 @@
+//! The faces: adapters that parse, call one engine act, and format. No
+//! cryptography, policy or state here.
+
+pub mod native;

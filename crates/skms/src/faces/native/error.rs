@@ -1,0 +1,267 @@
+//! Engine errors as problems: mapped here, once.
+
+use skms_crypto::Error as Crypto;
+use skms_engine::Error as Engine;
+use skms_keys::Error as Keys;
+use skms_policy::Error as Policy;
+use skms_store::Error as Store;
+use skms_wire::native::{Problem, ProblemKind};
+
+/// Why a request is answered with a problem.
+#[derive(Debug)]
+pub struct Failure {
+    kind: ProblemKind,
+    /// For the caller.
+    detail: Option<String>,
+    /// For the log, where the caller is told less.
+    cause: Option<String>,
+}
+
+impl Failure {
+    /// A problem that its kind explains.
+    pub const fn new(kind: ProblemKind) -> Self {
+        Self {
+            kind,
+            detail: None,
+            cause: None,
+        }
+    }
+
+    /// A problem with what was the matter this time, in words for the caller.
+    pub fn with(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: Some(detail.into()),
+            cause: None,
+        }
+    }
+
+    /// A value that the request should not have.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::with(ProblemKind::InvalidArgument, detail)
+    }
+
+    /// A request that cannot be read.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::with(ProblemKind::MalformedRequest, detail)
+    }
+
+    /// A defect of this program.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self::hidden(ProblemKind::Internal, cause)
+    }
+
+    /// A problem whose cause is for the log alone.
+    fn hidden(kind: ProblemKind, cause: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: None,
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// The kind of problem.
+    pub const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// What the log is to have, when it is not for the caller.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// As the caller gets it.
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(self.kind);
+        match &self.detail {
+            Some(detail) => problem.with_detail(detail),
+            None => problem,
+        }
+    }
+}
+
+impl From<Engine> for Failure {
+    fn from(error: Engine) -> Self {
+        use ProblemKind as Kind;
+        let said = error.to_string();
+        match error {
+            Engine::Sealed => Self::new(Kind::Sealed),
+            Engine::NotInitialised => Self::new(Kind::Uninitialized),
+            Engine::Unauthenticated => Self::new(Kind::Unauthenticated),
+            Engine::AlreadyInitialised | Engine::Exists { .. } => {
+                Self::with(Kind::AlreadyExists, said)
+            }
+            Engine::Forbidden { .. } => Self::with(Kind::Forbidden, said),
+            Engine::NotFound { .. } => Self::with(Kind::NotFound, said),
+            Engine::Conflict => Self::new(Kind::Conflict),
+            Engine::Invalid(_) => Self::invalid(said),
+            Engine::StateForbids { .. } => Self::with(Kind::WrongState, said),
+            Engine::KeyForbids(_) => Self::with(Kind::UnsupportedOperation, said),
+            Engine::Key(error) => error.into(),
+            Engine::NotEmpty(_) => Self::with(Kind::NotEmpty, said),
+            Engine::Integrity => Self::new(Kind::DecryptionFailed),
+            Engine::UseLimit { .. } => Self::with(Kind::UseLimit, said),
+            Engine::TooLarge { what, .. } if what == "the batch" => {
+                Self::with(Kind::BatchTooLarge, said)
+            }
+            Engine::TooLarge { .. } => Self::invalid(said),
+            Engine::Busy => Self::new(Kind::Unavailable),
+            Engine::Crypto(error) => error.into(),
+            Engine::Policy(error) => error.into(),
+            Engine::Store(error) => error.into(),
+            Engine::Record { .. } => Self::hidden(Kind::StorageCorrupt, said),
+            Engine::Internal(_) => Self::internal(said),
+            // The engine's errors are open to growth; a new one is a defect
+            // of this face until it is mapped.
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<Crypto> for Failure {
+    fn from(error: Crypto) -> Self {
+        use ProblemKind as Kind;
+        let said = error.to_string();
+        match error {
+            Crypto::Unsupported { .. } => Self::with(Kind::UnsupportedOperation, said),
+            Crypto::UnknownAlgorithm
+            | Crypto::UnknownName(_)
+            | Crypto::InvalidOption(_)
+            | Crypto::TooLong { .. }
+            | Crypto::InvalidLength { .. } => Self::invalid(said),
+            Crypto::InvalidKey(_)
+            | Crypto::Malformed(_)
+            | Crypto::WrongAlgorithm { .. }
+            | Crypto::WeakKey(_) => Self::with(Kind::InvalidKey, said),
+            Crypto::RefusedByPolicy(_) => Self::with(Kind::RefusedAsUnsafe, said),
+            Crypto::Decrypt | Crypto::Unwrap => Self::new(Kind::DecryptionFailed),
+            Crypto::Shares(_) => Self::with(Kind::UnsealFailed, said),
+            Crypto::SelfTest(_) => Self::hidden(Kind::SelfTestFailed, said),
+            Crypto::Library(_) => Self::internal(said),
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<Policy> for Failure {
+    fn from(error: Policy) -> Self {
+        let said = error.to_string();
+        match error {
+            Policy::Syntax { .. }
+            | Policy::Validation { .. }
+            | Policy::Template { .. }
+            | Policy::Empty { .. }
+            | Policy::TooLarge { .. } => Self::with(ProblemKind::PolicyInvalid, said),
+            Policy::Duplicate { .. } | Policy::Name { .. } | Policy::UnknownAction => {
+                Self::invalid(said)
+            }
+            Policy::Schema(_) => Self::internal(said),
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<Store> for Failure {
+    fn from(error: Store) -> Self {
+        use ProblemKind as Kind;
+        let said = error.to_string();
+        match error {
+            Store::Conflict { .. } | Store::MetaConflict { .. } => Self::new(Kind::Conflict),
+            Store::Invalid(_) => Self::invalid(said),
+            Store::NotInitialised => Self::new(Kind::Uninitialized),
+            Store::AlreadyInitialised => Self::new(Kind::AlreadyExists),
+            Store::Sealed => Self::new(Kind::Sealed),
+            Store::WrongPassphrase
+            | Store::WrongKeyFile
+            | Store::WrongShares
+            | Store::DuplicateShare { .. }
+            | Store::ForeignShare
+            | Store::NoSuchSeal(_)
+            | Store::Malformed(_) => Self::with(Kind::UnsealFailed, said),
+            Store::LastSeal => Self::invalid(said),
+            Store::Altered { .. }
+            | Store::HeadMismatch { .. }
+            | Store::HeadReplayed
+            | Store::HeaderAltered
+            | Store::RolledBack { .. }
+            | Store::JournalCut { .. }
+            | Store::JournalCorrupt { .. }
+            | Store::OtherInstall { .. } => Self::hidden(Kind::StorageCorrupt, said),
+            Store::Full => Self::new(Kind::StorageFull),
+            Store::Overloaded | Store::Closed | Store::InUse { .. } => {
+                Self::hidden(Kind::Unavailable, said)
+            }
+            Store::Failed(_) => Self::hidden(Kind::Unavailable, said),
+            Store::Crypto(error) => error.into(),
+            Store::Newer { .. }
+            | Store::StaleKeys
+            | Store::UnsafeFile { .. }
+            | Store::Io { .. }
+            | Store::Backend(_) => Self::internal(said),
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<Keys> for Failure {
+    fn from(error: Keys) -> Self {
+        use ProblemKind as Kind;
+        let said = error.to_string();
+        match error {
+            Keys::InvalidId
+            | Keys::InvalidName
+            | Keys::UnknownName(_)
+            | Keys::InvalidField { .. }
+            | Keys::InvalidRules(_)
+            | Keys::InvalidUses { .. }
+            | Keys::NotARevocation(_) => Self::invalid(said),
+            Keys::UnknownVersion { .. } => Self::with(Kind::NotFound, said),
+            Keys::UseForbidden { .. } => Self::with(Kind::UseNotPermitted, said),
+            Keys::NotExportable { .. } => Self::with(Kind::NotExportable, said),
+            Keys::StateForbids { .. }
+            | Keys::PendingDestruction { .. }
+            | Keys::BelowMinimum { .. }
+            | Keys::OutsidePeriod { .. }
+            | Keys::TransitionForbidden { .. }
+            | Keys::NothingToDo { .. }
+            | Keys::RotationRefused { .. } => Self::with(Kind::WrongState, said),
+            Keys::UseLimit { .. } => Self::with(Kind::UseLimit, said),
+            Keys::NotDestroyed { .. } => Self::with(Kind::NotEmpty, said),
+            Keys::InvalidParts(_) => Self::hidden(Kind::StorageCorrupt, said),
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<skms_wire::Error> for Failure {
+    fn from(error: skms_wire::Error) -> Self {
+        Self::malformed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_server_s_is_not_told() {
+        let failure = Failure::from(Engine::Internal("a thing inside"));
+        assert!(failure.problem().detail.is_none());
+        assert!(
+            failure
+                .cause()
+                .is_some_and(|cause| cause.contains("a thing inside"))
+        );
+    }
+
+    #[test]
+    fn a_failed_decryption_says_nothing_more() {
+        for error in [
+            Failure::from(Engine::Integrity),
+            Failure::from(Crypto::Decrypt),
+            Failure::from(Crypto::Unwrap),
+        ] {
+            assert_eq!(error.problem(), Problem::new(ProblemKind::DecryptionFailed));
+        }
+    }
+}

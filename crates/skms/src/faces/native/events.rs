@@ -1,0 +1,88 @@
+//! The record of what was done.
+
+use skms_engine::acts::events::Recorded;
+use skms_evidence::{DetailValue, Outcome, Target, Text};
+use skms_wire::{
+    Moment,
+    native::{
+        Page,
+        events::{EventView, TargetView},
+        terms,
+    },
+};
+
+use super::{answer::Reply, call::Call, error::Failure, paging};
+
+/// A page of events in their order. `after` is an event's sequence number:
+/// the page begins behind it, so whoever keeps the last one they saw can go
+/// on from there when there are new ones.
+pub async fn list(call: Call) -> Result<Reply, Failure> {
+    let query = call.page()?;
+    let limit = paging::limit(&query)?;
+    let from: u64 = match &query.after {
+        None => 0,
+        Some(text) => text
+            .parse::<u64>()
+            .ok()
+            .and_then(|after| after.checked_add(1))
+            .ok_or_else(paging::bad_cursor)?,
+    };
+    let (found, on) = call
+        .engine()
+        .read_events(call.caller()?, &call.namespace, from, limit)
+        .await?;
+    // Less than a page that stopped short of looking further is the end.
+    let last = found.last().map(|event| event.sequence);
+    let more = found.len() == limit || on > last.map_or(from, |last| last + 1);
+    Reply::json(&Page {
+        next: (more && on > from).then(|| (on - 1).to_string()),
+        items: found.iter().map(view).collect(),
+    })
+}
+
+fn view(recorded: &Recorded) -> EventView {
+    let event = &recorded.event;
+    let (outcome, reason) = match &event.outcome {
+        Outcome::Success => (terms::Outcome::Success, None),
+        Outcome::Denied { reason } => (terms::Outcome::Denied, Some(reason)),
+        Outcome::Failed { reason } => (terms::Outcome::Failed, Some(reason)),
+    };
+    EventView {
+        sequence: recorded.sequence,
+        id: event.id.to_string(),
+        at: Moment::from_unix_ms(event.at_millis),
+        namespace: event.namespace.as_ref().map(Text::to_string),
+        principal: event.principal.to_string(),
+        authentication: event.authentication.to_string(),
+        source: event.source.map(|source| source.to_string()),
+        action: event.action.to_string(),
+        targets: event.targets.iter().map(target).collect(),
+        outcome,
+        reason: reason.map(Text::to_string),
+        request_id: event.request_id.to_string(),
+        items: event.items,
+        details: event
+            .details
+            .iter()
+            .map(|(key, value)| (key.name().to_owned(), detail(value)))
+            .collect(),
+    }
+}
+
+fn target(target: &Target) -> TargetView {
+    let told = |text: &Text| Some(text.to_string()).filter(|text| !text.is_empty());
+    TargetView {
+        kind: target.kind.to_string(),
+        id: told(&target.id),
+        name: told(&target.name),
+        version: target.version,
+    }
+}
+
+fn detail(value: &DetailValue) -> String {
+    match value {
+        DetailValue::Text(text) => text.to_string(),
+        DetailValue::Number(number) => number.to_string(),
+        DetailValue::Flag(flag) => flag.to_string(),
+    }
+}

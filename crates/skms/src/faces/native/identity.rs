@@ -1,0 +1,103 @@
+//! Who is asking: the bearer token if one was sent, the client certificate
+//! otherwise.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, header};
+use skms_crypto::ct_eq;
+use skms_engine::Session;
+use skms_keys::UnixSeconds;
+use skms_wire::native::ProblemKind;
+
+use super::{App, error::Failure};
+use crate::net::Peer;
+
+const UNKNOWN: Failure = Failure::new(ProblemKind::Unauthenticated);
+
+/// The session behind a request's credential.
+///
+/// # Errors
+/// [`ProblemKind::Unauthenticated`], whatever was wrong with the credential;
+/// [`ProblemKind::Sealed`].
+pub async fn authenticate(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+) -> Result<Arc<Session>, Failure> {
+    if app.engine.is_sealed() {
+        return Err(Failure::new(ProblemKind::Sealed));
+    }
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => by_certificate(app, peer).await,
+        (Some(value), None) => by_token(app, peer, bearer(value.as_bytes()).ok_or(UNKNOWN)?).await,
+        (Some(_), Some(_)) => Err(UNKNOWN),
+    }
+}
+
+/// The token of `Bearer <token>` (RFC 6750, section 2.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
+}
+
+async fn by_token(app: &App, peer: &Peer, token: &[u8]) -> Result<Arc<Session>, Failure> {
+    if let Some(session) = recall(peer, token) {
+        return Ok(session);
+    }
+    let real = match &app.dev_token {
+        Some(dev) => match &dev.alias {
+            Some(alias) if ct_eq(alias.expose().as_bytes(), token) => dev.root.expose(),
+            _ => token,
+        },
+        None => token,
+    };
+    let text = std::str::from_utf8(real).map_err(|_| UNKNOWN)?;
+    let session = app.engine.authenticate_token(text).await?;
+    peer.remember(token, Arc::clone(&session));
+    Ok(session)
+}
+
+async fn by_certificate(app: &App, peer: &Peer) -> Result<Arc<Session>, Failure> {
+    let certificate = peer.certificate.as_deref().ok_or(UNKNOWN)?;
+    if let Some(session) = recall(peer, certificate) {
+        return Ok(session);
+    }
+    let session = app.engine.authenticate_certificate(certificate).await?;
+    peer.remember(certificate, Arc::clone(&session));
+    Ok(session)
+}
+
+/// A session that is over is not recalled, so that a credential which became
+/// good again is looked up afresh.
+fn recall(peer: &Peer, credential: &[u8]) -> Option<Arc<Session>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let now = UnixSeconds(i64::try_from(now).ok()?);
+    peer.recall(credential)
+        .filter(|session| session.check(now).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_tokens_are_read() {
+        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"bearer  abc "), Some(&b"abc"[..]));
+        for bad in [
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Basic abc",
+            b"Bearerabc",
+            b"",
+            b"abc",
+        ] {
+            assert_eq!(bearer(bad), None);
+        }
+    }
+}

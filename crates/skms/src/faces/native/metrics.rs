@@ -1,0 +1,252 @@
+//! Counters for Prometheus (text format 0.0.4). Every series exists from the
+//! start, and labels hold routes and kinds only, never a name.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http::StatusCode;
+use skms_wire::native::{ProblemKind, routes::ROUTES};
+
+/// Upper bounds of the duration buckets, in microseconds.
+const BUCKETS: [u64; 12] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_500_000, 10_000_000,
+];
+/// Classes of statuses: 2xx, 4xx, 5xx.
+const CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
+
+#[derive(Default)]
+struct OfRoute {
+    by_class: [AtomicU64; CLASSES.len()],
+}
+
+/// What the server counts.
+pub struct Metrics {
+    started: Instant,
+    routes: Vec<OfRoute>,
+    buckets: [AtomicU64; BUCKETS.len()],
+    microseconds: AtomicU64,
+    problems: Vec<AtomicU64>,
+    connections: AtomicU64,
+    open_connections: AtomicI64,
+    handshakes_failed: AtomicU64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Counts a connection as open until it is dropped.
+pub struct OpenConnection(Arc<Metrics>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Metrics {
+    /// Everything at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            routes: ROUTES.iter().map(|_| OfRoute::default()).collect(),
+            buckets: Default::default(),
+            microseconds: AtomicU64::new(0),
+            problems: ProblemKind::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            connections: AtomicU64::new(0),
+            open_connections: AtomicI64::new(0),
+            handshakes_failed: AtomicU64::new(0),
+        }
+    }
+
+    /// A request to the route at `place` was answered.
+    pub fn request(&self, place: usize, status: StatusCode, elapsed: Duration) {
+        let class = match status.as_u16() {
+            500.. => 2,
+            400..=499 => 1,
+            _ => 0,
+        };
+        if let Some(counter) = self.routes.get(place).and_then(|r| r.by_class.get(class)) {
+            add(counter);
+        }
+        let microseconds = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        if let Some(bucket) = BUCKETS
+            .iter()
+            .position(|bound| microseconds <= *bound)
+            .and_then(|at| self.buckets.get(at))
+        {
+            add(bucket);
+        }
+        self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+    }
+
+    /// A request was answered with a problem.
+    pub fn problem(&self, kind: ProblemKind) {
+        let place = ProblemKind::ALL.iter().position(|known| *known == kind);
+        if let Some(counter) = place.and_then(|at| self.problems.get(at)) {
+            add(counter);
+        }
+    }
+
+    /// A connection was opened; it counts until the answer is dropped.
+    pub fn connection(self: &Arc<Self>) -> OpenConnection {
+        add(&self.connections);
+        self.open_connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(self))
+    }
+
+    /// A TLS handshake came to nothing.
+    pub fn handshake_failed(&self) {
+        add(&self.handshakes_failed);
+    }
+
+    /// All of it as text.
+    #[must_use]
+    pub fn text(&self, sealed: bool) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        // Writing to a string does not fail.
+        let _ = self.write(&mut out, sealed);
+        out
+    }
+
+    fn write(&self, out: &mut String, sealed: bool) -> std::fmt::Result {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        writeln!(out, "# HELP skms_build_info The version that runs.")?;
+        writeln!(out, "# TYPE skms_build_info gauge")?;
+        writeln!(
+            out,
+            "skms_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        )?;
+        writeln!(out, "# HELP skms_uptime_seconds Since the server started.")?;
+        writeln!(out, "# TYPE skms_uptime_seconds gauge")?;
+        writeln!(
+            out,
+            "skms_uptime_seconds {}",
+            self.started.elapsed().as_secs()
+        )?;
+        writeln!(out, "# HELP skms_sealed Whether no key can be read.")?;
+        writeln!(out, "# TYPE skms_sealed gauge")?;
+        writeln!(out, "skms_sealed {}", u8::from(sealed))?;
+
+        writeln!(out, "# HELP skms_connections_total Connections accepted.")?;
+        writeln!(out, "# TYPE skms_connections_total counter")?;
+        writeln!(out, "skms_connections_total {}", get(&self.connections))?;
+        writeln!(out, "# HELP skms_connections_open Connections open now.")?;
+        writeln!(out, "# TYPE skms_connections_open gauge")?;
+        let open = self.open_connections.load(Ordering::Relaxed);
+        writeln!(out, "skms_connections_open {open}")?;
+        writeln!(
+            out,
+            "# HELP skms_handshakes_failed_total TLS handshakes that failed."
+        )?;
+        writeln!(out, "# TYPE skms_handshakes_failed_total counter")?;
+        writeln!(
+            out,
+            "skms_handshakes_failed_total {}",
+            get(&self.handshakes_failed)
+        )?;
+
+        writeln!(out, "# HELP skms_requests_total Requests answered.")?;
+        writeln!(out, "# TYPE skms_requests_total counter")?;
+        let mut requests = 0u64;
+        for (route, counted) in ROUTES.iter().zip(&self.routes) {
+            for (class, counter) in CLASSES.iter().zip(&counted.by_class) {
+                let count = get(counter);
+                requests = requests.saturating_add(count);
+                writeln!(
+                    out,
+                    "skms_requests_total{{route=\"{}\",status=\"{class}\"}} {count}",
+                    route.id
+                )?;
+            }
+        }
+        writeln!(
+            out,
+            "# HELP skms_problems_total Requests answered with a problem."
+        )?;
+        writeln!(out, "# TYPE skms_problems_total counter")?;
+        for (kind, counter) in ProblemKind::ALL.iter().zip(&self.problems) {
+            writeln!(
+                out,
+                "skms_problems_total{{kind=\"{}\"}} {}",
+                kind.slug(),
+                get(counter)
+            )?;
+        }
+        writeln!(
+            out,
+            "# HELP skms_request_duration_seconds From head to answer."
+        )?;
+        writeln!(out, "# TYPE skms_request_duration_seconds histogram")?;
+        let mut below = 0u64;
+        for (bound, bucket) in BUCKETS.iter().zip(&self.buckets) {
+            below = below.saturating_add(get(bucket));
+            writeln!(
+                out,
+                "skms_request_duration_seconds_bucket{{le=\"{}\"}} {below}",
+                seconds(*bound)
+            )?;
+        }
+        writeln!(
+            out,
+            "skms_request_duration_seconds_bucket{{le=\"+Inf\"}} {requests}"
+        )?;
+        writeln!(
+            out,
+            "skms_request_duration_seconds_sum {}",
+            seconds(get(&self.microseconds))
+        )?;
+        writeln!(out, "skms_request_duration_seconds_count {requests}")
+    }
+}
+
+/// Microseconds as seconds, without rounding.
+fn seconds(microseconds: u64) -> String {
+    format!(
+        "{}.{:06}",
+        microseconds / 1_000_000,
+        microseconds % 1_000_000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_there_from_the_start_and_counts() {
+        let metrics = Arc::new(Metrics::new());
+        let fresh = metrics.text(true);
+        assert!(fresh.contains("skms_sealed 1\n"));
+        for route in ROUTES {
+            assert!(fresh.contains(&format!("route=\"{}\",status=\"5xx\"}} 0\n", route.id)));
+        }
+        let open = metrics.connection();
+        metrics.request(0, StatusCode::OK, Duration::from_micros(300));
+        metrics.request(0, StatusCode::NOT_FOUND, Duration::from_secs(60));
+        metrics.problem(ProblemKind::NotFound);
+        let text = metrics.text(false);
+        assert!(text.contains("skms_connections_open 1\n"));
+        assert!(text.contains("kind=\"not-found\"} 1\n"));
+        assert!(text.contains("le=\"0.000250\"} 0\n"));
+        assert!(text.contains("le=\"0.000500\"} 1\n"));
+        assert!(text.contains("le=\"10.000000\"} 1\n"));
+        assert!(text.contains("le=\"+Inf\"} 2\n"));
+        drop(open);
+        assert!(metrics.text(false).contains("skms_connections_open 0\n"));
+    }
+}

@@ -1,0 +1,108 @@
+//! The native HTTP face, under `/api/v1`: JSON in, one engine act, JSON out,
+//! every error a problem (RFC 9457).
+//!
+//! [`table`] ties each row of the wire room's route table to a handler; the
+//! handlers are in one file a resource. [`serve`] is the way that all of them
+//! share.
+
+mod answer;
+mod call;
+mod convert;
+mod error;
+mod events;
+mod health;
+mod identity;
+mod keyrings;
+mod keys;
+pub mod metrics;
+mod namespaces;
+pub mod openapi;
+mod operations;
+mod paging;
+mod policies;
+mod principals;
+mod seals;
+mod serve;
+mod storage;
+mod table;
+mod tokens;
+mod views;
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use axum::Router;
+use skms_crypto::{SecretBytes, locked};
+use skms_engine::Engine;
+use skms_wire::SecretText;
+
+use self::metrics::Metrics;
+use crate::{config::Limits, net::log::Log};
+
+/// What every request is answered with.
+pub struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) memory: locked::Report,
+    pub(crate) dev_token: Option<DevToken>,
+    /// Whether only local host names are answered to, because a browser that
+    /// was led here under another name would get through to plain HTTP.
+    pub(crate) local_only: bool,
+    pub(crate) started: Instant,
+    /// Whether the server is on its way down.
+    pub stopping: AtomicBool,
+}
+
+/// The root token of a throw-away server, and the text that stands for it.
+pub struct DevToken {
+    /// The real token.
+    pub root: SecretBytes,
+    /// What the operator chose to send instead.
+    pub alias: Option<SecretText>,
+}
+
+impl DevToken {
+    /// The text that the operator is to use.
+    #[must_use]
+    pub fn shown(&self) -> &[u8] {
+        match &self.alias {
+            Some(alias) => alias.expose().as_bytes(),
+            None => self.root.expose(),
+        }
+    }
+}
+
+impl App {
+    /// Puts together what requests need.
+    #[must_use]
+    pub fn new(
+        engine: Arc<Engine>,
+        limits: Limits,
+        log: Log,
+        metrics: Arc<Metrics>,
+        memory: locked::Report,
+        dev_token: Option<DevToken>,
+        local_only: bool,
+    ) -> Self {
+        Self {
+            engine,
+            limits,
+            log,
+            metrics,
+            memory,
+            dev_token,
+            local_only,
+            started: Instant::now(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The face as a service.
+pub fn router(app: Arc<App>) -> Router {
+    serve::router(app)
+}

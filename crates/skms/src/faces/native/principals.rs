@@ -1,0 +1,102 @@
+//! Principals that are known by their client certificates.
+
+use skms_crypto::hash::sha256;
+use skms_engine::{
+    MAX_PAGE, Page as EnginePage,
+    acts::principals::{NewPrincipal, View},
+};
+use skms_keys::UnixSeconds;
+use skms_wire::native::{
+    ProblemKind,
+    principals::{CreatePrincipalRequest, PrincipalView},
+};
+use x509_cert::{
+    Certificate,
+    der::{DecodePem as _, Encode as _},
+};
+
+use super::{answer::Reply, call::Call, convert::moment, error::Failure, paging, views::hex};
+
+fn view(view: &View) -> PrincipalView {
+    PrincipalView {
+        name: view.name.clone(),
+        fingerprint: view.fingerprint.clone(),
+        groups: view.groups.iter().cloned().collect(),
+        namespace: view.namespace.clone(),
+        created_at: moment(view.created_at),
+    }
+}
+
+pub async fn list(call: Call) -> Result<Reply, Failure> {
+    let page = paging::records(&call.page()?)?;
+    let (found, next) = call
+        .engine()
+        .list_principals(call.caller()?, &call.namespace, &page)
+        .await?;
+    Reply::json(&paging::page(found.iter().map(view).collect(), next))
+}
+
+pub async fn create(call: Call) -> Result<Reply, Failure> {
+    let request: CreatePrincipalRequest = call.json()?;
+    let (fingerprint, expires_at) = match (request.fingerprint, request.certificate) {
+        (Some(fingerprint), None) => (fingerprint, None),
+        (None, Some(pem)) => certificate(&pem)?,
+        _ => return Err(Failure::invalid("give either fingerprint or certificate")),
+    };
+    let new = NewPrincipal {
+        name: request.name,
+        fingerprint,
+        groups: request.groups.into_iter().collect(),
+        expires_at,
+    };
+    let made = call
+        .engine()
+        .register_principal(call.caller()?, &call.namespace, new)
+        .await?;
+    Reply::json(&view(&made))
+}
+
+/// A certificate's fingerprint and its end, beyond which it proves nothing.
+fn certificate(pem: &str) -> Result<(String, Option<UnixSeconds>), Failure> {
+    let bad = || Failure::invalid("certificate is not a PEM certificate");
+    let certificate = Certificate::from_pem(pem).map_err(|_| bad())?;
+    let der = certificate.to_der().map_err(|_| bad())?;
+    let end = certificate
+        .tbs_certificate()
+        .validity()
+        .not_after
+        .to_unix_duration()
+        .as_secs();
+    let end = i64::try_from(end).map_err(|_| bad())?;
+    Ok((hex(&sha256(&[&der])), Some(UnixSeconds(end))))
+}
+
+pub async fn read(call: Call) -> Result<Reply, Failure> {
+    call.no_query()?;
+    let name = call.param("principal");
+    let mut after = None;
+    loop {
+        let page = EnginePage::new(MAX_PAGE, after)?;
+        let (found, next) = call
+            .engine()
+            .list_principals(call.caller()?, &call.namespace, &page)
+            .await?;
+        if let Some(one) = found.iter().find(|one| one.name == name) {
+            return Reply::json(&view(one));
+        }
+        if next.is_none() {
+            return Err(Failure::with(
+                ProblemKind::NotFound,
+                "no such principal, or not visible to you",
+            ));
+        }
+        after = next;
+    }
+}
+
+pub async fn delete(call: Call) -> Result<Reply, Failure> {
+    call.engine()
+        .delete_principal(call.caller()?, &call.namespace, call.param("principal"))
+        .await?;
+    Ok(Reply::Empty)
+}

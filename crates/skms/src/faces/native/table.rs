@@ -1,0 +1,120 @@
+//! Each row of the wire room's route table and the function that serves it.
+
+use std::{future::Future, pin::Pin};
+
+use super::{
+    answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, namespaces,
+    operations, policies, principals, seals, storage, tokens,
+};
+
+/// What serves a route.
+pub type Handler = fn(Call) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>>;
+
+macro_rules! handlers {
+    ($($id:literal => $function:path;)+) => {
+        /// The handler of the route so named.
+        pub fn handler(id: &str) -> Option<Handler> {
+            match id {
+                $($id => Some(|call| Box::pin($function(call))),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+handlers! {
+    "health" => health::health;
+    "openapi" => health::openapi;
+    "status" => health::status;
+    "metrics" => health::metrics;
+    "algorithms" => health::algorithms;
+
+    "seal-status" => seals::status;
+    "unseal" => seals::unseal;
+    "seal" => seals::seal;
+    "seal-list" => seals::list;
+    "seal-add" => seals::add;
+    "seal-remove" => seals::remove;
+
+    "namespace-list" => namespaces::list;
+    "namespace-create" => namespaces::create;
+    "namespace-read" => namespaces::read;
+    "namespace-delete" => namespaces::delete;
+
+    "keyring-list" => keyrings::list;
+    "keyring-create" => keyrings::create;
+    "keyring-read" => keyrings::read;
+    "keyring-delete" => keyrings::delete;
+
+    "key-list" => keys::list;
+    "key-create" => keys::create;
+    "key-import" => keys::import;
+    "key-read" => keys::read;
+    "key-update" => keys::update;
+    "key-delete" => keys::delete;
+    "key-version-list" => keys::versions;
+    "key-version-read" => keys::version;
+    "key-public" => keys::public;
+    "key-rotate" => keys::rotate;
+    "key-suspend" => keys::suspend;
+    "key-resume" => keys::resume;
+    "key-revoke" => keys::revoke;
+    "key-destroy" => keys::destroy;
+    "key-restore" => keys::restore;
+    "key-recovery-grant" => keys::recovery_grant;
+    "key-export" => keys::export;
+
+    "encrypt" => operations::encrypt;
+    "decrypt" => operations::decrypt;
+    "reencrypt" => operations::reencrypt;
+    "datakey" => operations::datakey;
+    "wrap" => operations::wrap;
+    "unwrap" => operations::unwrap;
+    "sign" => operations::sign;
+    "verify" => operations::verify;
+    "mac" => operations::mac;
+    "mac-verify" => operations::mac_verify;
+    "derive" => operations::derive;
+    "agree" => operations::agree;
+    "encapsulate" => operations::encapsulate;
+    "decapsulate" => operations::decapsulate;
+    "random" => operations::random;
+    "hash" => operations::hash;
+
+    "token-list" => tokens::list;
+    "token-create" => tokens::create;
+    "token-self" => tokens::own;
+    "token-read" => tokens::read;
+    "token-revoke" => tokens::revoke;
+
+    "policy-list" => policies::list;
+    "policy-read" => policies::read;
+    "policy-write" => policies::write;
+    "policy-delete" => policies::delete;
+
+    "principal-list" => principals::list;
+    "principal-create" => principals::create;
+    "principal-read" => principals::read;
+    "principal-delete" => principals::delete;
+
+    "event-list" => events::list;
+
+    "storage-rotate-storage-key" => storage::rotate_storage_key;
+    "storage-rotate-root" => storage::rotate_root;
+    "storage-verify" => storage::verify;
+}
+
+#[cfg(test)]
+mod tests {
+    use skms_wire::native::routes::ROUTES;
+
+    use super::*;
+
+    #[test]
+    fn every_route_has_a_handler() {
+        for route in ROUTES {
+            assert!(handler(route.id).is_some(), "{}", route.id);
+        }
+        assert!(handler("nonesuch").is_none());
+    }
+}

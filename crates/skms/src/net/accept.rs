@@ -1,0 +1,75 @@
+//! Listening, and handing what arrives to the workers in turn.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+
+use super::log::Log;
+
+/// A connection on its way to a worker. The permit counts it until it ends.
+pub struct Arrival {
+    pub stream: std::net::TcpStream,
+    pub address: SocketAddr,
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Binds every address, or none.
+///
+/// # Errors
+/// The first address that cannot be had, and why.
+pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| (*address, error))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Accepts for as long as it is polled. A connection over the limit waits in
+/// the operating system's queue until another ends.
+pub async fn accept(
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+    workers: Vec<mpsc::Sender<Arrival>>,
+    log: Log,
+) {
+    let mut turn = 0usize;
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                log.warn(
+                    "a connection could not be accepted",
+                    &[("reason", error.to_string().into())],
+                );
+                // Out of file descriptors, mostly: waiting lets some close.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(stream) = stream.into_std() else {
+            continue;
+        };
+        let arrival = Arrival {
+            stream,
+            address,
+            permit,
+        };
+        turn = turn.wrapping_add(1);
+        let Some(worker) = workers.get(turn % workers.len().max(1)) else {
+            return;
+        };
+        if worker.send(arrival).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One connection: handshake, HTTP, and its end.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use skms_engine::Session;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+use zeroize::Zeroizing;
+
+use super::log::Log;
+use crate::{config::Limits, faces::native::metrics::Metrics};
+
+/// Requests of one HTTP/2 connection at once.
+const STREAMS: u32 = 128;
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 * 1024;
+/// An HTTP/2 peer that does not answer a ping for this long is gone.
+const PING: Duration = Duration::from_secs(20);
+
+/// What every connection is served with.
+pub struct Serving {
+    /// `None` serves plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+    pub router: Router,
+    pub limits: Limits,
+    pub log: Log,
+    pub metrics: Arc<Metrics>,
+}
+
+/// What is known about the other end, for as long as the connection lasts.
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+    /// The client certificate (DER) whose key it proved to hold.
+    pub certificate: Option<Vec<u8>>,
+    /// The session that its last credential led to.
+    remembered: Mutex<Option<Remembered>>,
+    open_requests: AtomicUsize,
+    opened: Instant,
+    last_active_ms: AtomicU64,
+}
+
+/// A credential and its session; the session itself ends when the credential
+/// does.
+struct Remembered {
+    credential: Zeroizing<Vec<u8>>,
+    session: Arc<Session>,
+}
+
+impl Peer {
+    fn new(address: SocketAddr, tls: bool, certificate: Option<Vec<u8>>) -> Self {
+        Self {
+            address,
+            tls,
+            certificate,
+            remembered: Mutex::new(None),
+            open_requests: AtomicUsize::new(0),
+            opened: Instant::now(),
+            last_active_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// The session that this credential led to before on this connection.
+    pub fn recall(&self, credential: &[u8]) -> Option<Arc<Session>> {
+        let remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered
+            .as_ref()
+            .filter(|known| skms_crypto::ct_eq(&known.credential, credential))
+            .map(|known| Arc::clone(&known.session))
+    }
+
+    /// Remembers where a credential led.
+    pub fn remember(&self, credential: &[u8], session: Arc<Session>) {
+        *self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Remembered {
+            credential: Zeroizing::new(credential.to_vec()),
+            session,
+        });
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_active_ms.store(now, Ordering::Relaxed);
+    }
+
+    /// How long no request has been open.
+    fn idle(&self) -> Duration {
+        if self.open_requests.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        let last = Duration::from_millis(self.last_active_ms.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(last)
+    }
+}
+
+/// Counts a request as open until it is dropped.
+struct Open(Arc<Peer>);
+
+impl Open {
+    fn new(peer: &Arc<Peer>) -> Self {
+        peer.open_requests.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(peer))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.open_requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves a connection until either side ends it.
+pub async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    serving: &Serving,
+    stop: watch::Receiver<bool>,
+) {
+    // Small answers should not wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let _counted = serving.metrics.connection();
+    let Some(tls) = &serving.tls else {
+        let peer = Peer::new(address, false, None);
+        return http(stream, peer, false, serving, stop).await;
+    };
+    let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
+    let stream = match tokio::time::timeout(serving.limits.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            serving.metrics.handshake_failed();
+            serving.log.debug(
+                "a TLS handshake failed",
+                &[
+                    ("source", address.ip().to_string().into()),
+                    ("reason", error.to_string().into()),
+                ],
+            );
+            return;
+        }
+        Err(_slow) => return serving.metrics.handshake_failed(),
+    };
+    let session = stream.get_ref().1;
+    let certificate = session
+        .peer_certificates()
+        .and_then(|chain| chain.first())
+        .map(|leaf| leaf.as_ref().to_vec());
+    let speaks_h2 = session.alpn_protocol() == Some(b"h2");
+    let peer = Peer::new(address, true, certificate);
+    http(stream, peer, speaks_h2, serving, stop).await;
+}
+
+async fn http<S>(stream: S, peer: Peer, h2: bool, serving: &Serving, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = Arc::new(peer);
+    let io = TokioIo::new(stream);
+    let (router, of_service) = (serving.router.clone(), Arc::clone(&peer));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let open = Open::new(&of_service);
+        request.extensions_mut().insert(Arc::clone(&of_service));
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move {
+            let answer: Result<Response<Body>, Infallible> = answer.await;
+            drop(open);
+            answer
+        }
+    });
+    let limits = &serving.limits;
+    if h2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD_BYTES as u32)
+            .keep_alive_interval(Some(PING))
+            .keep_alive_timeout(PING);
+        drive(builder.serve_connection(io, service), &peer, limits, stop).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(HEAD_BYTES);
+        drive(builder.serve_connection(io, service), &peer, limits, stop).await;
+    }
+}
+
+/// What both protocols' connections can do.
+trait Graceful: Future {
+    /// Finishes open requests and takes no more.
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I, S> Graceful for http1::Connection<I, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Graceful for http2::Connection<I, S, TokioExecutor>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs a connection, ends it when it is idle for too long or the server
+/// stops, and lets go of it when the peer does not let it finish.
+async fn drive(
+    connection: impl Graceful,
+    peer: &Peer,
+    limits: &Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    tokio::pin!(connection);
+    loop {
+        let left = limits.idle_timeout.saturating_sub(peer.idle());
+        tokio::select! {
+            _ended = &mut connection => return,
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = tokio::time::sleep(left.max(Duration::from_millis(10))) => {
+                if peer.idle() >= limits.idle_timeout {
+                    break;
+                }
+            }
+        }
+    }
+    connection.as_mut().finish();
+    let _ = tokio::time::timeout(limits.drain_timeout, connection).await;
+}

@@ -1,0 +1,16 @@
+//! Sockets: listening, TLS, connections and their limits, signals, the log.
+//! What arrives is handed to a face; nothing here knows what a key is.
+
+mod accept;
+mod certificate;
+mod connection;
+mod dev;
+pub mod log;
+mod peer;
+pub mod serve;
+mod signals;
+mod tls;
+mod worker;
+
+pub use connection::Peer;
+pub use serve::{Dev, Options, ServeError, run};

@@ -1,0 +1,183 @@
+//! TLS 1.3 and nothing else, hybrid post-quantum key exchange first.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
+    sign::CertifiedKey,
+    version::TLS13,
+};
+
+use super::{certificate, peer::AnyCertificate};
+use crate::config::TlsConfig;
+
+/// Why TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A PEM file cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No certificate could be made.
+    #[error(transparent)]
+    SelfMade(#[from] certificate::Error),
+    /// The library refuses the combination.
+    #[error("TLS: {0}")]
+    Library(#[from] rustls::Error),
+    /// The authorities for client certificates are none.
+    #[error("client authorities: {0}")]
+    ClientAuthorities(String),
+}
+
+/// The server's side of TLS, whose certificate can be replaced while it runs.
+#[derive(Debug)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    current: Arc<Current>,
+    settings: TlsConfig,
+    data_dir: PathBuf,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Tls {
+    /// Loads or makes the certificate and sets everything up.
+    ///
+    /// # Errors
+    /// [`Error`], naming the file that is at fault.
+    pub fn new(settings: &TlsConfig, data_dir: &Path) -> Result<Self, Error> {
+        let provider = Arc::new(provider());
+        let key = load(settings, data_dir, &provider)?;
+        let current = Arc::new(Current(RwLock::new(Arc::new(key))));
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(client_verifier(settings, &provider)?)
+            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Every connection proves its certificate itself: no resumption, and
+        // so no early data.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            config: Arc::new(config),
+            current,
+            settings: settings.clone(),
+            data_dir: data_dir.to_owned(),
+            provider,
+        })
+    }
+
+    /// What a connection's handshake is made with.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// Reads the certificate and key again, or makes a new one. Connections
+    /// that are open keep what they have; on failure everything does.
+    ///
+    /// # Errors
+    /// As for [`Tls::new`].
+    pub fn reload(&self) -> Result<(), Error> {
+        let key = load(&self.settings, &self.data_dir, &self.provider)?;
+        *self
+            .current
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+        Ok(())
+    }
+}
+
+/// The library's own choices, with the key exchanges named here so that an
+/// update of the library does not reorder them.
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        kx_groups: vec![
+            aws_lc_rs::kx_group::X25519MLKEM768,
+            aws_lc_rs::kx_group::X25519,
+            aws_lc_rs::kx_group::SECP256R1,
+            aws_lc_rs::kx_group::SECP384R1,
+        ],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+fn load(
+    settings: &TlsConfig,
+    data_dir: &Path,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Error> {
+    let (chain, key) = match &settings.identity {
+        Some((certificate, key)) => (certificates(certificate)?, private_key(key)?),
+        None => certificate::issue(data_dir, &settings.names)?,
+    };
+    // Refuses a key that is not the certificate's.
+    Ok(CertifiedKey::from_der(chain, key, provider)?)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let bad = |reason: String| Error::Pem {
+        path: path.to_owned(),
+        reason,
+    };
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| bad(error.to_string()))?;
+    if found.is_empty() {
+        return Err(bad("no certificate in it".to_owned()));
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| Error::Pem {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn client_verifier(
+    settings: &TlsConfig,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let Some(path) = &settings.client_ca else {
+        return Ok(Arc::new(AnyCertificate::new(provider)));
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(path)? {
+        roots.add(authority)?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| Error::ClientAuthorities(error.to_string()))
+}
+
+/// The certificate that new connections get.
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Current")
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
