@@ -21,6 +21,7 @@ use crate::places::Places;
 use crate::recorder::Recorder;
 use crate::records;
 use crate::records::key::KeyRecord;
+use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::slow::SlowPool;
 use crate::unsealing::Unsealing;
@@ -77,6 +78,7 @@ pub(crate) struct Rooms {
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
     pub(crate) agenda: Agenda,
+    pub(crate) refusals: Refusals,
     changes: Arc<RwLock<()>>,
 }
 
@@ -104,6 +106,7 @@ impl Rooms {
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
             agenda: Agenda::default(),
+            refusals: Refusals::default(),
             changes: Arc::new(RwLock::new(())),
         })
     }

@@ -62,7 +62,13 @@ impl Entry {
             .finish();
         let rooms = Arc::clone(&self.rooms);
         to_the_end(async move {
-            let committed = rooms.recorder.commit(changes, &event, with.urgent).await?;
+            let committed = match rooms.recorder.commit(changes, &event, with.urgent).await {
+                Ok(committed) => committed,
+                Err(error) => {
+                    rooms.keys.reload(&cell);
+                    return Err(error);
+                }
+            };
             let revision = committed
                 .revisions
                 .first()
@@ -72,13 +78,13 @@ impl Entry {
             drop(guard);
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.
-            if tokio::time::timeout(DRAIN_LIMIT, cell.drain())
-                .await
-                .is_err()
-            {
-                return Err(Error::Busy);
-            }
+            let drained = tokio::time::timeout(DRAIN_LIMIT, cell.drain()).await;
             rooms.recorder.settle(committed).await?;
+            if drained.is_err() {
+                return Err(Error::Internal(
+                    "the change is in force, but a use that began before it still runs",
+                ));
+            }
             rooms.agenda.look(&cell);
             Ok(cell.snapshot())
         })

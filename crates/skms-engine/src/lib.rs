@@ -39,6 +39,7 @@ mod page;
 mod places;
 mod recorder;
 mod records;
+mod refusals;
 mod sessions;
 mod slow;
 mod target;

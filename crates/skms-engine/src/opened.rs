@@ -17,6 +17,7 @@ use skms_store::Kind;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::act::Act;
+use crate::change::to_the_end;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
@@ -254,7 +255,7 @@ pub(crate) async fn take_for<A: Act>(
 
 async fn take(
     entry: &Entry,
-    cell: &KeyCell,
+    cell: &Arc<KeyCell>,
     operation: Operation,
     version: Option<VersionNumber>,
     uses: u64,
@@ -295,7 +296,12 @@ async fn take(
 
 /// Takes uses from the version's reserve, and reserves the next block
 /// durably when too few are left.
-async fn count(entry: &Entry, cell: &KeyCell, open: &OpenVersion, uses: u64) -> Result<()> {
+async fn count(
+    entry: &Entry,
+    cell: &Arc<KeyCell>,
+    open: &Arc<OpenVersion>,
+    uses: u64,
+) -> Result<()> {
     loop {
         match open.reserve.take(uses) {
             Taken::Taken { .. } => return Ok(()),
@@ -304,24 +310,40 @@ async fn count(entry: &Entry, cell: &KeyCell, open: &OpenVersion, uses: u64) -> 
     }
 }
 
-async fn reserve_block(entry: &Entry, cell: &KeyCell, open: &OpenVersion, uses: u64) -> Result<()> {
+async fn reserve_block(
+    entry: &Entry,
+    cell: &Arc<KeyCell>,
+    open: &Arc<OpenVersion>,
+    uses: u64,
+) -> Result<()> {
     let guard = Arc::clone(&cell.changing).lock_owned().await;
     if open.reserve.left() >= uses {
         return Ok(());
     }
-    let snapshot = cell.snapshot();
-    let wanted = snapshot.key.use_block().max(uses);
-    let (key, granted) = snapshot.key.reserve_uses(open.number, wanted)?;
-    if granted < uses {
-        return Err(Error::UseLimit {
-            version: open.number.0,
-        });
-    }
-    let revision = entry.rooms.put_key(&key, Some(snapshot.revision)).await?;
-    cell.put_in_force(key, revision);
-    open.reserve.add(granted);
-    drop(guard);
-    Ok(())
+    let (rooms, cell, open) = (entry.rooms.clone(), Arc::clone(cell), Arc::clone(open));
+    to_the_end(async move {
+        let _guard = guard;
+        let snapshot = cell.snapshot();
+        let wanted = snapshot.key.use_block().max(uses);
+        let (key, granted) = snapshot.key.reserve_uses(open.number, wanted)?;
+        if granted < uses {
+            return Err(Error::UseLimit {
+                version: open.number.0,
+            });
+        }
+        let revision = match rooms.put_key(&key, Some(snapshot.revision)).await {
+            Ok(revision) => revision,
+            Err(error) => {
+                rooms.keys.reload(&cell);
+                return Err(error);
+            }
+        };
+        cell.put_in_force(key, revision);
+        open.reserve.add(granted);
+        rooms.agenda.look(&cell);
+        Ok(())
+    })
+    .await
 }
 
 /// Reads a version's material and expands its schedules.
@@ -427,6 +449,13 @@ impl Keys {
         if let Some(cell) = cells.remove(&path(at)) {
             cell.retire();
         }
+    }
+
+    /// Forgets a key whose record may no longer be what memory says, after a
+    /// commit that failed or whose outcome is not known: uses in flight
+    /// refuse, and the next call reads the record anew.
+    pub(crate) fn reload(&self, cell: &KeyCell) {
+        self.remove(cell.snapshot().at());
     }
 
     /// Ends every use there is: the server is being sealed.

@@ -291,3 +291,43 @@ async fn namespaces_are_closed_to_each_other() {
     ));
     assert!(engine.delete_namespace(root, "team-a").await.is_err());
 }
+
+#[tokio::test]
+async fn a_deleted_namespace_takes_its_credentials_with_it() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_namespace(root, "short").await.unwrap();
+    let new = skms_engine::acts::tokens::NewToken {
+        principal: "alice".into(),
+        groups: Default::default(),
+        ttl_seconds: None,
+        description: String::new(),
+    };
+    let issued = engine.create_token(root, "short", new).await.unwrap();
+    let token = String::from_utf8(issued.token.into_public()).unwrap();
+    engine.authenticate_token(&token).await.unwrap();
+    engine.delete_namespace(root, "short").await.unwrap();
+    engine.create_namespace(root, "short").await.unwrap();
+    assert!(matches!(
+        engine.authenticate_token(&token).await,
+        Err(Error::Unauthenticated)
+    ));
+}
+
+#[tokio::test]
+async fn a_refused_credential_leaves_an_event_without_the_credential() {
+    let house = House::new().await;
+    let engine = &house.engine;
+    for _ in 0..30 {
+        engine
+            .record_refused_credential("token", Some([198, 51, 100, 7].into()), "r")
+            .await
+            .unwrap();
+    }
+    let (events, _) = engine
+        .read_events(&house.root, "root", 2, 100)
+        .await
+        .unwrap();
+    assert_eq!(events.len(), 10);
+    assert_eq!(events[0].event.action.as_str(), "credential.refused");
+}

@@ -10,11 +10,13 @@ use skms_store::{Change, Kind, RecordId};
 use crate::act::act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
-use crate::engine::Engine;
+use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::places::{self, Namespace, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::namespace::NamespaceRecord;
+use crate::records::principal::PrincipalRecord;
+use crate::records::token::TokenRecord;
 use crate::target::Target;
 
 act!(Create, NamespaceCreate, "Creates a namespace.");
@@ -160,19 +162,50 @@ impl Engine {
                 "the namespace is not empty: delete its keyrings and policies first",
             ));
         }
-        let change = Change::Delete {
+        let mut changes = vec![Change::Delete {
             namespace: SYSTEM_SCOPE,
             kind: Kind::Namespace,
             id: RecordId(namespace.id.0),
             expected: namespace.revision,
-        };
+        }];
+        // Its credentials go with it: a namespace of the same name made later
+        // must not find them.
+        let credentials = credentials(&entry.rooms, name).await?;
+        changes.extend(
+            credentials
+                .iter()
+                .map(|(kind, id, revision)| Change::Delete {
+                    namespace: SYSTEM_SCOPE,
+                    kind: *kind,
+                    id: *id,
+                    expected: *revision,
+                }),
+        );
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         let name = name.to_owned();
         entry
-            .change(guard, vec![change], event, move |rooms, _| {
+            .change(guard, changes, event, move |rooms, _| {
+                for (_, id, _) in &credentials {
+                    rooms.sessions.end(*id);
+                }
                 rooms.places.remove_namespace(&name);
                 Ok(())
             })
             .await
     }
+}
+
+/// The tokens and registered certificates of a namespace.
+async fn credentials(rooms: &Rooms, name: &str) -> Result<Vec<(Kind, RecordId, u64)>> {
+    let tokens = places::all::<TokenRecord>(&rooms.store, SYSTEM_SCOPE).await?;
+    let principals = places::all::<PrincipalRecord>(&rooms.store, SYSTEM_SCOPE).await?;
+    let tokens = tokens
+        .into_iter()
+        .filter(|(_, _, record)| record.namespace == name)
+        .map(|(id, revision, _)| (Kind::Token, id, revision));
+    let principals = principals
+        .into_iter()
+        .filter(|(_, _, record)| record.namespace == name)
+        .map(|(id, revision, _)| (Kind::Principal, id, revision));
+    Ok(tokens.chain(principals).collect())
 }

@@ -96,6 +96,7 @@ impl Engine {
         let allowed = entry
             .authorize::<Write>(Target::principal(namespace, &new.name, new.groups.clone()))
             .await?;
+        let shared = entry.rooms.share_changes().await;
         if entry.rooms.places.namespace(namespace).is_none() {
             return Err(Error::NotFound { what: "namespace" });
         }
@@ -135,7 +136,7 @@ impl Engine {
         };
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.groups(&record.groups);
         entry
-            .change((), vec![change], event, move |_, _| {
+            .change(shared, vec![change], event, move |_, _| {
                 Ok(View::of(id, record))
             })
             .await

@@ -134,6 +134,7 @@ impl Engine {
                 new.groups.clone(),
             ))
             .await?;
+        let shared = entry.rooms.share_changes().await;
         if entry.rooms.places.namespace(namespace).is_none() {
             return Err(Error::NotFound { what: "namespace" });
         }
@@ -144,7 +145,7 @@ impl Engine {
             .groups(&record.groups);
         let change = put(id, &record)?;
         entry
-            .change((), vec![change], event, move |_, _| {
+            .change(shared, vec![change], event, move |_, _| {
                 Ok(IssuedToken {
                     token,
                     view: View::of(id, record),
