@@ -417,7 +417,7 @@ async fn neighbours_of_a_conflict_pass(store: Made) {
             let store = Arc::clone(&store);
             async move {
                 let mut writes = vec![create(row(number, 1, b"x"))];
-                if number % 3 == 0 {
+                if number.is_multiple_of(3) {
                     writes.push(create(row(0, 1, b"b")));
                 }
                 (number, store.commit(batch(writes)).await)
@@ -426,7 +426,7 @@ async fn neighbours_of_a_conflict_pass(store: Made) {
         .collect();
     for (number, result) in together(all).await {
         let there = store.get(Kind::Key, id(number)).await.unwrap().is_some();
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             assert_eq!(conflict(result), Conflict::Exists);
             assert!(!there);
         } else {

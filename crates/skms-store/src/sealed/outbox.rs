@@ -32,6 +32,20 @@ pub struct OutboxEvent {
     pub bytes: Vec<u8>,
 }
 
+impl OutboxEvent {
+    /// The journal's entry for it, with the number of the commit that wrote
+    /// it ([`super::Committed::commit`]).
+    #[must_use]
+    pub fn into_entry(self, commit: u64) -> journal::Entry {
+        journal::Entry {
+            id: self.id,
+            salt: self.salt,
+            bytes: self.bytes,
+            commit: Some(commit),
+        }
+    }
+}
+
 /// An event the journal may not have yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
@@ -43,12 +57,7 @@ pub struct Pending {
 
 impl From<Pending> for journal::Entry {
     fn from(pending: Pending) -> Self {
-        Self {
-            id: pending.event.id,
-            salt: pending.event.salt,
-            bytes: pending.event.bytes,
-            commit: Some(pending.commit),
-        }
+        pending.event.into_entry(pending.commit)
     }
 }
 

@@ -14,6 +14,9 @@ pub(super) const APPLICATION_ID: i64 = 0x534b_4d53;
 /// The newest schema this program reads, and the one it writes.
 pub(super) const VERSION: i64 = 1;
 
+/// How long a connection waits for another of this process.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 const SCHEMA: &str = "
 CREATE TABLE record (
     kind     INTEGER NOT NULL,
@@ -95,9 +98,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags).map_err(backend)?;
-    connection
-        .busy_timeout(Duration::from_secs(10))
-        .map_err(backend)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
     connection.set_prepared_statement_cache_capacity(32);
     connection
         .execute_batch(

@@ -1,7 +1,8 @@
 //! The one thread that writes: it groups the batches that wait into one
 //! transaction, each in a savepoint of its own, and syncs once for all.
 
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -56,10 +57,7 @@ impl Writer {
                     }
                 }
                 if group.len() < GROUP_MAX {
-                    next = match jobs.try_recv() {
-                        Ok(job) => Some(job),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                    };
+                    next = jobs.try_recv().ok();
                 }
             }
             self.commit(group);
@@ -187,13 +185,19 @@ impl Writer {
         run("COMMIT")
     }
 
+    /// Empties the log into the database; false when a reader holds it.
     fn checkpoint(&self) -> Result<bool> {
-        self.connection
+        // Commits wait for this thread, so it does not wait for a reader.
+        let _ = self.connection.busy_timeout(Duration::from_millis(50));
+        let done = self
+            .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
                 row.get::<_, i64>(0)
             })
             .map(|busy| busy == 0)
-            .map_err(backend)
+            .map_err(backend);
+        let _ = self.connection.busy_timeout(schema::BUSY_TIMEOUT);
+        done
     }
 
     fn forget(&self) -> Result<Forgotten> {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use skms_store::file_journal::Options;
 use skms_store::sealed::OutboxEvent;
-use skms_store::{Change, Entry, Journal, Kind, RecordId, SealedStore};
+use skms_store::{Change, Journal, Kind, RecordId, SealedStore};
 
 use crate::common::*;
 
@@ -65,24 +65,20 @@ async fn child() {
             let (store, journal) = (store.clone(), std::sync::Arc::clone(&journal));
             tokio::spawn(async move {
                 let mut number = start + writer;
-                loop {
+                for _ in 0..1_000_000 {
                     let event = OutboxEvent {
                         id: id_of(number, 9).0,
                         salt: [1; 32],
                         bytes: number.to_string().into_bytes(),
                     };
                     let done = store.commit(pair(number), Some(event.clone())).await;
-                    let entry = Entry {
-                        id: event.id,
-                        salt: event.salt,
-                        bytes: event.bytes,
-                        commit: Some(done.unwrap().commit),
-                    };
+                    let id = event.id;
+                    let entry = event.into_entry(done.unwrap().commit);
                     journal.append(vec![entry]).unwrap().wait().await.unwrap();
                     // Acknowledged.
                     tell(number);
                     let durable = journal.durable_sequence();
-                    store.mark_done(&[event.id], durable).await.unwrap();
+                    store.mark_done(&[id], durable).await.unwrap();
                     if number % 8 == writer {
                         store.reseal_some(50).await.unwrap();
                     }

@@ -84,12 +84,7 @@ async fn whole_act(store: &skms_store::SealedStore, journal: &dyn Journal, numbe
         .commit(vec![put(number, None, None, "v")], Some(event(number)))
         .await
         .unwrap();
-    let entry = Entry {
-        id: event(number).id,
-        salt: event(number).salt,
-        bytes: event(number).bytes,
-        commit: Some(done.commit),
-    };
+    let entry = event(number).into_entry(done.commit);
     journal.append(vec![entry]).unwrap().wait().await.unwrap();
     store
         .mark_done(&[event(number).id], journal.durable_sequence())

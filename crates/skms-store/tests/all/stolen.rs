@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use skms_store::sealed::{OutboxEvent, key_file};
-use skms_store::{Change, Entry, Journal, Kind, NewSeal, SealedStore};
+use skms_store::{Change, Journal, Kind, NewSeal, SealedStore};
 
 use crate::common::*;
 
@@ -82,12 +82,7 @@ async fn nothing_readable_is_in_any_file() {
             )
             .await
             .unwrap();
-        let entry = Entry {
-            id: event.id,
-            salt: event.salt,
-            bytes: event.bytes,
-            commit: Some(done.commit),
-        };
+        let entry = event.into_entry(done.commit);
         journal.append(vec![entry]).unwrap().wait().await.unwrap();
     }
     let key_text = std::fs::read(&key_path).unwrap();

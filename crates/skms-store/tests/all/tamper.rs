@@ -447,3 +447,56 @@ async fn a_seal_slipped_into_the_header_is_noticed() {
         Error::HeaderAltered
     ));
 }
+
+#[tokio::test]
+async fn shares_that_make_up_another_key_are_refused_and_forgotten() {
+    use skms_store::sealed::Progress;
+    use skms_store::{NewSeal, SealInput, Sealed};
+
+    let shamir = || NewSeal::Shamir {
+        name: "board".into(),
+        threshold: 2,
+        shares: 3,
+    };
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ours = SealedStore::init(open_store(one.path()).unwrap(), vec![shamir()])
+        .await
+        .unwrap();
+    let theirs = SealedStore::init(open_store(two.path()).unwrap(), vec![shamir()])
+        .await
+        .unwrap();
+    close(ours.store).await;
+    close(theirs.store).await;
+    // Our header says that the other's set is the one to give.
+    let set = |directory: &Path| -> String {
+        let header: Vec<u8> = raw(directory)
+            .query_row("SELECT bytes FROM meta", [], |row| row.get(0))
+            .unwrap();
+        let text = String::from_utf8_lossy(&header).into_owned();
+        let (_, rest) = text.split_once("\"set\":\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (old, new) = (set(one.path()), set(two.path()));
+    assert_eq!(old.len(), new.len());
+    let mut header: Vec<u8> = raw(one.path())
+        .query_row("SELECT bytes FROM meta", [], |row| row.get(0))
+        .unwrap();
+    let at = header
+        .windows(old.len())
+        .position(|window| window == old.as_bytes())
+        .unwrap();
+    header[at..at + old.len()].copy_from_slice(new.as_bytes());
+    raw(one.path())
+        .execute("UPDATE meta SET bytes = ?1", [header])
+        .unwrap();
+
+    let sealed = Sealed::open(open_store(one.path()).unwrap()).await.unwrap();
+    let give = async |number: usize| {
+        let text = theirs.shares[0].shares[number].to_text();
+        sealed.submit(SealInput::Share(text)).await
+    };
+    assert!(matches!(give(0).await, Ok(Progress::Waiting { .. })));
+    assert!(matches!(give(1).await, Err(Error::WrongShares)));
+    assert_eq!(sealed.shares(), None);
+    assert!(matches!(give(1).await, Ok(Progress::Waiting { .. })));
+}
