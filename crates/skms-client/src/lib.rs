@@ -1,14 +1,15 @@
 //! The client room: a typed client of the native HTTP face.
 //!
 //! What it is: connections (HTTP/1.1 kept alive, HTTP/2 where the server has
-//! it, TLS 1.3), retries where a retry cannot do a thing twice, and one method
-//! for each route of [`skms_wire::native::routes`].
+//! it, TLS 1.3), retries where a retry cannot do a thing twice, one method for
+//! each route of [`skms_wire::native::routes`], and the encryption of files
+//! under data keys that the server keeps.
 //!
-//! What it is not: it holds no keys and does no cryptography beyond TLS, reads
-//! no configuration and prints nothing.
+//! What it is not: it keeps no keys, reads no configuration and prints
+//! nothing.
 //!
 //! Standards: RFC 9110 (HTTP), RFC 9112, RFC 9113, RFC 8446 (TLS 1.3),
-//! RFC 6750 (bearer tokens), RFC 9457 (problem details).
+//! RFC 6750 (bearer tokens), RFC 9457 (problem details), C2SP age (files).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -17,6 +18,7 @@ mod calls;
 mod config;
 mod connection;
 mod error;
+pub mod file;
 mod retry;
 mod tls;
 mod transport;
