@@ -165,7 +165,11 @@ mod tests {
             let own = OpenKey::open(&KeyMaterial::generate(algorithm).unwrap()).unwrap();
             let to = own.public_key().unwrap();
             let wrapped = hpke_wrap(to, &[7; 32], b"import").unwrap();
-            assert!(hpke_unwrap(&own, &wrapped, b"import").unwrap().ct_eq(&[7; 32]));
+            assert!(
+                hpke_unwrap(&own, &wrapped, b"import")
+                    .unwrap()
+                    .ct_eq(&[7; 32])
+            );
             assert!(matches!(
                 hpke_unwrap(&own, &wrapped, b"export"),
                 Err(Error::Unwrap)

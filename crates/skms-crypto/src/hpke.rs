@@ -9,9 +9,7 @@ mod context;
 
 use ::hpke::aead::{AesGcm128, AesGcm256, ChaCha20Poly1305, ExportOnlyAead};
 use ::hpke::kdf::{HkdfSha256, HkdfSha384, HkdfSha512};
-use ::hpke::kem::{
-    DhP256HkdfSha256, DhP384HkdfSha384, DhP521HkdfSha512, X25519HkdfSha256, XWing,
-};
+use ::hpke::kem::{DhP256HkdfSha256, DhP384HkdfSha384, DhP521HkdfSha512, X25519HkdfSha256, XWing};
 
 use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
@@ -370,18 +368,33 @@ mod tests {
             let suite = Suite::for_key(own.algorithm()).unwrap();
             let to = own.public_key().unwrap();
             let sealed = seal(to, suite, b"info", b"aad", b"plain").unwrap();
-            assert!(open(&own, suite, b"info", b"aad", &sealed).unwrap().ct_eq(b"plain"));
+            assert!(
+                open(&own, suite, b"info", b"aad", &sealed)
+                    .unwrap()
+                    .ct_eq(b"plain")
+            );
             for (key, info, aad) in [
                 (&other, &b"info"[..], &b"aad"[..]),
                 (&own, b"inf0", b"aad"),
                 (&own, b"info", b"aae"),
             ] {
-                assert!(matches!(open(key, suite, info, aad, &sealed), Err(Error::Decrypt)));
+                assert!(matches!(
+                    open(key, suite, info, aad, &sealed),
+                    Err(Error::Decrypt)
+                ));
             }
-            for at in [1, kem.encapsulated_bytes() - 1, kem.encapsulated_bytes(), sealed.len() - 1] {
+            for at in [
+                1,
+                kem.encapsulated_bytes() - 1,
+                kem.encapsulated_bytes(),
+                sealed.len() - 1,
+            ] {
                 let mut bad = sealed.clone();
                 bad[at] ^= 1;
-                assert!(open(&own, suite, b"info", b"aad", &bad).is_err(), "{kem:?} {at}");
+                assert!(
+                    open(&own, suite, b"info", b"aad", &bad).is_err(),
+                    "{kem:?} {at}"
+                );
             }
             for cut in [0, 1, kem.encapsulated_bytes(), sealed.len() - 1] {
                 assert!(matches!(
@@ -403,14 +416,27 @@ mod tests {
             };
             let (enc, mut sender) = Sender::setup(own.public_key().unwrap(), suite, b"").unwrap();
             let mut receiver = Receiver::setup(&own, suite, &enc, b"").unwrap();
-            let (one, two) = (sender.seal(b"", b"1").unwrap(), sender.seal(b"", b"2").unwrap());
+            let (one, two) = (
+                sender.seal(b"", b"1").unwrap(),
+                sender.seal(b"", b"2").unwrap(),
+            );
             assert!(receiver.open(b"", &two).is_err());
             assert!(receiver.open(b"", &one).unwrap().ct_eq(b"1"));
             assert!(receiver.open(b"", &one).is_err());
             assert!(receiver.open(b"", &two).unwrap().ct_eq(b"2"));
             let exported = sender.export(b"context", 77).unwrap();
-            assert!(receiver.export(b"context", 77).unwrap().ct_eq(exported.expose()));
-            assert!(!receiver.export(b"other", 77).unwrap().ct_eq(exported.expose()));
+            assert!(
+                receiver
+                    .export(b"context", 77)
+                    .unwrap()
+                    .ct_eq(exported.expose())
+            );
+            assert!(
+                !receiver
+                    .export(b"other", 77)
+                    .unwrap()
+                    .ct_eq(exported.expose())
+            );
             assert!(sender.export(b"", 255 * 64 + 1).is_err());
         }
     }

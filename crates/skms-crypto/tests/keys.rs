@@ -127,8 +127,8 @@ fn encrypted_pkcs8_opens_with_its_passphrase_only() {
     for format in [Format::Pkcs8Der, Format::Pkcs8Pem] {
         let sealed = material.export(format, Some(b"correct horse")).unwrap();
         for read_as in [format, Format::Auto] {
-            let back =
-                KeyMaterial::import(sealed.expose(), read_as, None, Some(b"correct horse")).unwrap();
+            let back = KeyMaterial::import(sealed.expose(), read_as, None, Some(b"correct horse"))
+                .unwrap();
             assert!(same(&material, &back));
         }
         assert!(matches!(
@@ -152,7 +152,8 @@ fn signatures_verify_and_altered_ones_do_not() {
         let options = SignOptions::default();
         let signature = key.sign(Message::Raw(b"message"), &options).unwrap();
         let verify = |key: &OpenKey, message: &[u8], signature: &[u8]| {
-            key.verify(Message::Raw(message), signature, &options).unwrap()
+            key.verify(Message::Raw(message), signature, &options)
+                .unwrap()
         };
         assert!(verify(&key, b"message", &signature), "{algorithm}");
         let public = key.public_key().unwrap().open().unwrap();
@@ -184,14 +185,23 @@ fn digests_sign_like_their_messages_where_the_standard_says_so() {
             };
             let digest = hash.digest(b"message");
             let signature = key.sign(Message::Digest(&digest, hash), &options).unwrap();
-            assert!(key.verify(Message::Raw(b"message"), &signature, &options).unwrap());
-            assert!(key.sign(Message::Digest(&digest[1..], hash), &options).is_err());
+            assert!(
+                key.verify(Message::Raw(b"message"), &signature, &options)
+                    .unwrap()
+            );
+            assert!(
+                key.sign(Message::Digest(&digest[1..], hash), &options)
+                    .is_err()
+            );
         }
         let options = SignOptions {
             hash: Some(Hash::Sha384),
             ..SignOptions::default()
         };
-        assert!(key.sign(Message::Digest(&[0; 32], Hash::Sha256), &options).is_err());
+        assert!(
+            key.sign(Message::Digest(&[0; 32], Hash::Sha256), &options)
+                .is_err()
+        );
     }
     // Pre-hashed ML-DSA and SLH-DSA are schemes of their own.
     for algorithm in [Algorithm::MlDsa44, Algorithm::SlhDsaSha2_128f] {
@@ -204,17 +214,31 @@ fn digests_sign_like_their_messages_where_the_standard_says_so() {
         let prehashed = Message::Digest(&digest, Hash::Sha512);
         let signature = key.sign(prehashed, &options).unwrap();
         assert!(key.verify(prehashed, &signature, &options).unwrap());
-        assert!(!key.verify(Message::Raw(b"message"), &signature, &options).unwrap());
-        assert!(!key.verify(prehashed, &signature, &SignOptions::default()).unwrap());
+        assert!(
+            !key.verify(Message::Raw(b"message"), &signature, &options)
+                .unwrap()
+        );
+        assert!(
+            !key.verify(prehashed, &signature, &SignOptions::default())
+                .unwrap()
+        );
     }
     let (_, strong) = generate(Algorithm::MlDsa87);
     let short = Hash::Sha256.digest(b"message");
-    assert!(strong
-        .sign(Message::Digest(&short, Hash::Sha256), &SignOptions::default())
-        .is_err());
+    assert!(
+        strong
+            .sign(
+                Message::Digest(&short, Hash::Sha256),
+                &SignOptions::default()
+            )
+            .is_err()
+    );
     let (_, ed) = generate(Algorithm::Ed25519);
     assert!(matches!(
-        ed.sign(Message::Digest(&short, Hash::Sha256), &SignOptions::default()),
+        ed.sign(
+            Message::Digest(&short, Hash::Sha256),
+            &SignOptions::default()
+        ),
         Err(Error::Unsupported { .. })
     ));
 }
@@ -251,7 +275,10 @@ fn options_that_do_not_belong_are_refused() {
     let signature = ec.sign(Message::Raw(b"m"), &p1363).unwrap();
     assert_eq!(signature.len(), 96);
     assert!(ec.verify(Message::Raw(b"m"), &signature, &p1363).unwrap());
-    assert!(!ec.verify(Message::Raw(b"m"), &signature, &SignOptions::default()).unwrap());
+    assert!(
+        !ec.verify(Message::Raw(b"m"), &signature, &SignOptions::default())
+            .unwrap()
+    );
     for salt in [Some(0), Some(20), Some(222), None] {
         let pss = SignOptions {
             salt_length: salt,
@@ -273,7 +300,10 @@ fn options_that_do_not_belong_are_refused() {
     };
     let signature = rsa.sign(Message::Raw(b"m"), &v15).unwrap();
     assert!(rsa.verify(Message::Raw(b"m"), &signature, &v15).unwrap());
-    assert!(!rsa.verify(Message::Raw(b"m"), &signature, &SignOptions::default()).unwrap());
+    assert!(
+        !rsa.verify(Message::Raw(b"m"), &signature, &SignOptions::default())
+            .unwrap()
+    );
     refused(&ec, &v15);
 }
 
@@ -282,12 +312,20 @@ fn oaep_binds_its_label_and_hashes() {
     let (_, key) = generate(Algorithm::Rsa2048);
     let options = EncryptOptions::default();
     let sealed = key.encrypt(b"secret", b"label", &options).unwrap();
-    assert!(key.decrypt(&sealed, b"label", &options).unwrap().ct_eq(b"secret"));
+    assert!(
+        key.decrypt(&sealed, b"label", &options)
+            .unwrap()
+            .ct_eq(b"secret")
+    );
     let other = EncryptOptions {
         oaep_mgf_hash: Some(Hash::Sha384),
         ..EncryptOptions::default()
     };
-    for (label, options) in [(&b"labem"[..], &options), (b"", &options), (b"label", &other)] {
+    for (label, options) in [
+        (&b"labem"[..], &options),
+        (b"", &options),
+        (b"label", &other),
+    ] {
         assert!(matches!(
             key.decrypt(&sealed, label, options),
             Err(Error::Decrypt)

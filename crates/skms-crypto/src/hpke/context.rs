@@ -86,10 +86,7 @@ where
     let public = M::PublicKey::from_bytes(public).map_err(|_| Error::InvalidKey("HPKE key"))?;
     let (encapsulated, context) = setup_sender::<A, K, M>(&OpModeS::Base, &public, info)
         .map_err(|_| Error::InvalidKey("HPKE key"))?;
-    Ok((
-        encapsulated.to_bytes().to_vec(),
-        Box::new(Sealing(context)),
-    ))
+    Ok((encapsulated.to_bytes().to_vec(), Box::new(Sealing(context))))
 }
 
 /// Receiving context.

@@ -65,17 +65,18 @@ pub fn schedule(
 ) -> Result<Schedule> {
     let private = own.private("HPKE")?.to_raw()?;
     let sender = authentication.sender.map(PublicKey::to_raw).transpose()?;
-    let shared_secret = crate::hpke::decapsulate(
-        suite.kem,
-        private.expose(),
-        sender.as_deref(),
-        encapsulated,
-    )?;
+    let shared_secret =
+        crate::hpke::decapsulate(suite.kem, private.expose(), sender.as_deref(), encapsulated)?;
     let (psk, psk_id) = authentication.psk.unwrap_or((&[], &[]));
     let mode = u8::from(authentication.psk.is_some()) | u8::from(sender.is_some()) << 1;
     let labels = Labels(suite);
     let mut context = vec![mode];
-    context.extend_from_slice(labels.extract(&[], "psk_id_hash", psk_id)?.bytes()?.expose());
+    context.extend_from_slice(
+        labels
+            .extract(&[], "psk_id_hash", psk_id)?
+            .bytes()?
+            .expose(),
+    );
     context.extend_from_slice(labels.extract(&[], "info_hash", info)?.bytes()?.expose());
     let secret = labels.extract(shared_secret.expose(), "secret", psk)?;
     let (key_bytes, nonce_bytes) = match suite.aead {
