@@ -1,13 +1,17 @@
 //! The closed sets of words that messages use.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Declares an enum whose JSON words are also its text form, in one list.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)+
         }
@@ -19,6 +23,24 @@ macro_rules! words {
             /// The word used in JSON and on the command line.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        // By hand: the derive does not see words that come from a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(SchemaType::Type(Type::String))
+                    .description(Some(concat!($($about),+).trim()))
+                    .enum_values(Some([$($word),+]))
+                    .build()
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 
@@ -235,6 +257,9 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", reason.word()));
             assert_eq!(reason.word().parse::<RevocationReason>().unwrap(), *reason);
         }
+        let schema = serde_json::to_value(RevocationReason::schema()).unwrap();
+        let words: Vec<_> = RevocationReason::ALL.iter().map(|one| one.word()).collect();
+        assert_eq!(schema["enum"], serde_json::json!(words));
         assert!("keycompromise".parse::<RevocationReason>().is_err());
         assert!(serde_json::from_str::<KeyState>("\"Active\"").is_err());
     }
