@@ -1,0 +1,71 @@
+//! `skms key`: the life of keys.
+
+mod change;
+mod create;
+mod export;
+mod life;
+pub mod rules;
+mod show;
+
+use clap::Subcommand;
+
+use super::Global;
+use super::error::Result;
+
+/// Make, bring, list, change, rotate, revoke and destroy keys.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a key; the server chooses its material
+    Create(Box<create::Create>),
+    /// Bring a key made elsewhere
+    Import(Box<create::Import>),
+    /// Take an exportable key out of the server
+    Export(export::Export),
+    /// Print a public key
+    Public(export::Public),
+    /// List a keyring's keys
+    List(show::List),
+    /// Show a key
+    Show(show::Show),
+    /// Change a key's rules, tags, owner or minimum versions
+    Update(Box<change::Update>),
+    /// Add a version
+    Rotate(life::Rotate),
+    /// Stop all use for now
+    Suspend(life::Suspend),
+    /// Undo suspend
+    Resume(life::Resume),
+    /// Revoke for good, with a reason
+    Revoke(life::Revoke),
+    /// Permit processing with a compromised version for a while
+    Grant(life::Grant),
+    /// Begin the wait before the material is destroyed
+    Destroy(life::Destroy),
+    /// Cancel a destruction that still waits
+    Restore(life::Restore),
+    /// Delete the record of a key whose versions are all destroyed
+    Delete(life::Delete),
+}
+
+impl Key {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<()> {
+        match self {
+            Self::Create(command) => command.run(global).await,
+            Self::Import(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
+            Self::Public(command) => command.run(global).await,
+            Self::List(command) => command.run(global).await,
+            Self::Show(command) => command.run(global).await,
+            Self::Update(command) => command.run(global).await,
+            Self::Rotate(command) => command.run(global).await,
+            Self::Suspend(command) => command.run(global).await,
+            Self::Resume(command) => command.run(global).await,
+            Self::Revoke(command) => command.run(global).await,
+            Self::Grant(command) => command.run(global).await,
+            Self::Destroy(command) => command.run(global).await,
+            Self::Restore(command) => command.run(global).await,
+            Self::Delete(command) => command.run(global).await,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The rules of keys as options, and tags.
+
+use clap::Args;
+use skms_wire::Moment;
+use skms_wire::native::keys::Rules;
+
+use crate::cli::duration;
+use crate::cli::error::{CliError, Result};
+
+/// A key's rules.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Rules")]
+pub struct RuleOptions {
+    /// A version made now waits until then (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    activate_at: Option<Moment>,
+    /// How long a version protects, such as 90d
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    originator_usage_period: Option<u64>,
+    /// How long a version processes, such as 730d
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    recipient_usage_period: Option<u64>,
+    /// Rotate after so many protecting uses of a version
+    #[arg(long, value_name = "COUNT")]
+    rotate_after_uses: Option<u64>,
+    /// The key no longer protects after then (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    expires_at: Option<Moment>,
+    /// How long a destruction waits and can be cancelled, such as 7d
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    destroy_window: Option<u64>,
+    /// An audited permission for something old; may be repeated
+    #[arg(long, value_name = "NAME")]
+    legacy: Vec<String>,
+}
+
+impl RuleOptions {
+    /// The rules that were given, if any were.
+    pub fn rules(self) -> Result<Option<Rules>> {
+        if self.rotate_after_uses == Some(0) {
+            return Err(CliError::usage("--rotate-after-uses is at least 1"));
+        }
+        let rules = Rules {
+            activate_at: self.activate_at,
+            originator_usage_period_seconds: self.originator_usage_period,
+            recipient_usage_period_seconds: self.recipient_usage_period,
+            rotate_after_uses: self.rotate_after_uses,
+            expires_at: self.expires_at,
+            destroy_window_seconds: self.destroy_window,
+            legacy: self.legacy,
+        };
+        Ok((rules != Rules::default()).then_some(rules))
+    }
+}
+
+/// A label `NAME=VALUE`.
+pub fn tag(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_no_rules() {
+        assert!(RuleOptions::default().rules().unwrap().is_none());
+        let some = RuleOptions {
+            destroy_window: Some(60),
+            ..RuleOptions::default()
+        };
+        assert_eq!(
+            some.rules().unwrap().unwrap().destroy_window_seconds,
+            Some(60)
+        );
+        let zero = RuleOptions {
+            rotate_after_uses: Some(0),
+            ..RuleOptions::default()
+        };
+        assert!(zero.rules().is_err());
+    }
+
+    #[test]
+    fn tags() {
+        assert_eq!(tag("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(tag("a").is_err() && tag("=b").is_err());
+    }
+}

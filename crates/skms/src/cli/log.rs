@@ -1,0 +1,185 @@
+//! `skms log`: the record of what was done.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use skms_client::Client;
+use skms_wire::native::events::EventView;
+use skms_wire::native::page::PageQuery;
+use skms_wire::native::terms::Outcome;
+
+use super::Global;
+use super::error::Result;
+use super::output;
+
+/// How long to wait before looking for new events again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Read the record of what was done.
+#[derive(Debug, Subcommand)]
+pub enum Log {
+    /// Show the latest events
+    Tail(Tail),
+}
+
+/// Show the latest events, oldest first.
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// How many
+    #[arg(long, short = 'l', default_value_t = 20, value_name = "COUNT")]
+    lines: usize,
+    /// Show what follows this place in the journal instead
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "lines")]
+    after: Option<u64>,
+    /// Keep showing new events until stopped
+    #[arg(long, short = 'f')]
+    follow: bool,
+}
+
+impl Log {
+    /// Shows them.
+    pub async fn run(self, global: &Global) -> Result<()> {
+        let Self::Tail(tail) = self;
+        let client = global.client()?;
+        let from = match tail.after {
+            Some(after) => after,
+            None => {
+                let last = last_sequence(&client).await;
+                last.saturating_sub(tail.lines as u64)
+            }
+        };
+        let (mut events, mut after) = read_on(&client, from).await?;
+        if tail.after.is_none() {
+            let surplus = events.len().saturating_sub(tail.lines);
+            events.drain(..surplus);
+        }
+        show(global, &events)?;
+        while tail.follow {
+            tokio::time::sleep(PAUSE).await;
+            let fresh;
+            (fresh, after) = read_on(&client, after).await?;
+            show(global, &fresh)?;
+        }
+        Ok(())
+    }
+}
+
+/// The newest event's place, where the caller may know it; otherwise the
+/// journal is read from its beginning.
+async fn last_sequence(client: &Client) -> u64 {
+    match client.status().await {
+        Ok(status) => status.journal_sequence.unwrap_or_default(),
+        Err(_) => 0,
+    }
+}
+
+/// Every event after a place, and the place of the last of them.
+async fn read_on(client: &Client, mut after: u64) -> Result<(Vec<EventView>, u64)> {
+    let mut events = Vec::new();
+    let mut page = PageQuery {
+        limit: Some(PageQuery::LIMIT_MAX),
+        after: (after > 0).then(|| after.to_string()),
+    };
+    loop {
+        let answer = client.events(&page).await?;
+        if let Some(last) = answer.items.last() {
+            after = last.sequence;
+        }
+        events.extend(answer.items);
+        match answer.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok((events, after)),
+        }
+    }
+}
+
+/// One event a line, in JSON too, so that lines can be followed.
+fn show(global: &Global, events: &[EventView]) -> Result<()> {
+    for event in events {
+        if global.json {
+            output::json(event)?;
+        } else {
+            output::line(one_line(event))?;
+        }
+    }
+    Ok(())
+}
+
+fn one_line(event: &EventView) -> String {
+    let targets: Vec<_> = event
+        .targets
+        .iter()
+        .map(|target| {
+            let name = target
+                .name
+                .as_deref()
+                .or(target.id.as_deref())
+                .unwrap_or(&target.kind);
+            match target.version {
+                Some(version) => format!("{name}@{version}"),
+                None => name.to_owned(),
+            }
+        })
+        .collect();
+    let mut text = format!(
+        "{} {} {} {} {} {}",
+        event.sequence,
+        event.at,
+        event.outcome,
+        event.action,
+        if targets.is_empty() {
+            "-".to_owned()
+        } else {
+            targets.join(",")
+        },
+        event.principal,
+    );
+    if let Some(source) = &event.source {
+        text.push_str(&format!(" from {source}"));
+    }
+    if let (Outcome::Denied | Outcome::Failed, Some(reason)) = (event.outcome, &event.reason) {
+        text.push_str(&format!(": {reason}"));
+    }
+    // Names come from callers; a control character must not reach a terminal.
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skms_wire::Moment;
+    use skms_wire::native::events::TargetView;
+
+    #[test]
+    fn a_line_has_no_control_characters() {
+        let event = EventView {
+            sequence: 7,
+            id: "i".into(),
+            at: Moment::from_unix_seconds(0),
+            namespace: None,
+            principal: "mal\u{1b}[2Jlory".into(),
+            authentication: "token".into(),
+            source: Some("127.0.0.1".into()),
+            action: "key.encrypt".into(),
+            targets: vec![TargetView {
+                kind: "key".into(),
+                id: None,
+                name: Some("orders".into()),
+                version: Some(2),
+            }],
+            outcome: Outcome::Denied,
+            reason: Some("no\npolicy".into()),
+            request_id: "r".into(),
+            items: None,
+            details: Default::default(),
+        };
+        let line = one_line(&event);
+        assert!(
+            line.starts_with("7 1970-01-01T00:00:00Z denied key.encrypt orders@2"),
+            "{line}"
+        );
+        assert!(!line.contains('\u{1b}') && !line.contains('\n'), "{line:?}");
+    }
+}

@@ -1,0 +1,396 @@
+//! The command line: one file for each group of commands. It parses, calls the
+//! server through [`skms_client`], and prints; it decides nothing.
+
+mod algorithms;
+mod completion;
+mod connect;
+mod crypt;
+mod datakey;
+mod derive;
+mod duration;
+mod error;
+mod exit;
+mod init;
+mod input;
+mod kem;
+mod key;
+mod keyname;
+mod keyring;
+mod log;
+mod mac;
+mod namespace;
+mod output;
+mod policy;
+mod principal;
+mod progress;
+mod random;
+mod seals;
+mod serve;
+mod settings;
+mod sign;
+mod storage;
+mod token;
+mod unseal;
+mod wrap;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use skms_client::Client;
+use skms_wire::native::Page;
+use skms_wire::native::page::PageQuery;
+
+use error::{CliError, Result};
+use exit::Exit;
+
+/// A key management system: keys are generated, kept encrypted, used, rotated
+/// and revoked by the server; they leave it only if made exportable.
+#[derive(Debug, Parser)]
+#[command(name = "skms", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Secrets are never arguments: they come from files, standard input, \
+    SKMS_TOKEN or a prompt.\nKeys are named KEYRING/NAME, or NAME in the keyring `default`."
+)]
+#[command(after_long_help = long_help())]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Default, Args)]
+pub struct Global {
+    #[command(flatten)]
+    connection: connect::Connection,
+    /// Print results (and errors) as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    /// A client of the server that is meant.
+    pub fn client(&self) -> Result<Client> {
+        self.connection.client()
+    }
+
+    /// Prints a result as JSON if that is wanted, as text otherwise.
+    pub fn show<T: Serialize>(
+        &self,
+        result: &T,
+        text: impl FnOnce(&T) -> Result<()>,
+    ) -> Result<()> {
+        if self.json {
+            output::json(result)
+        } else {
+            text(result)
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<serve::Serve>),
+    /// Set up a new store on this machine, with its seals and a first token
+    Init(init::Init),
+    /// Give the server a passphrase, a share or a key file to open its store with
+    Unseal(unseal::Unseal),
+    /// Make the server forget every key until it is unsealed again
+    Seal(unseal::Seal),
+    /// Show how the server is
+    Status(unseal::Status),
+    /// List, add and remove seals
+    #[command(subcommand)]
+    Seals(seals::Seals),
+    /// Make, bring, list, change, rotate, revoke and destroy keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Manage keyrings
+    #[command(subcommand)]
+    Keyring(keyring::Keyring),
+    /// Manage namespaces
+    #[command(subcommand)]
+    Namespace(namespace::Namespace),
+    /// Encrypt a file or standard input
+    Encrypt(crypt::Encrypt),
+    /// Decrypt what encrypt made
+    Decrypt(crypt::Decrypt),
+    /// Move a ciphertext to the key's newest version
+    Rewrap(crypt::Rewrap),
+    /// Make a data key, in clear and encrypted
+    Datakey(datakey::DataKey),
+    /// Wrap key bytes under a wrapping key
+    Wrap(wrap::Wrap),
+    /// Unwrap key bytes
+    Unwrap(wrap::Unwrap),
+    /// Sign a file or standard input
+    Sign(sign::Sign),
+    /// Verify a signature
+    Verify(sign::Verify),
+    /// Make or verify a MAC
+    Mac(mac::Mac),
+    /// Derive key bytes (HKDF)
+    Derive(derive::Derive),
+    /// Agree on a secret with the holder of another key (Diffie-Hellman)
+    Agree(derive::Agree),
+    /// Make a shared secret and its encapsulation (KEM)
+    Encapsulate(kem::Encapsulate),
+    /// Open an encapsulation (KEM)
+    Decapsulate(kem::Decapsulate),
+    /// Draw random bytes
+    Random(random::Random),
+    /// Hash a file or standard input
+    Hash(random::Hash),
+    /// List the algorithms on offer
+    Algorithms(algorithms::Algorithms),
+    /// Make, list, show and revoke tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// List, show, write and delete policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Manage principals known by client certificates
+    #[command(subcommand)]
+    Principal(principal::Principal),
+    /// Rotate the keys beneath the store, and verify it
+    #[command(subcommand)]
+    Storage(storage::Storage),
+    /// Read the record of what was done
+    #[command(subcommand)]
+    Log(log::Log),
+    /// Print a completion script for a shell
+    Completion(completion::Completion),
+    /// Explain the exit codes
+    #[command(after_help = exit::help())]
+    ExitCodes,
+}
+
+/// Every page of a list.
+pub async fn every<T>(
+    mut fetch: impl AsyncFnMut(PageQuery) -> skms_client::Result<Page<T>>,
+) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    let mut after = None;
+    loop {
+        let limit = Some(PageQuery::LIMIT_MAX);
+        let page = fetch(PageQuery { limit, after }).await?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(items),
+        }
+    }
+}
+
+fn long_help() -> String {
+    format!(
+        "Secrets are never arguments: they come from files, standard input, SKMS_TOKEN or a \
+         prompt.\nKeys are named KEYRING/NAME, or NAME in the keyring `default`.\n\n\
+         Configuration, each overriding the one before:\n  \
+         ~/.config/skms/config.toml (or the file that SKMS_CONFIG names): address, ca_file,\n    \
+         token_file, namespace, client_certificate, client_key\n  \
+         SKMS_ADDR, SKMS_CACERT, SKMS_TOKEN, SKMS_TOKEN_FILE, SKMS_NAMESPACE,\n    \
+         SKMS_CLIENT_CERT, SKMS_CLIENT_KEY\n  \
+         the options\n\n{}",
+        exit::help()
+    )
+}
+
+/// Runs the command line and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no errors.
+            let _ = error.print();
+            return match error.use_stderr() {
+                true => Exit::Usage.into(),
+                false => ExitCode::SUCCESS,
+            };
+        }
+    };
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, json);
+            error.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let global = cli.global;
+    match cli.command {
+        // These bring their own runtimes, or need none.
+        Command::Serve(serve) => serve.run(),
+        Command::Completion(completion) => completion.run(),
+        Command::ExitCodes => output::line(exit::help().trim_end()),
+        command => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::failure(format!("cannot start a runtime: {error}")))?
+            .block_on(call(command, &global)),
+    }
+}
+
+async fn call(command: Command, global: &Global) -> Result<()> {
+    match command {
+        Command::Init(command) => command.run(global).await,
+        Command::Unseal(command) => command.run(global).await,
+        Command::Seal(command) => command.run(global).await,
+        Command::Status(command) => command.run(global).await,
+        Command::Seals(command) => command.run(global).await,
+        Command::Key(command) => command.run(global).await,
+        Command::Keyring(command) => command.run(global).await,
+        Command::Namespace(command) => command.run(global).await,
+        Command::Encrypt(command) => command.run(global).await,
+        Command::Decrypt(command) => command.run(global).await,
+        Command::Rewrap(command) => command.run(global).await,
+        Command::Datakey(command) => command.run(global).await,
+        Command::Wrap(command) => command.run(global).await,
+        Command::Unwrap(command) => command.run(global).await,
+        Command::Sign(command) => command.run(global).await,
+        Command::Verify(command) => command.run(global).await,
+        Command::Mac(command) => command.run(global).await,
+        Command::Derive(command) => command.run(global).await,
+        Command::Agree(command) => command.run(global).await,
+        Command::Encapsulate(command) => command.run(global).await,
+        Command::Decapsulate(command) => command.run(global).await,
+        Command::Random(command) => command.run(global).await,
+        Command::Hash(command) => command.run(global).await,
+        Command::Algorithms(command) => command.run(global).await,
+        Command::Token(command) => command.run(global).await,
+        Command::Policy(command) => command.run(global).await,
+        Command::Principal(command) => command.run(global).await,
+        Command::Storage(command) => command.run(global).await,
+        Command::Log(command) => command.run(global).await,
+        Command::Serve(_) | Command::Completion(_) | Command::ExitCodes => Ok(()),
+    }
+}
+
+/// An error as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    error: &'a str,
+    hint: Option<&'a str>,
+    exit: u8,
+    problem: Option<&'a skms_wire::native::Problem>,
+}
+
+fn report(error: &CliError, json: bool) {
+    // When standard error is gone there is nobody left to tell.
+    let _ = if json {
+        let report = Report {
+            error: &error.message,
+            hint: error.hint.as_deref(),
+            exit: error.exit.code(),
+            problem: error.problem.as_deref(),
+        };
+        output::note(serde_json::to_string(&report).unwrap_or_default())
+    } else {
+        let request = error
+            .problem
+            .as_ref()
+            .and_then(|problem| problem.request_id.as_deref());
+        let mut text = format!("skms: {}", error.message);
+        if let Some(request) = request {
+            text.push_str(&format!(" (request {request})"));
+        }
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("\n  {hint}"));
+        }
+        output::note(text)
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> std::result::Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_commands_parse() {
+        for line in [
+            "skms serve --listen 127.0.0.1:0 --data-dir d",
+            "skms serve --dev --dev-root-token t --dev-tls --listen 127.0.0.1:0",
+            "skms init --data-dir d --shamir 3/5 --key-file k --passphrase-file p",
+            "skms unseal --share-file s",
+            "skms --json status",
+            "skms key create orders --algorithm AES-256-GCM --use encrypt,decrypt --tag a=b",
+            "skms key import pay/orders --in k.pem --passphrase-file p",
+            "skms key export orders --format pkcs8-pem -o out.pem",
+            "skms key list pay",
+            "skms key show orders --versions",
+            "skms key rotate orders",
+            "skms key suspend orders --version 2",
+            "skms key resume orders",
+            "skms key revoke orders --reason keyCompromise --message gone",
+            "skms key destroy orders",
+            "skms key restore orders",
+            "skms key update orders --minimum-decrypt-version 2",
+            "skms key grant orders --for 1h --reason recovery",
+            "skms encrypt orders file -o out --aad context",
+            "skms decrypt orders -",
+            "skms rewrap orders",
+            "skms datakey orders --length 32 -o key --wrapped-out w",
+            "skms wrap kek k -o w",
+            "skms unwrap kek w -o k",
+            "skms sign signer file -o sig --hash SHA-256",
+            "skms verify signer file --signature sig",
+            "skms mac m file --verify tag",
+            "skms derive d --length 32 --info x",
+            "skms agree a --peer p.pem --into shared --algorithm AES-256-GCM",
+            "skms encapsulate k --ciphertext-out c -o s",
+            "skms decapsulate k c",
+            "skms random 32 --encoding hex",
+            "skms hash file --hash SHA3-256",
+            "skms token create --group admin --ttl 30d -o t",
+            "skms token list --json",
+            "skms policy put p file.cedar",
+            "skms principal create p --certificate c.pem --group g",
+            "skms storage rotate-key",
+            "skms storage verify",
+            "skms seals add --shamir 2/3",
+            "skms log tail --follow",
+            "skms completion bash",
+            "skms help exit-codes",
+            "skms exit-codes",
+        ] {
+            if let Err(error) = parse(line) {
+                assert!(!error.use_stderr(), "{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        for line in [
+            "skms nonesuch",
+            "skms key create",
+            "skms key create a/b/c",
+            "skms key revoke orders",
+            "skms key revoke orders --reason nonesuch",
+            "skms init --shamir 5/3",
+            "skms init --shamir 1",
+            "skms key grant orders --reason x",
+            "skms encrypt --token secret orders",
+            "skms derive d",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Writing: text, JSON, and files that appear whole or not at all.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::error::{CliError, Result};
+
+/// How bytes are written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Encoding {
+    /// As they are.
+    Raw,
+    /// Standard base64 and a newline.
+    Base64,
+    /// Lower-case hexadecimal and a newline.
+    Hex,
+}
+
+/// Where a command's main result goes.
+#[derive(Debug, Default, clap::Args)]
+pub struct Out {
+    /// Write the result to this file (mode 0600, all or nothing)
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How to write it; by default raw into files, base64 or text otherwise
+    #[arg(long, value_enum)]
+    pub encoding: Option<Encoding>,
+}
+
+impl Out {
+    /// Writes bytes to the file, or to standard output in `usual` form unless
+    /// told otherwise.
+    pub fn bytes(&self, bytes: &[u8], usual: Encoding) -> Result<()> {
+        let encoding = self.encoding.unwrap_or(match self.out {
+            Some(_) => Encoding::Raw,
+            None => usual,
+        });
+        let text = encode(bytes, encoding);
+        match &self.out {
+            Some(path) => write_file(path, &text),
+            None if encoding == Encoding::Raw => raw_to_stdout(bytes),
+            None => Ok(io::stdout().lock().write_all(&text)?),
+        }
+    }
+}
+
+fn encode(bytes: &[u8], encoding: Encoding) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(match encoding {
+        Encoding::Raw => return Zeroizing::new(bytes.to_vec()),
+        Encoding::Base64 => STANDARD.encode(bytes).into_bytes(),
+        Encoding::Hex => hex(bytes).into_bytes(),
+    });
+    text.push(b'\n');
+    text
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes that are not text do not belong on a terminal.
+fn raw_to_stdout(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| {
+        !text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    });
+    if stdout.is_terminal() && !is_text {
+        return Err(
+            CliError::usage("the result is binary and standard output is a terminal")
+                .hint("add --out FILE, --encoding base64, or redirect the output"),
+        );
+    }
+    stdout.write_all(bytes)?;
+    if stdout.is_terminal() && !bytes.ends_with(b"\n") {
+        stdout.write_all(b"\n")?;
+    }
+    Ok(stdout.flush()?)
+}
+
+/// Writes a file that others cannot read, under another name first, so that it
+/// appears whole or not at all.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(bytes)
+        .map_err(|error| cannot_write(path, &error))?;
+    file.finish()
+}
+
+/// A file under construction; it goes away unless it is finished.
+pub struct NewFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    finished: bool,
+}
+
+impl NewFile {
+    /// Begins a file beside where it will be, readable by its owner only.
+    pub fn create(path: &Path) -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        if path.is_dir() {
+            return Err(CliError::usage(format!("{} is a folder", path.display())));
+        }
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.part", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(|error| cannot_write(path, &error))?;
+        Ok(Self {
+            file,
+            temporary,
+            path: path.to_owned(),
+            finished: false,
+        })
+    }
+
+    /// Makes it durable and gives it its name.
+    pub fn finish(mut self) -> Result<()> {
+        self.file
+            .sync_all()
+            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
+            .map_err(|error| cannot_write(&self.path, &error))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nothing is lost if it stays: it has no content anyone asked for.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> CliError {
+    CliError::usage(format!("cannot write {}: {error}", path.display()))
+}
+
+/// Prints a line.
+pub fn line(text: impl AsRef<str>) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_ref().as_bytes())?;
+    Ok(stdout.write_all(b"\n")?)
+}
+
+/// Prints a message as JSON.
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<()> {
+    let bytes = skms_wire::secret::to_json(value)
+        .map_err(|error| CliError::failure(format!("cannot write JSON: {error}")))?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&bytes)?;
+    stdout.write_all(b"\n")?;
+    Ok(stdout.flush()?)
+}
+
+/// Says something beside the result, on standard error.
+pub fn note(text: impl AsRef<str>) -> Result<()> {
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(text.as_ref().as_bytes())?;
+    Ok(stderr.write_all(b"\n")?)
+}
+
+/// Prints rows under a heading, in columns.
+pub fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .chain(heading.get(column).map(|title| title.len()))
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..heading.len()).map(width).collect();
+    let print = |cells: Vec<&str>| {
+        let mut text = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            text.push_str(&format!("{cell:<width$}  "));
+        }
+        line(text.trim_end())
+    };
+    print(heading.to_vec())?;
+    for row in rows {
+        print(row.iter().map(String::as_str).collect())?;
+    }
+    Ok(())
+}
+
+/// Prints names and values, one a line.
+pub fn fields(fields: &[(&str, String)]) -> Result<()> {
+    let width = fields
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        line(format!("{name:<width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn files_are_private_and_appear_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_file(&path, b"secret").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"secret");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let unfinished = NewFile::create(&folder.path().join("other")).unwrap();
+        drop(unfinished);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write_file(folder.path(), b"x").is_err());
+        assert!(write_file(&folder.path().join("no/such/folder"), b"x").is_err());
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(&**encode(&[0xab, 1], Encoding::Hex), b"ab01\n");
+        assert_eq!(&**encode(&[0xab, 1], Encoding::Base64), b"qwE=\n");
+        assert_eq!(&**encode(&[0xab, 1], Encoding::Raw), [0xab, 1]);
+    }
+}

@@ -1,0 +1,105 @@
+//! `skms principal`: who is known by a client certificate.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use skms_wire::native::principals::{CreatePrincipalRequest, PrincipalView};
+
+use super::Global;
+use super::error::Result;
+use super::{input, output};
+
+/// The longest certificate read, in bytes.
+const PEM_MAX: u64 = 64 * 1024;
+
+/// Manage principals known by client certificates.
+#[derive(Debug, Subcommand)]
+pub enum Principal {
+    /// List the registered certificates
+    List,
+    /// Show a registered certificate
+    Show {
+        /// The principal's name
+        name: String,
+    },
+    /// Register a certificate
+    Create(Create),
+    /// Forget a certificate
+    Delete {
+        /// The principal's name
+        name: String,
+    },
+}
+
+/// Register a certificate: the file, or its fingerprint.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct Create {
+    /// The principal's name
+    name: String,
+    /// The certificate (PEM)
+    #[arg(long, value_name = "FILE", group = "which")]
+    certificate: Option<PathBuf>,
+    /// SHA-256 of the certificate's DER, hexadecimal
+    #[arg(long, value_name = "HEX", group = "which")]
+    fingerprint: Option<String>,
+    /// A group the principal is in; may be repeated
+    #[arg(long, value_name = "NAME")]
+    group: Vec<String>,
+}
+
+impl Principal {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<()> {
+        let client = global.client()?;
+        match self {
+            Self::List => {
+                let principals = super::every(async |page| client.principals(&page).await).await?;
+                global.show(&principals, |principals| {
+                    let rows: Vec<_> = principals
+                        .iter()
+                        .map(|one| {
+                            vec![
+                                one.name.clone(),
+                                one.groups.join(","),
+                                one.fingerprint.clone(),
+                            ]
+                        })
+                        .collect();
+                    output::table(&["NAME", "GROUPS", "FINGERPRINT"], &rows)
+                })
+            }
+            Self::Show { name } => global.show(&client.principal(&name).await?, print),
+            Self::Create(create) => {
+                let certificate = create
+                    .certificate
+                    .map(|path| input::read_text(&path, PEM_MAX));
+                let request = CreatePrincipalRequest {
+                    name: create.name,
+                    fingerprint: create
+                        .fingerprint
+                        .map(|hex| hex.replace(':', "").to_lowercase()),
+                    certificate: certificate.transpose()?,
+                    groups: create.group,
+                };
+                global.show(&client.create_principal(&request).await?, print)
+            }
+            Self::Delete { name } => {
+                client.delete_principal(&name).await?;
+                global.show(&serde_json::json!({ "deleted": name }), |_| {
+                    output::line("The principal is forgotten.")
+                })
+            }
+        }
+    }
+}
+
+fn print(principal: &PrincipalView) -> Result<()> {
+    output::fields(&[
+        ("name", principal.name.clone()),
+        ("fingerprint", principal.fingerprint.clone()),
+        ("groups", principal.groups.join(", ")),
+        ("namespace", principal.namespace.clone()),
+        ("created", principal.created_at.to_string()),
+    ])
+}
