@@ -126,7 +126,7 @@ pub fn colour() -> &'static str {
     }
 }
 
-fn show(command: &Command) {
+pub(crate) fn show(command: &Command) {
     eprintln!("+ {}", line(command));
 }
 

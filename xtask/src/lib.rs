@@ -16,6 +16,7 @@ pub mod command;
 pub mod count;
 pub mod fuzz;
 pub mod machine;
+pub mod picture;
 pub mod test_run;
 pub mod tidy;
 pub mod tools;
