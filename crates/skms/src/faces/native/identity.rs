@@ -17,7 +17,8 @@ use crate::net::Peer;
 
 const UNKNOWN: Failure = Failure::new(ProblemKind::Unauthenticated);
 
-/// The session behind a request's credential.
+/// The session behind a request's credential. One that was sent and refused
+/// leaves an event.
 ///
 /// # Errors
 /// [`ProblemKind::Unauthenticated`], whatever was wrong with the credential;
@@ -26,7 +27,26 @@ pub async fn authenticate(
     app: &App,
     peer: &Peer,
     headers: &HeaderMap,
+    request_id: &str,
 ) -> Result<Arc<Session>, Failure> {
+    let kind = match (headers.get(header::AUTHORIZATION), &peer.certificate) {
+        (Some(_), _) => Some("token"),
+        (None, Some(_)) => Some("certificate"),
+        (None, None) => None,
+    };
+    let outcome = identify(app, peer, headers).await;
+    if let (Err(failure), Some(kind)) = (&outcome, kind)
+        && failure.kind() == ProblemKind::Unauthenticated
+    {
+        let source = Some(peer.address.ip().to_canonical());
+        app.engine
+            .record_refused_credential(kind, source, request_id)
+            .await?;
+    }
+    outcome
+}
+
+async fn identify(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Session>, Failure> {
     if app.engine.is_sealed() {
         return Err(Failure::new(ProblemKind::Sealed));
     }

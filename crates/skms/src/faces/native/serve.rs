@@ -146,7 +146,7 @@ async fn walk(
     let caller = match route.auth {
         Auth::Open => None,
         Auth::Action(_) => Some(Arc::new(Caller {
-            session: identity::authenticate(app, peer, &parts.headers).await?,
+            session: identity::authenticate(app, peer, &parts.headers, request_id).await?,
             source: Some(peer.address.ip().to_canonical()),
             request_id: request_id.to_owned(),
             tls: peer.tls,
@@ -341,9 +341,15 @@ fn allowed(path: &str) -> String {
             }
         }
     };
+    let parameters = |route: &Route| route.path.matches('{').count();
+    // A path that is spelt out is its own, whatever a parameter would take in.
+    let Some(fewest) = ROUTES.iter().filter(fits).map(parameters).min() else {
+        return String::new();
+    };
     let methods: Vec<&str> = ROUTES
         .iter()
         .filter(fits)
+        .filter(|route| parameters(route) == fewest)
         .map(|route| route.method.name())
         .collect();
     methods.join(", ")
@@ -385,6 +391,8 @@ mod tests {
     fn allowed_methods_come_from_the_table() {
         assert_eq!(allowed("/api/v1/health"), "GET");
         assert_eq!(allowed("/api/v1/policies/p"), "GET, PUT, DELETE");
+        assert_eq!(allowed("/api/v1/tokens/self"), "GET");
+        assert_eq!(allowed("/api/v1/nonesuch"), "");
     }
 
     #[test]
