@@ -119,6 +119,10 @@ impl Call {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    // The parser would take an array for a message, by the order of fields.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Failure::malformed("the body is not a JSON object"));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Failure::malformed(without_values(&error.to_string())))
 }

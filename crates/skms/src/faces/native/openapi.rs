@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use skms_wire::native::{
-    ProblemKind,
     openapi::schemas,
     page::PageQuery,
     problem::MEDIA_TYPE,
@@ -215,6 +214,8 @@ fn good(route: &Route) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use skms_wire::native::ProblemKind;
+
     use super::*;
 
     #[test]

@@ -1,0 +1,14 @@
+//! The native face, through the real binary: what it answers, what it
+//! refuses, what it withstands, and what it never lets out.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod crash;
+mod describe;
+mod dev;
+mod house;
+mod openapi;
+mod secrets;
+mod slow;
+mod sweep;
+mod tls;
+mod wire;

@@ -1,0 +1,443 @@
+//! Every route, as it really answers, against the document it serves.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use skms_wire::native::routes::ROUTES;
+
+use crate::{describe::Described, house::House};
+
+fn b64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+fn create(api: &Described<'_>, name: &str, algorithm: &str, more: Value) -> Value {
+    let mut body = json!({"name": name, "algorithm": algorithm});
+    for (member, value) in more.as_object().unwrap() {
+        body[member] = value.clone();
+    }
+    api.good("key-create", &["default"], Some(body))
+}
+
+#[test]
+fn every_route_answers_as_described() {
+    let house = House::new();
+    let server = house.serve();
+    let api = Described::new(&server);
+    about_the_server(&api);
+    containers(&api);
+    keys(&api);
+    encryption(&api);
+    signatures(&api);
+    secrets_shared(&api);
+    ways_in_and_out(&api);
+    identities(&api);
+    storage(&api);
+    sealing(&api, &house.key);
+    let missed: Vec<&str> = ROUTES
+        .iter()
+        .map(|route| route.id)
+        .filter(|id| !api.hit().contains(id))
+        .collect();
+    assert!(missed.is_empty(), "never answered well: {missed:?}");
+}
+
+fn about_the_server(api: &Described<'_>) {
+    assert_eq!(api.good("health", &[], None)["status"], "ok");
+    api.good("openapi", &[], None);
+    let status = api.good("status", &[], None);
+    assert!(status["weakest_seal"].is_string());
+    let metrics = api.good("metrics", &[], None);
+    assert!(metrics.as_str().unwrap().contains("skms_sealed 0"));
+    let algorithms = api.good("algorithms", &[], None);
+    assert!(algorithms["items"].as_array().unwrap().len() > 40);
+    api.good("random", &[], Some(json!({"length_bytes": 16})));
+    api.good("random", &[], None);
+    let hash = api.good("hash", &[], Some(json!({"data": b64(b"abc")})));
+    assert_eq!(
+        hash["digest"],
+        "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
+    );
+    assert_eq!(
+        api.bad("hash", &[], Some(json!({"data": "", "hash": "SHA-1"}))),
+        "invalid-argument"
+    );
+}
+
+fn containers(api: &Described<'_>) {
+    api.good("namespace-create", &[], Some(json!({"name": "team-a"})));
+    assert_eq!(
+        api.bad("namespace-create", &[], Some(json!({"name": "team-a"}))),
+        "already-exists"
+    );
+    api.good("namespace-list", &[], None);
+    let page = api.good("namespace-list", &["?limit=1"], None);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let next = page["next"].as_str().unwrap().to_owned();
+    let page = api.good("namespace-list", &[&format!("?limit=1&after={next}")], None);
+    assert!(page["next"].is_null());
+    api.good("namespace-read", &["team-a"], None);
+    assert_eq!(api.bad("namespace-read", &["team-b"], None), "not-found");
+    api.good("namespace-delete", &["team-a"], None);
+
+    let defaults = json!({"algorithm": "AES-256-GCM-SIV", "exportable": true});
+    api.good(
+        "keyring-create",
+        &[],
+        Some(json!({"name": "spare", "defaults": defaults})),
+    );
+    api.good("keyring-list", &[], None);
+    api.good("keyring-read", &["spare"], None);
+    api.good("key-create", &["spare"], Some(json!({"name": "inside"})));
+    assert_eq!(api.bad("keyring-delete", &["spare"], None), "not-empty");
+    api.good("keyring-create", &[], Some(json!({"name": "empty"})));
+    api.good("keyring-delete", &["empty"], None);
+}
+
+fn keys(api: &Described<'_>) {
+    let made = create(
+        api,
+        "life",
+        "AES-256-GCM",
+        json!({"tags": {"env": "test"}, "rules": {"destroy_window_seconds": 0},
+            "exportable": true, "owner": "somebody"}),
+    );
+    assert_eq!(made["key"]["state"], "active");
+    let at = ["default", "life"];
+    api.good("key-list", &["default"], None);
+    let page = api.good("key-list", &["default", "?limit=1"], None);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    api.good("key-read", &at, None);
+    let changed = api.good(
+        "key-update",
+        &at,
+        Some(json!({"tags": {"env": "prod"}, "rules": {"rotate_after_uses": 5}})),
+    );
+    assert_eq!(changed["key"]["rules"]["destroy_window_seconds"], 0);
+    let rotated = api.good("key-rotate", &at, None);
+    assert_eq!(rotated["key"]["latest_version"], 2);
+    api.good("key-version-list", &at, None);
+    let page = api.good("key-version-list", &["default", "life", "?limit=1"], None);
+    assert_eq!(page["next"], "1");
+    let version = api.good("key-version-read", &["default", "life", "1"], None);
+    assert_eq!(version["version"], 1);
+    for odd in ["3", "0", "x", "-1"] {
+        assert_eq!(
+            api.bad("key-version-read", &["default", "life", odd], None),
+            "not-found"
+        );
+    }
+    api.good("key-suspend", &at, Some(json!({"version": 2})));
+    let one = json!({"plaintext": b64(b"x")});
+    assert_eq!(api.bad("encrypt", &at, Some(one)), "wrong-state");
+    api.good("key-resume", &at, None);
+    let revoke = json!({"reason": "keyCompromise", "version": 1, "message": "lost"});
+    api.good("key-revoke", &at, Some(revoke));
+    let until = "2099-01-01T00:00:00Z";
+    assert_eq!(
+        api.bad(
+            "key-recovery-grant",
+            &at,
+            Some(json!({"until": until, "reason": "x"}))
+        ),
+        "invalid-argument"
+    );
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let soon = soon
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let until = skms_wire::Moment::from_unix_seconds(i64::try_from(soon).unwrap());
+    let grant = json!({"until": until, "reason": "re-encrypting", "version": 1});
+    api.good("key-recovery-grant", &at, Some(grant));
+    let gone = ["default", "gone"];
+    create(
+        api,
+        "gone",
+        "AES-128-KW",
+        json!({"rules": {"destroy_window_seconds": 3600}}),
+    );
+    assert_eq!(api.bad("key-delete", &gone, None), "not-empty");
+    api.good("key-destroy", &gone, None);
+    api.good("key-restore", &gone, None);
+    assert_eq!(api.bad("key-restore", &gone, None), "wrong-state");
+    create(
+        api,
+        "quick",
+        "AES-128-KW",
+        json!({"rules": {"destroy_window_seconds": 0}}),
+    );
+    let quick = ["default", "quick"];
+    api.good("key-destroy", &quick, None);
+    // The material goes with the next look at what is due.
+    while api.good("key-read", &quick, None)["state"] != "destroyed" {
+        std::thread::yield_now();
+    }
+    api.good("key-delete", &quick, None);
+    assert_eq!(api.bad("key-read", &quick, None), "not-found");
+}
+
+fn encryption(api: &Described<'_>) {
+    let at = ["default", "data"];
+    create(api, "data", "XAES-256-GCM", json!({}));
+    let item = json!({"plaintext": b64(b"hello"), "associated_data": b64(b"ctx")});
+    let one = api.good("encrypt", &at, Some(item.clone()));
+    let opening = json!({"ciphertext": one["ciphertext"], "associated_data": b64(b"ctx")});
+    let opened = api.good("decrypt", &at, Some(opening.clone()));
+    assert_eq!(opened["plaintext"], b64(b"hello"));
+    assert_eq!(opened["version"], 1);
+    let elsewhere = json!({"ciphertext": one["ciphertext"], "associated_data": b64(b"cty")});
+    assert_eq!(
+        api.bad("decrypt", &at, Some(elsewhere.clone())),
+        "decryption-failed"
+    );
+    let many = json!({"batch": [item, {"plaintext": ""}]});
+    let many = api.good("encrypt", &at, Some(many));
+    assert_eq!(many["results"].as_array().unwrap().len(), 2);
+    let mixed = api.good("decrypt", &at, Some(json!({"batch": [opening, elsewhere]})));
+    assert_eq!(mixed["results"][0]["ok"]["plaintext"], b64(b"hello"));
+    assert_eq!(
+        mixed["results"][1]["problem"]["type"],
+        "urn:skms:problem:decryption-failed"
+    );
+    api.good("key-rotate", &at, Some(json!({})));
+    let moved = json!({"ciphertext": one["ciphertext"], "associated_data": b64(b"ctx")});
+    let moved = api.good("reencrypt", &at, Some(moved));
+    assert_eq!(moved["version"], 2);
+    let batch = json!({"batch": [{"ciphertext": one["ciphertext"]}]});
+    let batch = api.good("reencrypt", &at, Some(batch));
+    assert!(batch["results"][0]["problem"].is_object());
+
+    let made = api.good("datakey", &at, Some(json!({"length_bytes": 16})));
+    let opened = api.good(
+        "decrypt",
+        &at,
+        Some(json!({"ciphertext": made["ciphertext"]})),
+    );
+    assert_eq!(opened["plaintext"], made["plaintext"]);
+    let hidden = api.good("datakey", &at, Some(json!({"plaintext": false})));
+    assert!(hidden.get("plaintext").is_none());
+    assert_eq!(
+        api.bad("datakey", &at, Some(json!({"length_bytes": 17}))),
+        "invalid-argument"
+    );
+
+    create(api, "kek", "AES-256-KWP", json!({}));
+    let kek = ["default", "kek"];
+    let wrapped = api.good("wrap", &kek, Some(json!({"key": b64(&[7; 20])})));
+    let wrapped = json!({"wrapped_key": wrapped["wrapped_key"]});
+    let unwrapped = api.good("unwrap", &kek, Some(wrapped));
+    assert_eq!(unwrapped["key"], b64(&[7; 20]));
+    let torn = json!({"wrapped_key": b64(&[0; 24])});
+    assert_eq!(api.bad("unwrap", &kek, Some(torn)), "decryption-failed");
+    let use_not_permitted = json!({"plaintext": ""});
+    assert_eq!(
+        api.bad("encrypt", &kek, Some(use_not_permitted)),
+        "use-not-permitted"
+    );
+}
+
+fn signatures(api: &Described<'_>) {
+    for (name, algorithm) in [("ed", "Ed25519"), ("p256", "EC-P256"), ("ml", "ML-DSA-44")] {
+        create(api, name, algorithm, json!({"uses": ["sign", "verify"]}));
+        let at = ["default", name];
+        let signed = api.good("sign", &at, Some(json!({"message": b64(b"m")})));
+        let signature = &signed["signature"];
+        for (message, valid) in [(b"m", true), (b"n", false)] {
+            let body = json!({"message": b64(message), "signature": signature});
+            let verified = api.good("verify", &at, Some(body));
+            assert_eq!(
+                (&verified["valid"], &verified["version"]),
+                (&json!(valid), &json!(1))
+            );
+        }
+    }
+    let digest = json!({"digest": b64(&[1; 32]), "hash": "SHA-256", "encoding": "p1363"});
+    let signed = api.good("sign", &["default", "p256"], Some(digest));
+    assert_eq!(signed["signature"].as_str().unwrap().len(), 88);
+    for bad in [
+        json!({}),
+        json!({"message": "", "digest": ""}),
+        json!({"digest": b64(&[1; 32])}),
+    ] {
+        assert_eq!(
+            api.bad("sign", &["default", "p256"], Some(bad)),
+            "invalid-argument"
+        );
+    }
+    let public = api.good(
+        "key-public",
+        &["default", "p256", "?format=jwk&version=1"],
+        None,
+    );
+    assert_eq!(public["format"], "jwk");
+    api.good("key-public", &["default", "ed"], None);
+    assert_eq!(
+        api.bad("key-public", &["default", "data"], None),
+        "unsupported-operation"
+    );
+
+    create(api, "mac", "HMAC-SHA-256", json!({}));
+    let at = ["default", "mac"];
+    let mac = api.good("mac", &at, Some(json!({"data": b64(b"d")})));
+    let right = json!({"data": b64(b"d"), "mac": mac["mac"]});
+    assert_eq!(api.good("mac-verify", &at, Some(right))["valid"], true);
+    let wrong = json!({"data": b64(b"e"), "mac": mac["mac"], "version": 1});
+    assert_eq!(api.good("mac-verify", &at, Some(wrong))["valid"], false);
+}
+
+fn secrets_shared(api: &Described<'_>) {
+    create(api, "kdf", "HKDF-SHA-256", json!({}));
+    let derive = json!({"length_bytes": 42, "info": b64(b"i"), "salt": b64(b"s")});
+    let first = api.good("derive", &["default", "kdf"], Some(derive.clone()));
+    assert_eq!(first, api.good("derive", &["default", "kdf"], Some(derive)));
+
+    create(api, "dh1", "X25519", json!({}));
+    create(api, "dh2", "X25519", json!({}));
+    let share = |name: &str| api.good("key-public", &["default", name], None)["public_key"].clone();
+    let agree = |own: &str, peer: &str| {
+        let body = json!({"peer_public_key": share(peer), "info": b64(b"both")});
+        api.good("agree", &["default", own], Some(body))["secret"].clone()
+    };
+    assert_eq!(agree("dh1", "dh2"), agree("dh2", "dh1"));
+    let into = json!({"peer_public_key": share("dh2"),
+        "into": {"name": "agreed", "algorithm": "AES-256-GCM"}});
+    let kept = api.good("agree", &["default", "dh1"], Some(into));
+    assert!(kept.get("secret").is_none());
+    assert_eq!(kept["key"]["name"], "agreed");
+
+    create(api, "kem", "ML-KEM-768", json!({}));
+    let at = ["default", "kem"];
+    let made = api.good("encapsulate", &at, Some(json!({})));
+    let opened = json!({"ciphertext": made["ciphertext"]});
+    let opened = api.good("decapsulate", &at, Some(opened));
+    assert_eq!(opened["shared_secret"], made["shared_secret"]);
+}
+
+fn ways_in_and_out(api: &Described<'_>) {
+    let import = json!({"name": "brought", "key": b64(&[9; 32]), "format": "raw",
+        "algorithm": "AES-256-GCM", "exportable": true});
+    api.good("key-import", &["default"], Some(import.clone()));
+    assert_eq!(
+        api.bad("key-import", &["default"], Some(import)),
+        "already-exists"
+    );
+    let out = api.good("key-export", &["default", "brought"], None);
+    assert_eq!(
+        (&out["key"], &out["format"]),
+        (&json!(b64(&[9; 32])), &json!("raw"))
+    );
+    let wrapped = json!({"format": "raw", "wrapped_with": {"keyring": "default", "name": "kek"}});
+    let wrapped = api.good("key-export", &["default", "brought"], Some(wrapped));
+    let back = json!({"name": "back", "key": wrapped["key"], "format": "raw",
+        "algorithm": "AES-256-GCM", "wrapped_with": {"keyring": "default", "name": "kek"}});
+    api.good("key-import", &["default"], Some(back));
+    assert_eq!(
+        api.bad("key-export", &["default", "data"], None),
+        "not-exportable"
+    );
+    let short = json!({"name": "short", "key": b64(&[9; 31]), "format": "raw",
+        "algorithm": "AES-256-GCM"});
+    let refused = api.bad("key-import", &["default"], Some(short));
+    assert!(["invalid-key", "invalid-argument"].contains(&refused.as_str()));
+}
+
+fn identities(api: &Described<'_>) {
+    let made = api.good(
+        "token-create",
+        &[],
+        Some(json!({"principal": "p", "groups": ["g"], "ttl_seconds": 60, "description": "d"})),
+    );
+    api.good("token-create", &[], None);
+    let id = made["info"]["id"].as_str().unwrap();
+    api.good("token-list", &[], None);
+    let page = api.good("token-list", &["?limit=1"], None);
+    let next = page["next"].as_str().unwrap();
+    api.good("token-list", &[&format!("?after={next}")], None);
+    api.good("token-read", &[id], None);
+    let own = api.good("token-self", &[], None);
+    assert_eq!(own["authentication"], "token");
+    api.good("token-revoke", &[id], None);
+    assert_eq!(api.bad("token-read", &[id], None), "not-found");
+    assert_eq!(api.bad("token-read", &["none"], None), "not-found");
+
+    let text =
+        "permit (principal in SKMS::Group::\"g\", action in SKMS::Action::\"use\", resource);";
+    api.good("policy-write", &["own"], Some(json!({"policy": text})));
+    api.good("policy-read", &["own"], None);
+    api.good("policy-list", &[], None);
+    let bad = json!({"policy": "permit (principal, action, resource) when { x };"});
+    assert_eq!(
+        api.bad("policy-write", &["own"], Some(bad)),
+        "policy-invalid"
+    );
+    assert_eq!(api.good("policy-read", &["own"], None)["policy"], text);
+    api.good("policy-delete", &["own"], None);
+
+    let print = "ab".repeat(32);
+    let new = json!({"name": "machine", "fingerprint": print, "groups": ["g"]});
+    api.good("principal-create", &[], Some(new));
+    api.good("principal-list", &[], None);
+    api.good("principal-read", &["machine"], None);
+    assert_eq!(api.bad("principal-read", &["nobody"], None), "not-found");
+    api.good("principal-delete", &["machine"], None);
+    let both = json!({"name": "m", "fingerprint": print, "certificate": "x"});
+    assert_eq!(
+        api.bad("principal-create", &[], Some(both)),
+        "invalid-argument"
+    );
+}
+
+fn storage(api: &Described<'_>) {
+    api.good("storage-rotate-storage-key", &[], None);
+    api.good("storage-rotate-root", &[], None);
+    let report = api.good("storage-verify", &[], None);
+    assert_eq!(report["intact"], true, "{report}");
+    api.good("seal-list", &[], None);
+    let shamir = json!({"kind": "shamir", "threshold": 2, "shares": 3});
+    let added = api.good("seal-add", &[], Some(shamir));
+    assert_eq!(added["shares"].as_array().unwrap().len(), 3);
+    let file = api.good("seal-add", &[], Some(json!({"kind": "key-file"})));
+    assert!(file["key_file"].is_string());
+    api.good(
+        "seal-remove",
+        &[added["seal"]["id"].as_str().unwrap()],
+        None,
+    );
+
+    let mut after = String::new();
+    let mut seen = 0;
+    loop {
+        let page = api.good("event-list", &[&format!("?limit=50{after}")], None);
+        seen += page["items"].as_array().unwrap().len();
+        match page["next"].as_str() {
+            Some(next) if seen < 400 => after = format!("&after={next}"),
+            _ => break,
+        }
+    }
+    assert!(seen > 100, "{seen}");
+    assert_eq!(
+        api.bad("event-list", &["?after=x"], None),
+        "invalid-argument"
+    );
+    assert_eq!(
+        api.bad("event-list", &["?limit=0"], None),
+        "invalid-argument"
+    );
+}
+
+fn sealing(api: &Described<'_>, key: &[u8]) {
+    let right = json!({"key_file": b64(b64(key).as_bytes())});
+    assert_eq!(
+        api.bad("unseal", &[], Some(right.clone())),
+        "already-unsealed"
+    );
+    assert_eq!(api.good("seal", &[], None)["sealed"], true);
+    assert_eq!(api.good("health", &[], None)["status"], "sealed");
+    assert_eq!(api.good("seal-status", &[], None)["sealed"], true);
+    assert_eq!(api.bad("key-list", &["default"], None), "sealed");
+    let wrong = json!({"key_file": b64(b64(&[1; 32]).as_bytes())});
+    assert_eq!(api.bad("unseal", &[], Some(wrong)), "unseal-failed");
+    assert_eq!(api.bad("unseal", &[], Some(json!({}))), "invalid-argument");
+    assert_eq!(api.good("unseal", &[], Some(right))["sealed"], false);
+    api.good("key-list", &["default"], None);
+}

@@ -1,0 +1,374 @@
+//! Every route with no identity, with the wrong one, and spoken to badly.
+
+use serde_json::json;
+use skms_wire::native::routes::{Auth, Body, Method, PREFIX, ROUTES, Route};
+
+use crate::{
+    describe::fill,
+    house::{House, Server},
+};
+
+/// The route's path with a value for each parameter.
+fn path(route: &Route, value: &str) -> String {
+    let count = route.path.matches('{').count();
+    let (path, _) = fill(route.path, &vec![value; count]);
+    format!("{PREFIX}{path}")
+}
+
+fn takes_body(route: &Route) -> bool {
+    route.body != Body::None
+}
+
+#[test]
+fn nobody_gets_through_without_an_identity() {
+    let house = House::new();
+    let server = house.serve();
+    let mut tried = 0;
+    let wrong = format!("{}x", house.root_token);
+    let cut = &house.root_token[..house.root_token.len() - 1];
+    for route in ROUTES {
+        let Auth::Action(_) = route.auth else {
+            continue;
+        };
+        tried += 1;
+        let body = takes_body(route).then(|| json!({}));
+        for value in ["default", "nonesuch"] {
+            for token in ["", "x", &wrong, cut] {
+                let answer = server.ask_as(
+                    token,
+                    route.method.name(),
+                    &path(route, value),
+                    body.clone(),
+                );
+                assert_eq!(answer.status, 401, "{} with {token:?}", route.id);
+                assert_eq!(answer.problem(), "unauthenticated");
+                assert!(
+                    answer
+                        .header("www-authenticate")
+                        .unwrap()
+                        .starts_with("Bearer")
+                );
+            }
+        }
+        for header in [
+            format!("Basic {}", house.root_token),
+            house.root_token.clone(),
+            format!("Bearer{}", house.root_token),
+        ] {
+            let answer = server
+                .connect()
+                .send(
+                    route.method.name(),
+                    &path(route, "default"),
+                    None,
+                    &[("Authorization", &header)],
+                )
+                .unwrap();
+            assert_eq!(answer.status, 401, "{}", route.id);
+        }
+        let bearer = format!("Bearer {}", house.root_token);
+        let twice = [
+            ("Authorization", bearer.as_str()),
+            ("Authorization", "Bearer x"),
+        ];
+        let answer = server
+            .connect()
+            .send(route.method.name(), &path(route, "default"), None, &twice)
+            .unwrap();
+        assert_eq!(answer.status, 401, "{}", route.id);
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+#[test]
+fn the_wrong_identity_sees_nothing_and_learns_nothing() {
+    let house = House::new();
+    let server = house.serve();
+    server.must(
+        "POST",
+        "/api/v1/keyrings/default/keys",
+        Some(json!({"name": "default", "algorithm": "AES-256-GCM"})),
+    );
+    server.must(
+        "POST",
+        "/api/v1/namespaces",
+        Some(json!({"name": "default"})),
+    );
+    let nobody = server.must(
+        "POST",
+        "/api/v1/tokens",
+        Some(json!({"principal": "nobody"})),
+    );
+    let nobody = nobody["token"].as_str().unwrap();
+    for route in ROUTES {
+        let Auth::Action(action) = route.auth else {
+            continue;
+        };
+        let body = good_body(route);
+        let ask = |value: &str| {
+            let place = path(route, value);
+            let answer = server.ask_as(nobody, route.method.name(), &place, body.clone());
+            // What may differ between a thing that is there and one that is
+            // not is only what the caller said.
+            let text = answer.text().replace(value, "*");
+            let id = answer.header("x-request-id").unwrap().to_owned();
+            (answer.status, text.replace(&id, "*"))
+        };
+        let there = ask("default");
+        if action == "token.self" {
+            assert_eq!(there.0, 200);
+            continue;
+        }
+        assert!(matches!(there.0, 403 | 404), "{}: {there:?}", route.id);
+        assert_eq!(there, ask("absently"), "{}", route.id);
+    }
+}
+
+/// The least that the route can read.
+fn good_body(route: &Route) -> Option<serde_json::Value> {
+    let ciphertext = "skms:v1:AAAA";
+    Some(match route.id {
+        "namespace-create" | "keyring-create" => json!({"name": "x"}),
+        "key-create" => json!({"name": "x"}),
+        "key-import" => json!({"name": "x", "key": "AA=="}),
+        "key-update" => json!({"owner": "x"}),
+        "key-revoke" => json!({"reason": "unspecified"}),
+        "key-recovery-grant" => json!({"until": "2030-01-01T00:00:00Z", "reason": "x"}),
+        "key-export" => json!({"format": "raw"}),
+        "encrypt" => json!({"plaintext": ""}),
+        "decrypt" | "reencrypt" => json!({"ciphertext": ciphertext}),
+        "wrap" => json!({"key": "AA=="}),
+        "unwrap" => json!({"wrapped_key": "AA=="}),
+        "sign" => json!({"message": ""}),
+        "verify" => json!({"message": "", "signature": ""}),
+        "mac" | "hash" => json!({"data": ""}),
+        "mac-verify" => json!({"data": "", "mac": ""}),
+        "derive" => json!({"length_bytes": 1}),
+        "agree" => json!({"peer_public_key": ""}),
+        "decapsulate" => json!({"ciphertext": ""}),
+        "policy-write" => json!({"policy": "permit (principal, action, resource);"}),
+        "principal-create" => json!({"name": "x", "fingerprint": "ab".repeat(32)}),
+        "seal-add" => json!({"kind": "key-file"}),
+        _ if takes_body(route) => json!({}),
+        _ => return None,
+    })
+}
+
+fn raw(
+    server: &Server,
+    route: &Route,
+    body: &[u8],
+    media_type: Option<&str>,
+) -> crate::wire::Answer {
+    let bearer = format!("Bearer {}", server.token);
+    let mut headers = vec![("Authorization", bearer.as_str())];
+    if let Some(media_type) = media_type {
+        headers.push(("Content-Type", media_type));
+    }
+    server
+        .connect()
+        .send(
+            route.method.name(),
+            &path(route, "default"),
+            Some(body),
+            &headers,
+        )
+        .unwrap()
+}
+
+#[test]
+fn bad_bodies_are_refused_by_every_route() {
+    let house = House::new();
+    let server = house.serve_limited("body_bytes = 4096");
+    let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
+    let invalid = b"{\"\xff\":1}";
+    for route in ROUTES {
+        let json = Some("application/json");
+        for body in [
+            &b"{"[..],
+            b"[]",
+            b"null",
+            b"\"text\"",
+            b"{\"nonesuch\":1}",
+            b"{} {}",
+            deep.as_bytes(),
+            invalid,
+        ] {
+            let answer = raw(&server, route, body, json);
+            assert_eq!(answer.status, 400, "{}: {}", route.id, answer.text());
+            assert_eq!(answer.problem(), "malformed-request");
+        }
+        if takes_body(route) {
+            for media_type in [
+                None,
+                Some("text/plain"),
+                Some("application/x-www-form-urlencoded"),
+                Some("application/jsonp"),
+            ] {
+                let answer = raw(&server, route, b"{}", media_type);
+                assert_eq!(answer.status, 415, "{} {media_type:?}", route.id);
+                assert_eq!(answer.problem(), "unsupported-media-type");
+            }
+        }
+        let answer = raw(&server, route, &[b' '; 4097], json);
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (413, "payload-too-large".into())
+        );
+        let answer = chunked(&server, route, 4097);
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (413, "payload-too-large".into())
+        );
+    }
+    assert_eq!(server.must("GET", "/api/v1/health", None)["status"], "ok");
+}
+
+/// A body whose length is not announced.
+fn chunked(server: &Server, route: &Route, length: usize) -> crate::wire::Answer {
+    let mut connection = server.connect();
+    let head = format!(
+        "{} {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{}\r\n0\r\n\r\n",
+        route.method.name(),
+        path(route, "default"),
+        server.token,
+        " ".repeat(length),
+    );
+    let _ = connection.write(head.as_bytes());
+    connection.answer().unwrap()
+}
+
+#[test]
+fn other_methods_and_paths_are_named_as_such() {
+    let house = House::new();
+    let server = house.serve();
+    let methods = [
+        Method::Get,
+        Method::Post,
+        Method::Put,
+        Method::Patch,
+        Method::Delete,
+    ];
+    for route in ROUTES {
+        let known: Vec<&str> = ROUTES
+            .iter()
+            .filter(|other| other.path == route.path)
+            .map(|other| other.method.name())
+            .collect();
+        for method in methods
+            .iter()
+            .map(|method| method.name())
+            .chain(["TRACE", "OPTIONS"])
+        {
+            if known.contains(&method) || path(route, "self") != path(route, "other") {
+                continue;
+            }
+            let answer = server.ask(method, &path(route, "default"), None);
+            assert_eq!(answer.status, 405, "{method} {}", route.path);
+            assert_eq!(answer.problem(), "method-not-allowed");
+            let mut allow: Vec<&str> = answer.header("allow").unwrap().split(", ").collect();
+            let mut known = known.clone();
+            allow.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(allow, known, "{}", route.path);
+        }
+    }
+    for path in [
+        "/",
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v2/health",
+        "/api/v1/health/x",
+        "//",
+    ] {
+        let answer = server.ask("GET", path, None);
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (404, "no-such-route".into()),
+            "{path}"
+        );
+    }
+    for path in [
+        "/api/v1/keyrings/%ff",
+        "/api/v1/keyrings?limit=x",
+        "/api/v1/keyrings?nonesuch=1",
+        "/api/v1/keyrings?limit=1&limit=2",
+        "/api/v1/tokens/self?x=1",
+    ] {
+        let answer = server.ask("GET", path, None);
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (400, "malformed-request".into()),
+            "{path}"
+        );
+    }
+    let encoded = server.ask("GET", "/api/v1/keyrings/def%61ult", None);
+    assert_eq!(encoded.json()["name"], "default");
+    let traversal = server.ask("GET", "/api/v1/keyrings/..%2f..%2fdefault", None);
+    assert_eq!(traversal.status, 404);
+}
+
+#[test]
+fn namespaces_and_request_names_come_in_headers() {
+    let house = House::new();
+    let server = house.serve();
+    server.must(
+        "POST",
+        "/api/v1/namespaces",
+        Some(json!({"name": "team-a"})),
+    );
+    let ask = |headers: &[(&str, &str)]| {
+        let path = "/api/v1/keyrings";
+        server
+            .connect()
+            .ask(&server.token, "GET", path, None, headers)
+    };
+    assert_eq!(ask(&[]).json()["items"][0]["namespace"], "root");
+    let own = ask(&[("X-SKMS-Namespace", "team-a")]);
+    assert_eq!(own.status, 200);
+    let absent = ask(&[("X-SKMS-Namespace", "team-b")]);
+    assert_eq!(absent.problem(), "not-found");
+    let twice = ask(&[("X-SKMS-Namespace", "root"), ("X-SKMS-Namespace", "team-a")]);
+    assert_eq!(twice.problem(), "malformed-request");
+    let named = ask(&[("X-Request-Id", "my-request.1")]);
+    assert_eq!(named.header("x-request-id"), Some("my-request.1"));
+    let odd = ask(&[("X-Request-Id", "a b<script>")]);
+    assert_ne!(odd.header("x-request-id"), Some("a b<script>"));
+    assert_eq!(odd.header("cache-control"), Some("no-store"));
+    assert_eq!(odd.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn batches_have_a_limit_and_items_their_own_results() {
+    let house = House::new();
+    let server = house.serve_limited("body_bytes = 4194304");
+    let keys = "/api/v1/keyrings/default/keys";
+    server.must(
+        "POST",
+        keys,
+        Some(json!({"name": "k", "algorithm": "AES-256-GCM"})),
+    );
+    let encrypt = format!("{keys}/k/encrypt");
+    let items = |count: usize| json!({"batch": vec![json!({"plaintext": "AA=="}); count]});
+    let most = server.must("POST", &encrypt, Some(items(1000)));
+    assert_eq!(most["results"].as_array().unwrap().len(), 1000);
+    let over = server.ask("POST", &encrypt, Some(items(1001)));
+    assert_eq!(
+        (over.status, over.problem()),
+        (413, "batch-too-large".into())
+    );
+    let none = server.ask("POST", &encrypt, Some(items(0)));
+    assert_eq!(none.problem(), "malformed-request");
+    let mixed = json!({"batch": [
+        {"plaintext": "AA==", "oaep_hash": "nonesuch"},
+        {"plaintext": "AQ=="},
+    ]});
+    let mixed = server.must("POST", &encrypt, Some(mixed));
+    assert_eq!(
+        mixed["results"][0]["problem"]["type"],
+        "urn:skms:problem:invalid-argument"
+    );
+    assert!(mixed["results"][1]["ok"].is_object());
+}
