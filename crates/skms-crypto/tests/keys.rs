@@ -383,6 +383,34 @@ fn encapsulated_secrets_arrive_and_altered_ones_differ() {
 }
 
 #[test]
+fn raw_keys_that_begin_like_a_container_are_still_raw() {
+    for start in [&b"{"[..], b" {", b"0\x82", b"-----BEGI"] {
+        let mut raw = vec![0x91; 32];
+        raw[..start.len()].copy_from_slice(start);
+        for algorithm in [
+            Algorithm::Aes256Gcm,
+            Algorithm::HmacSha256,
+            Algorithm::X25519,
+        ] {
+            let key = KeyMaterial::import(&raw, Format::Auto, Some(algorithm), None).unwrap();
+            assert!(
+                key.export(Format::Raw, None).unwrap().ct_eq(&raw),
+                "{algorithm} {start:?}"
+            );
+        }
+        PublicKey::import(&raw, Format::Auto, Some(Algorithm::X25519)).unwrap();
+    }
+    // A cut or misspelt JWK is not taken for a key of that many bytes.
+    for text in ["{", r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAA"#] {
+        for algorithm in [Algorithm::HmacSha256, Algorithm::X25519] {
+            assert!(
+                KeyMaterial::import(text.as_bytes(), Format::Auto, Some(algorithm), None).is_err()
+            );
+        }
+    }
+}
+
+#[test]
 fn names_parse_back() {
     for &format in Format::all() {
         assert_eq!(format.name().parse::<Format>().unwrap(), format);

@@ -24,9 +24,13 @@ use super::Imported;
 use super::der::{SEQUENCE, integer, tlv};
 use members::{Members, Writer};
 
-/// Whether the text begins like a JSON object.
+/// Whether the text is meant as a JWK: it begins like a JSON object, and is
+/// printable throughout or names a key type. A raw key may begin with a brace
+/// too, but is neither.
 pub(super) fn looks_like(text: &[u8]) -> bool {
+    let printable = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+        && (text.iter().all(printable) || text.windows(5).any(|five| five == b"\"kty\""))
 }
 
 fn curve_named(name: &str) -> Result<Curve> {
