@@ -74,8 +74,8 @@ pub fn crash(arguments: &[String]) -> Result {
         _ => return Err("usage: cargo xtask crash [--rounds N]".into()),
     };
     run(cargo()
-        .args(["test", "--package", "skms", "--test", "crash", "--"])
-        .args(["--nocapture"])
+        .args(["test", "--package", "skms", "--test", "http", "--"])
+        .args(["--nocapture", "crash::acknowledged"])
         .env("SKMS_CRASH_ROUNDS", rounds.to_string()))
 }
 

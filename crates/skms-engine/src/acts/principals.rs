@@ -179,6 +179,32 @@ impl Engine {
         Ok(listed)
     }
 
+    /// A principal's registrations; there is at least one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an absent one and one not visible.
+    pub async fn read_principal(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Vec<View>> {
+        let entry = self.enter(caller)?;
+        let found = load(&entry.rooms, namespace, name).await?;
+        let target = match found.first() {
+            Some((view, revision)) => view.target(*revision),
+            None => Target::principal(namespace, name, BTreeSet::new()),
+        };
+        let allowed = entry.authorize::<Read>(target).await?;
+        if found.is_empty() {
+            return Err(Error::NotFound { what: "principal" });
+        }
+        entry
+            .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
+            .await?;
+        Ok(found.into_iter().map(|(view, _)| view).collect())
+    }
+
     /// Ends every registration of a principal, and its calls with them.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/unseal" "unseal" [open] Body::Json("UnsealRequest") => Answer::Json("SealStatus"), "Give one passphrase, share or key file.";
     Get "/openapi.json" "openapi" [open] None => Document("application/json"), "Describe this interface.";
     Post "/seal" "seal" ["system.seal"] None => Answer::Json("SealStatus"), "Forget every key until unsealed again.";
-    Get "/status" "status" ["system.metrics"] None => Answer::Json("ServerStatus"), "Say how the server is, at length.";
+    Get "/status" "status" ["seal.list"] None => Answer::Json("ServerStatus"), "Say how the server is, at length.";
     Get "/metrics" "metrics" ["system.metrics"] None => Document("text/plain; version=0.0.4"), "Count what happens (Prometheus).";
     Get "/algorithms" "algorithms" [open] None => Answer::Json("Algorithms"), "List the algorithms on offer.";
 

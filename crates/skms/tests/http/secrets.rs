@@ -33,17 +33,18 @@ fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
+/// A secret and one way it could be spelt.
+type Needle<'a> = (&'a [u8], Vec<u8>);
+
 #[track_caller]
 fn hunt(place: &str, hay: &[u8], secrets: &[&[u8]]) {
     // One pass over the hay, whatever the number of needles.
-    let needles: Vec<(&[u8], Vec<u8>)> = secrets
-        .iter()
-        .flat_map(|secret| spellings(secret).into_iter().map(|spelt| (*secret, spelt)))
-        .collect();
-    let mut by_start: HashMap<[u8; 4], Vec<&(&[u8], Vec<u8>)>> = HashMap::new();
-    for needle in &needles {
-        let start = needle.1.first_chunk::<4>().unwrap();
-        by_start.entry(*start).or_default().push(needle);
+    let mut by_start: HashMap<[u8; 4], Vec<Needle<'_>>> = HashMap::new();
+    for secret in secrets {
+        for spelt in spellings(secret) {
+            let start = *spelt.first_chunk::<4>().unwrap();
+            by_start.entry(start).or_default().push((secret, spelt));
+        }
     }
     // Preallocated files end in zeros.
     let end = hay

@@ -101,9 +101,9 @@ impl From<Engine> for Failure {
             Engine::NotEmpty(_) => Self::with(Kind::NotEmpty, said),
             Engine::Integrity => Self::new(Kind::DecryptionFailed),
             Engine::UseLimit { .. } => Self::with(Kind::UseLimit, said),
-            Engine::TooLarge { what, .. } if what == "the batch" => {
-                Self::with(Kind::BatchTooLarge, said)
-            }
+            Engine::TooLarge {
+                what: "the batch", ..
+            } => Self::with(Kind::BatchTooLarge, said),
             Engine::TooLarge { .. } => Self::invalid(said),
             Engine::Busy => Self::new(Kind::Unavailable),
             Engine::Crypto(error) => error.into(),

@@ -233,6 +233,37 @@ mod tests {
     }
 
     #[test]
+    fn the_page_in_docs_lists_every_route() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let mut table = String::from("| | path | what | needs |\n| --- | --- | --- | --- |\n");
+        for route in ROUTES {
+            let needs = match route.auth {
+                Auth::Open => "nothing".to_owned(),
+                Auth::Action(action) => format!("`{action}`"),
+            };
+            table.push_str(&format!(
+                "| {} | `{}` | {} | {needs} |\n",
+                route.method.name(),
+                route.path,
+                route.summary
+            ));
+        }
+        let (before, rest) = page.split_once("<!-- routes -->\n").unwrap();
+        let (between, after) = rest.split_once("<!-- end of routes -->\n").unwrap();
+        if std::env::var_os("SKMS_WRITE_OPENAPI").is_some() {
+            let page = format!("{before}<!-- routes -->\n{table}<!-- end of routes -->\n{after}");
+            std::fs::write(path, page).unwrap();
+        } else {
+            assert!(
+                between == table,
+                "docs/api.md is not current; write it anew with \
+                 `SKMS_WRITE_OPENAPI=1 cargo test -p skms openapi`"
+            );
+        }
+    }
+
+    #[test]
     fn every_route_and_problem_status_is_described() {
         let document = document();
         for route in ROUTES {

@@ -1,15 +1,9 @@
 //! Principals that are known by their client certificates.
 
 use skms_crypto::hash::sha256;
-use skms_engine::{
-    MAX_PAGE, Page as EnginePage,
-    acts::principals::{NewPrincipal, View},
-};
+use skms_engine::acts::principals::{NewPrincipal, View};
 use skms_keys::UnixSeconds;
-use skms_wire::native::{
-    ProblemKind,
-    principals::{CreatePrincipalRequest, PrincipalView},
-};
+use skms_wire::native::principals::{CreatePrincipalRequest, PrincipalView};
 use x509_cert::{
     Certificate,
     der::{DecodePem as _, Encode as _},
@@ -73,25 +67,16 @@ fn certificate(pem: &str) -> Result<(String, Option<UnixSeconds>), Failure> {
 
 pub async fn read(call: Call) -> Result<Reply, Failure> {
     call.no_query()?;
-    let name = call.param("principal");
-    let mut after = None;
-    loop {
-        let page = EnginePage::new(MAX_PAGE, after)?;
-        let (found, next) = call
-            .engine()
-            .list_principals(call.caller()?, &call.namespace, &page)
-            .await?;
-        if let Some(one) = found.iter().find(|one| one.name == name) {
-            return Reply::json(&view(one));
-        }
-        if next.is_none() {
-            return Err(Failure::with(
-                ProblemKind::NotFound,
-                "no such principal, or not visible to you",
-            ));
-        }
-        after = next;
-    }
+    let found = call
+        .engine()
+        .read_principal(call.caller()?, &call.namespace, call.param("principal"))
+        .await?;
+    // Of several certificates, the one registered last.
+    let newest = found
+        .iter()
+        .max_by_key(|view| view.created_at)
+        .ok_or_else(|| Failure::internal("a principal without a registration"))?;
+    Reply::json(&view(newest))
 }
 
 pub async fn delete(call: Call) -> Result<Reply, Failure> {
