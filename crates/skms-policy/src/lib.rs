@@ -27,7 +27,8 @@ mod context;
 mod document;
 mod entities;
 mod error;
-pub mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod name;
 mod principal;
 mod resource;

@@ -562,15 +562,15 @@ fn conditions_see_what_they_name() {
 #[test]
 fn the_fuzz_target_survives_what_is_here() {
     for (_, text) in builtin::initial().unwrap() {
-        skms_policy::fuzz::policy_document(text.as_bytes());
+        skms_policy::fuzzing::policy_document(text.as_bytes());
         for cut in (0..text.len()).step_by(7) {
-            skms_policy::fuzz::policy_document(&text.as_bytes()[..cut]);
+            skms_policy::fuzzing::policy_document(&text.as_bytes()[..cut]);
         }
         let mut flipped = text.into_bytes();
         for at in (0..flipped.len()).step_by(11) {
             flipped[at] ^= 0x15;
-            skms_policy::fuzz::policy_document(&flipped);
+            skms_policy::fuzzing::policy_document(&flipped);
         }
     }
-    skms_policy::fuzz::policy_document(&[0xff, 0xfe]);
+    skms_policy::fuzzing::policy_document(&[0xff, 0xfe]);
 }
