@@ -64,7 +64,6 @@ const ORDER_EIGHT: [[u8; 32]; 2] = [
 /// input is public, so branches on it are no leak.
 fn check_point(bytes: &[u8]) -> Result<()> {
     let mut y: Vec<u8> = bytes.iter().rev().copied().collect();
-    let sign = y.first().is_some_and(|top| top & 0x80 != 0);
     if let Some(top) = y.first_mut() {
         *top &= 0x7f;
     }
@@ -91,8 +90,8 @@ fn check_point(bytes: &[u8]) -> Result<()> {
         .add_mod(&one, &p)?;
     let product = numerator.mul_mod(&denominator, &p)?;
     let legendre = product.power_mod(&Bn::from_bytes(&crate::awslc::dh::half(&P))?, &p)?;
-    // x = 0 only for y = 1 and -1, which are gone; so the sign is free here.
-    let _ = sign;
+    // The sign bit was dropped above: only x = 0 has one sign, and that is
+    // y = 1 or -1, which are gone.
     if legendre.bits() == 1 {
         Ok(())
     } else {

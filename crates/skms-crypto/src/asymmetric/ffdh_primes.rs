@@ -1,7 +1,7 @@
 //! The primes of RFC 7919, appendix A:
 //! p = 2^b - 2^(b-64) + (floor(2^(b-130) e) + X) 2^64 - 1, generator 2, and
-//! q = (p - 1) / 2 prime. A test proves both prime and
-//! compares the two groups that AWS-LC ships itself.
+//! q = (p - 1) / 2 prime. A test checks that both are prime, and compares the
+//! two groups that AWS-LC ships itself.
 
 /// ffdhe2048 (RFC 7919, appendix A.1), 256 bytes, big-endian.
 #[rustfmt::skip]
