@@ -1,12 +1,11 @@
 //! From flags, environment and configuration file to a client.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use skms_client::{Client, Config, Identity};
 use skms_wire::SecretText;
-use zeroize::Zeroizing;
 
 use super::error::{CliError, Result};
 use super::input;
@@ -22,97 +21,74 @@ const PEM_MAX: u64 = 1 << 20;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Server options")]
 pub struct Connection {
-    /// The server's address [default: https://127.0.0.1:8200]
-    #[arg(
-        long,
-        global = true,
-        env = "SKMS_ADDR",
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    /// The server's address [SKMS_ADDR] [default: https://127.0.0.1:8200]
+    #[arg(long, global = true, value_name = "URL")]
     pub address: Option<String>,
-    /// The authority that issued the server's certificate (PEM)
-    #[arg(
-        long,
-        global = true,
-        env = "SKMS_CACERT",
-        value_name = "FILE",
-        hide_env_values = true
-    )]
+    /// The authority that issued the server's certificate (PEM) [SKMS_CACERT]
+    #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// A file that holds the token; otherwise SKMS_TOKEN is used
-    #[arg(
-        long,
-        global = true,
-        env = "SKMS_TOKEN_FILE",
-        value_name = "FILE",
-        hide_env_values = true
-    )]
+    /// A file that holds the token [SKMS_TOKEN_FILE]; or the token in SKMS_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// The namespace [default: root]
-    #[arg(
-        long,
-        short = 'n',
-        global = true,
-        env = "SKMS_NAMESPACE",
-        value_name = "NAME",
-        hide_env_values = true
-    )]
+    /// The namespace [SKMS_NAMESPACE] [default: root]
+    #[arg(long, short = 'n', global = true, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// A client certificate to be known by (PEM)
-    #[arg(
-        long,
-        global = true,
-        env = "SKMS_CLIENT_CERT",
-        value_name = "FILE",
-        hide_env_values = true
-    )]
+    /// A client certificate to be known by (PEM) [SKMS_CLIENT_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
     pub client_cert: Option<PathBuf>,
-    /// The client certificate's private key (PEM)
-    #[arg(
-        long,
-        global = true,
-        env = "SKMS_CLIENT_KEY",
-        value_name = "FILE",
-        hide_env_values = true
-    )]
+    /// The client certificate's private key (PEM) [SKMS_CLIENT_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
     pub client_key: Option<PathBuf>,
     /// How long a call may take, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
 }
 
+/// A variable of the environment; an empty one counts as absent.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 impl Connection {
     /// A client of the server that is meant.
     pub fn client(&self) -> Result<Client> {
-        let settings = Settings::load(|name| std::env::var(name).ok())?;
-        Ok(Client::new(self.config(settings)?)?)
+        Ok(Client::new(self.config(variable)?)?)
     }
 
-    fn config(&self, settings: Settings) -> Result<Config> {
-        let address = self
-            .address
-            .as_deref()
-            .or(settings.address.as_deref())
-            .unwrap_or(DEFAULT_ADDRESS);
-        let mut config = Config::new(address.parse()?);
-        if let Some(path) = self.ca_file.as_deref().or(settings.ca_file.as_deref()) {
-            config.ca_pem = Some(std::mem::take(&mut *input::read(path, PEM_MAX)?));
+    /// Flags, then the environment, then the file.
+    fn config(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Config> {
+        let file = Settings::load(&variable)?;
+        let path = |flag: &Option<PathBuf>, name: &str, file: Option<PathBuf>| {
+            flag.clone()
+                .or_else(|| variable(name).map(PathBuf::from))
+                .or(file)
+        };
+        let text = |flag: &Option<String>, name: &str, file: Option<String>| {
+            flag.clone().or_else(|| variable(name)).or(file)
+        };
+        let address = text(&self.address, "SKMS_ADDR", file.address);
+        let mut config = Config::new(address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?);
+        if let Some(path) = path(&self.ca_file, "SKMS_CACERT", file.ca_file) {
+            config.ca_pem = Some(std::mem::take(&mut *input::read(&path, PEM_MAX)?));
         }
-        config.token = self.token(settings.token_file.as_deref())?;
-        let certificate = self
-            .client_cert
-            .as_deref()
-            .or(settings.client_certificate.as_deref());
-        let key = self
-            .client_key
-            .as_deref()
-            .or(settings.client_key.as_deref());
+        config.token = match (&self.token_file, variable("SKMS_TOKEN")) {
+            (None, Some(token)) => Some(SecretText::new(token)),
+            _ => path(&self.token_file, "SKMS_TOKEN_FILE", file.token_file)
+                .as_deref()
+                .map(input::secret_file)
+                .transpose()?,
+        };
+        let certificate = path(
+            &self.client_cert,
+            "SKMS_CLIENT_CERT",
+            file.client_certificate,
+        );
+        let key = path(&self.client_key, "SKMS_CLIENT_KEY", file.client_key);
         config.identity = match (certificate, key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(Identity {
-                certificates_pem: std::mem::take(&mut *input::read(certificate, PEM_MAX)?),
-                private_key_pem: Zeroizing::new(std::mem::take(&mut *input::read(key, PEM_MAX)?)),
+                certificates_pem: std::mem::take(&mut *input::read(&certificate, PEM_MAX)?),
+                private_key_pem: input::read(&key, PEM_MAX)?,
             }),
             _ => {
                 return Err(CliError::usage(
@@ -120,24 +96,11 @@ impl Connection {
                 ));
             }
         };
-        if let Some(namespace) = self.namespace.as_deref().or(settings.namespace.as_deref()) {
-            namespace.clone_into(&mut config.namespace);
+        if let Some(namespace) = text(&self.namespace, "SKMS_NAMESPACE", file.namespace) {
+            config.namespace = namespace;
         }
         config.timeout = Duration::from_secs(self.timeout.max(1));
         Ok(config)
-    }
-
-    /// The flag's file, then the environment, then the settings' file.
-    fn token(&self, from_settings: Option<&Path>) -> Result<Option<SecretText>> {
-        if let Some(path) = &self.token_file {
-            return input::secret_file(path).map(Some);
-        }
-        if let Ok(token) = std::env::var("SKMS_TOKEN")
-            && !token.is_empty()
-        {
-            return Ok(Some(SecretText::new(token)));
-        }
-        from_settings.map(input::secret_file).transpose()
     }
 }
 
@@ -146,34 +109,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_win_over_settings() {
-        let connection = Connection {
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "address = 'https://file:3'\nnamespace = 'team-a'").unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        let variable = |name: &str| match name {
+            "SKMS_CONFIG" => Some(file.clone()),
+            "SKMS_ADDR" => Some("https://environment:2".to_owned()),
+            "SKMS_TOKEN" => Some("t".to_owned()),
+            _ => None,
+        };
+        let config = Connection::default().config(variable).unwrap();
+        assert_eq!(config.address.to_string(), "https://environment:2");
+        assert_eq!(config.namespace, "team-a");
+        assert_eq!(config.token.unwrap().expose(), "t");
+        let flags = Connection {
             address: Some("https://flag:1".into()),
+            token_file: Some("/nonexistent/token".into()),
             ..Connection::default()
         };
-        let settings = Settings {
-            address: Some("https://file:2".into()),
-            namespace: Some("team-a".into()),
-            ..Settings::default()
+        assert!(
+            flags.config(variable).is_err(),
+            "the named token file is used"
+        );
+        let flags = Connection {
+            token_file: None,
+            ..flags
         };
-        let config = connection.config(settings).unwrap();
-        assert_eq!(config.address.to_string(), "https://flag:1");
-        assert_eq!(config.namespace, "team-a");
-        let config = Connection::default().config(Settings::default()).unwrap();
-        assert_eq!(config.address.to_string(), DEFAULT_ADDRESS);
+        assert_eq!(
+            flags.config(variable).unwrap().address.to_string(),
+            "https://flag:1"
+        );
+        let nothing = Connection::default().config(|_| None).unwrap();
+        assert_eq!(nothing.address.to_string(), DEFAULT_ADDRESS);
     }
 
     #[test]
     fn half_an_identity_and_missing_files_are_refused() {
-        let half = Settings {
-            client_key: Some("k".into()),
-            ..Settings::default()
-        };
-        assert!(Connection::default().config(half).is_err());
-        let missing = Settings {
-            ca_file: Some("/nonexistent/ca.pem".into()),
-            ..Settings::default()
-        };
-        assert!(Connection::default().config(missing).is_err());
+        for name in [
+            "SKMS_CLIENT_KEY",
+            "SKMS_CLIENT_CERT",
+            "SKMS_CACERT",
+            "SKMS_TOKEN_FILE",
+        ] {
+            let one = |asked: &str| (asked == name).then(|| "/nonexistent/file".to_owned());
+            assert!(Connection::default().config(one).is_err(), "{name}");
+        }
     }
 }

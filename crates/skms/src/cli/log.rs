@@ -54,13 +54,15 @@ impl Log {
             events.drain(..surplus);
         }
         show(global, &events)?;
-        while tail.follow {
+        if !tail.follow {
+            return Ok(());
+        }
+        loop {
             tokio::time::sleep(PAUSE).await;
             let fresh;
             (fresh, after) = read_on(&client, after).await?;
             show(global, &fresh)?;
         }
-        Ok(())
     }
 }
 

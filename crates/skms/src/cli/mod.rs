@@ -6,6 +6,7 @@ mod completion;
 mod connect;
 mod crypt;
 mod datakey;
+mod demo;
 mod derive;
 mod duration;
 mod error;
@@ -163,6 +164,8 @@ enum Command {
     Log(log::Log),
     /// Print a completion script for a shell
     Completion(completion::Completion),
+    /// Show the main job on a real server and a real file, with proofs
+    Demo(demo::Demo),
     /// Explain the exit codes
     #[command(after_help = exit::help())]
     ExitCodes,
@@ -269,6 +272,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Principal(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
+        Command::Demo(command) => command.run(global).await,
         Command::Serve(_) | Command::Completion(_) | Command::ExitCodes => Ok(()),
     }
 }
@@ -367,6 +371,7 @@ mod tests {
             "skms seals add --shamir 2/3",
             "skms log tail --follow",
             "skms completion bash",
+            "skms demo --keep --file f --json",
             "skms help exit-codes",
             "skms exit-codes",
         ] {

@@ -22,7 +22,8 @@ impl List {
     /// Lists them.
     pub async fn run(self, global: &Global) -> Result<()> {
         let client = global.client()?;
-        let keys = every(async |page| client.keys(&self.keyring, &page).await).await?;
+        let mut keys = every(async |page| client.keys(&self.keyring, &page).await).await?;
+        keys.sort_by(|one, other| one.name.cmp(&other.name));
         global.show(&keys, |keys| {
             let rows: Vec<_> = keys
                 .iter()

@@ -1,0 +1,10 @@
+//! The command line, through the real binary against a real server: what it
+//! does, what it refuses, its exit codes, and what it never shows.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod ceremony;
+mod demo;
+mod keys;
+mod operations;
+mod plain;
+mod support;
