@@ -271,6 +271,7 @@ impl Public {
     }
 
     /// The key as AWS-LC holds it, where it does.
+    #[cfg(feature = "known-answers")]
     pub(crate) fn as_held(&self) -> Option<&PKey> {
         match self {
             Self::Held(key) => Some(key),

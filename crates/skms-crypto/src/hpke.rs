@@ -164,13 +164,14 @@ impl Suite {
     }
 }
 
-/// How a context is authenticated (RFC 9180, section 5); the product seals in
-/// base mode, the others are read for the vectors' sake.
-pub(crate) enum Mode<'a> {
-    Base,
-    Psk(&'a [u8], &'a [u8]),
-    Auth(&'a [u8]),
-    AuthPsk(&'a [u8], &'a [u8], &'a [u8]),
+/// What authenticates a context (RFC 9180, section 5). The product seals in
+/// base mode, with neither; the others are read for the vectors' sake.
+#[derive(Default)]
+pub(crate) struct Mode<'a> {
+    /// A pre-shared key and its identifier.
+    pub(crate) psk: Option<(&'a [u8], &'a [u8])>,
+    /// The sender's public key.
+    pub(crate) sender: Option<&'a [u8]>,
 }
 
 /// Longest `info`, in bytes: the key schedule counts it in 16 bits.
@@ -262,7 +263,7 @@ impl Receiver {
     /// [`Error::Decrypt`] for an encapsulated key that is none;
     /// [`Error::WrongAlgorithm`], [`Error::TooLong`].
     pub fn setup(own: &OpenKey, suite: Suite, encapsulated: &[u8], info: &[u8]) -> Result<Self> {
-        Self::setup_in(&Mode::Base, own, suite, encapsulated, info)
+        Self::setup_in(&Mode::default(), own, suite, encapsulated, info)
     }
 
     pub(crate) fn setup_in(

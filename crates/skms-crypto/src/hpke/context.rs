@@ -104,17 +104,21 @@ where
 {
     let private = M::PrivateKey::from_bytes(private).map_err(|_| Error::InvalidKey("HPKE key"))?;
     let encapsulated = M::EncappedKey::from_bytes(encapsulated).map_err(|_| Error::Decrypt)?;
-    let sender = |bytes: &[u8]| M::PublicKey::from_bytes(bytes).map_err(|_| Error::Decrypt);
-    let bundle = |psk, psk_id| {
-        PskBundle::new(psk, psk_id).map_err(|_| Error::InvalidOption("HPKE pre-shared key"))
+    let sender = match mode.sender {
+        None => None,
+        Some(bytes) => Some(M::PublicKey::from_bytes(bytes).map_err(|_| Error::Decrypt)?),
     };
-    let mode = match *mode {
-        Mode::Base => OpModeR::Base,
-        Mode::Psk(psk, psk_id) => OpModeR::Psk(bundle(psk, psk_id)?),
-        Mode::Auth(public) => OpModeR::Auth(sender(public)?),
-        Mode::AuthPsk(public, psk, psk_id) => {
-            OpModeR::AuthPsk(sender(public)?, bundle(psk, psk_id)?)
-        }
+    let psk = match mode.psk {
+        None => None,
+        Some((psk, psk_id)) => Some(
+            PskBundle::new(psk, psk_id).map_err(|_| Error::InvalidOption("HPKE pre-shared key"))?,
+        ),
+    };
+    let mode = match (sender, psk) {
+        (None, None) => OpModeR::Base,
+        (None, Some(psk)) => OpModeR::Psk(psk),
+        (Some(sender), None) => OpModeR::Auth(sender),
+        (Some(sender), Some(psk)) => OpModeR::AuthPsk(sender, psk),
     };
     let context = setup_receiver::<A, K, M>(&mode, &private, &encapsulated, info)
         .map_err(|_| Error::Decrypt)?;

@@ -31,11 +31,9 @@ pub fn receiver(
     info: &[u8],
 ) -> Result<Receiver> {
     let sender = authentication.sender.map(PublicKey::to_raw).transpose()?;
-    let mode = match (&authentication.psk, &sender) {
-        (None, None) => Mode::Base,
-        (Some((psk, psk_id)), None) => Mode::Psk(psk, psk_id),
-        (None, Some(sender)) => Mode::Auth(sender),
-        (Some((psk, psk_id)), Some(sender)) => Mode::AuthPsk(sender, psk, psk_id),
+    let mode = Mode {
+        psk: authentication.psk,
+        sender: sender.as_deref(),
     };
     Receiver::setup_in(&mode, own, suite, encapsulated, info)
 }
