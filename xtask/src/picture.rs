@@ -40,7 +40,11 @@ fn svg(text: &str) -> String {
         .lines()
         .map(|line| line.chars().take(COLUMNS).collect())
         .collect();
-    let columns = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let columns = lines
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0);
     let width = (columns as f64 * CHARACTER_WIDTH) as usize + 2 * MARGIN;
     let height = lines.len() * LINE_HEIGHT + 2 * MARGIN;
     let mut picture = format!(
@@ -51,7 +55,7 @@ fn svg(text: &str) -> String {
     );
     for (number, line) in lines.iter().enumerate() {
         let y = MARGIN + LINE_HEIGHT * number + 13;
-        let colour = if line.trim_start().starts_with("proof") || line.contains("proofs") {
+        let colour = if line.contains('✓') || line.contains(" proofs in ") {
             "#7fd18b"
         } else {
             "#d7dae0"

@@ -12,18 +12,23 @@ use crate::command::{cargo, root, run, say, succeeds, target_folder};
 pub struct Subcommand {
     name: &'static str,
     version: &'static str,
+    /// What else `cargo install` is told.
+    options: &'static [&'static str],
 }
 
 /// The test runner.
 pub const NEXTEST: Subcommand = Subcommand {
     name: "nextest",
     version: "0.9.128",
+    // Without what it needs to update itself, a third of it.
+    options: &["--no-default-features", "--features", "default-no-update"],
 };
 
 /// The checks of licences, bans and sources.
 pub const DENY: Subcommand = Subcommand {
     name: "deny",
     version: "0.20.2",
+    options: &[],
 };
 
 /// Makes sure that the subcommand is there, building it from crates.io with
@@ -42,6 +47,7 @@ pub fn provide(tool: &Subcommand) -> Result {
     run(cargo()
         .args(["install", "--locked", "--version", tool.version])
         .arg(format!("cargo-{}", tool.name))
+        .args(tool.options)
         .arg("--target-dir")
         .arg(target_folder().join("tools"))
         // The tool runs for seconds: building it quickly matters more than

@@ -13,10 +13,30 @@ type Parser = fn(&[u8]);
 
 /// A folder in `fuzz/corpus/` and the parser that its files are for.
 const TARGETS: &[(&str, Parser)] = &[
+    ("crypto_import_any", skms_crypto::fuzzing::import_any),
+    ("crypto_jwk", skms_crypto::fuzzing::jwk),
+    ("crypto_pem", skms_crypto::fuzzing::pem),
+    ("crypto_pkcs1", skms_crypto::fuzzing::pkcs1),
+    ("crypto_pkcs8", skms_crypto::fuzzing::pkcs8),
+    ("crypto_sec1", skms_crypto::fuzzing::sec1),
+    ("crypto_spki", skms_crypto::fuzzing::spki),
+    (
+        "policy_policy_document",
+        skms_policy::fuzzing::policy_document,
+    ),
+    ("store_journal_frame", skms_store::fuzzing::journal_frame),
+    (
+        "store_journal_segment",
+        skms_store::fuzzing::journal_segment,
+    ),
+    ("store_key_file", skms_store::fuzzing::key_file),
+    ("store_share_text", skms_store::fuzzing::share_text),
+    ("store_store_header", skms_store::fuzzing::store_header),
     ("wire_base64", skms_wire::fuzzing::base64),
     ("wire_ciphertext", skms_wire::fuzzing::ciphertext),
     ("wire_moment", skms_wire::fuzzing::moment),
     ("wire_native_request", skms_wire::fuzzing::native_request),
+    ("wire_query", skms_wire::fuzzing::query),
 ];
 
 /// How many cut and how many flipped forms of a file are tried: enough to

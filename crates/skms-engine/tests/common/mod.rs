@@ -1,5 +1,5 @@
 //! An engine on a throw-away data directory.
-#![allow(dead_code)]
+#![allow(dead_code)] // Each test program uses its own part of this.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

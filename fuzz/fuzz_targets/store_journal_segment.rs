@@ -1,0 +1,5 @@
+//! libFuzzer's way into `skms_store::fuzzing::journal_segment`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| skms_store::fuzzing::journal_segment(data));
