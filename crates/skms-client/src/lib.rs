@@ -19,6 +19,8 @@ mod config;
 mod connection;
 mod error;
 pub mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod retry;
 mod tls;
 mod transport;

@@ -90,4 +90,13 @@ impl Engine {
             .await?;
         Ok((events, next))
     }
+
+    /// The place of the newest durable event: a number about the server, told
+    /// with its status, that lets a reader begin near the end.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn newest_event(&self) -> Result<Option<u64>> {
+        Ok(self.rooms()?.journal.durable_sequence().checked_sub(1))
+    }
 }

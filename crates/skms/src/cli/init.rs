@@ -1,7 +1,7 @@
 //! `skms init`: a new store on this machine.
 
 use std::fs::DirBuilder;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,7 +17,8 @@ use skms_wire::SecretText;
 use super::Global;
 use super::error::{CliError, Result, with_causes};
 use super::exit::Exit;
-use super::{input, output, progress, serve};
+use super::output::{self, NewFile};
+use super::{input, progress, serve};
 
 /// Set up a new store on this machine: its seals, the root namespace, the
 /// built-in policies and a first token. Any one seal opens the store.
@@ -124,6 +125,8 @@ impl Init {
                 &config.data_dir,
             ));
         }
+        // Begun before there is a token, so that a full disk cannot lose it.
+        let token_file = self.token_out.as_deref().map(NewFile::create).transpose()?;
         let seals = self.seals(passphrase)?;
         let made = progress::wait("Setting up the store", Engine::init(&engine, seals)).await;
         let made = match made {
@@ -136,7 +139,7 @@ impl Init {
                 return Err(explain(&error, &config.data_dir));
             }
         };
-        let report = self.hand_out(made, config.data_dir)?;
+        let report = self.hand_out(made, config.data_dir, token_file)?;
         global.show(&report, print)
     }
 
@@ -186,7 +189,12 @@ impl Init {
         Ok(seals)
     }
 
-    fn hand_out(&self, made: Initialised, data_dir: PathBuf) -> Result<Report> {
+    fn hand_out(
+        &self,
+        made: Initialised,
+        data_dir: PathBuf,
+        token_file: Option<NewFile>,
+    ) -> Result<Report> {
         // Shown to the operator who sets the server up: this is what init is for.
         let token = SecretText::new(
             String::from_utf8(made.root_token.into_public())
@@ -200,8 +208,11 @@ impl Init {
             shares: Vec::new(),
             share_files: Vec::new(),
         };
-        match &self.token_out {
-            Some(path) => write_secret(path, token.expose())?,
+        match token_file {
+            Some(mut file) => {
+                writeln!(file, "{}", token.expose())?;
+                file.finish()?;
+            }
             None => report.root_token = Some(token),
         }
         for share in made.shares.iter().flat_map(|set| &set.shares) {

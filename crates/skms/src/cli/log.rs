@@ -42,11 +42,8 @@ impl Log {
         let Self::Tail(tail) = self;
         let client = global.client()?;
         let from = match tail.after {
-            Some(after) => after,
-            None => {
-                let last = last_sequence(&client).await;
-                last.saturating_sub(tail.lines as u64)
-            }
+            Some(after) => Some(after),
+            None => before_last(&client, tail.lines as u64).await,
         };
         let (mut events, mut after) = read_on(&client, from).await?;
         if tail.after.is_none() {
@@ -66,26 +63,24 @@ impl Log {
     }
 }
 
-/// The newest event's place, where the caller may know it; otherwise the
-/// journal is read from its beginning.
-async fn last_sequence(client: &Client) -> u64 {
-    match client.status().await {
-        Ok(status) => status.journal_sequence.unwrap_or_default(),
-        Err(_) => 0,
-    }
+/// The place before the last `count` events, where the caller may know it;
+/// otherwise the record is read from its beginning.
+async fn before_last(client: &Client, count: u64) -> Option<u64> {
+    let newest = client.status().await.ok()?.journal_sequence?;
+    newest.checked_sub(count)
 }
 
 /// Every event after a place, and the place of the last of them.
-async fn read_on(client: &Client, mut after: u64) -> Result<(Vec<EventView>, u64)> {
+async fn read_on(client: &Client, mut after: Option<u64>) -> Result<(Vec<EventView>, Option<u64>)> {
     let mut events = Vec::new();
     let mut page = PageQuery {
         limit: Some(PageQuery::LIMIT_MAX),
-        after: (after > 0).then(|| after.to_string()),
+        after: after.map(|after| after.to_string()),
     };
     loop {
         let answer = client.events(&page).await?;
         if let Some(last) = answer.items.last() {
-            after = last.sequence;
+            after = Some(last.sequence);
         }
         events.extend(answer.items);
         match answer.next {

@@ -215,12 +215,12 @@ fn print(whole: &Whole) -> Result<()> {
             ("core dumps off", yes(server.core_dumps_disabled)),
             ("not dumpable", yes(server.not_dumpable)),
             (
-                "weakest seal",
+                "strength",
                 server.weakest_seal.clone().unwrap_or_default(),
             ),
             ("storage key term", shown(server.storage_key_term)),
             ("older records", shown(server.records_remaining)),
-            ("events", shown(server.journal_sequence)),
+            ("newest event", shown(server.journal_sequence)),
         ]);
         for note in &server.notes {
             fields.push(("note", note.clone()));

@@ -69,7 +69,7 @@ pub async fn status(call: Call) -> Result<Reply, Failure> {
                 .map(|term| term.records)
                 .sum(),
         ),
-        journal_sequence: None,
+        journal_sequence: app.engine.newest_event()?,
     })
 }
 
