@@ -290,10 +290,14 @@ fn print(report: &Report) -> Result<()> {
         (None, Some(path)) => output::line(format!("The first token is in {}.", path.display()))?,
         (None, None) => {}
     }
-    output::line(format!(
-        "\nNext:\n  skms serve --data-dir {}\n  skms unseal",
-        report.data_dir.display()
-    ))
+    let data = report.data_dir.display();
+    output::line(format!("\nNext:\n  skms serve --data-dir {data}"))?;
+    output::line("and from another terminal:")?;
+    output::line(format!("  export SKMS_CACERT={data}/ca.pem"))?;
+    if let Some(path) = &report.token_file {
+        output::line(format!("  export SKMS_TOKEN_FILE={}", path.display()))?;
+    }
+    output::line("  skms unseal")
 }
 
 #[cfg(test)]

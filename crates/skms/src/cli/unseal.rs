@@ -214,10 +214,7 @@ fn print(whole: &Whole) -> Result<()> {
             ("key slab locked", yes(server.key_slab_locked)),
             ("core dumps off", yes(server.core_dumps_disabled)),
             ("not dumpable", yes(server.not_dumpable)),
-            (
-                "strength",
-                server.weakest_seal.clone().unwrap_or_default(),
-            ),
+            ("strength", server.weakest_seal.clone().unwrap_or_default()),
             ("storage key term", shown(server.storage_key_term)),
             ("older records", shown(server.records_remaining)),
             ("newest event", shown(server.journal_sequence)),

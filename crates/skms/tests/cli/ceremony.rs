@@ -125,3 +125,52 @@ fn init_refuses_what_it_would_overwrite() {
     assert_eq!(fs::read(folder.path().join("token")).unwrap(), b"precious");
     init(&folder, &["--passphrase-stdin"], b"\n").fails(2, "empty");
 }
+
+fn certificate() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn a_registered_certificate_is_known_and_another_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    init(&folder, &["--key-file", "key", "--token-out", "token"], b"").ok();
+    let (data, key) = (data(&folder), folder.path().join("key"));
+    let options = [
+        "--data-dir",
+        &data,
+        "--unseal-key-file",
+        key.to_str().unwrap(),
+    ];
+    let server = Server::start(&options, folder, "https");
+    for name in ["known", "unknown"] {
+        let (certificate, key) = certificate();
+        server.file(&format!("{name}.pem"), certificate.as_bytes());
+        server.file(&format!("{name}.key"), key.as_bytes());
+    }
+    let register = [
+        "principal",
+        "create",
+        "robot",
+        "--certificate",
+        "known.pem",
+        "--group",
+        "reader",
+    ];
+    server.run(&register).ok();
+    let with = |name: &str| {
+        let mut command = server.command(&["--json", "token", "self"]);
+        command
+            .env_remove("SKMS_TOKEN_FILE")
+            .env("SKMS_CLIENT_CERT", format!("{name}.pem"))
+            .env("SKMS_CLIENT_KEY", format!("{name}.key"));
+        run(command, b"")
+    };
+    let known = with("known").ok().json();
+    assert_eq!(known["principal"], "robot");
+    assert_eq!(known["authentication"], "certificate");
+    with("unknown").fails(3, "");
+    server.run(&["principal", "delete", "robot"]).ok();
+    with("known").fails(3, "");
+}

@@ -1,6 +1,7 @@
 //! `skms demo`, and the `openssl` commands that it prints.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use crate::support::{run, skms};
 
@@ -61,4 +62,37 @@ fn a_file_that_is_not_there_is_a_usage_error_and_leaves_no_server() {
         .current_dir(folder.path())
         .args(["demo", "--file", "missing"]);
     run(command, b"").fails(2, "missing");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = skms()
+        .current_dir(folder.path())
+        .env("TMPDIR", temporary.path())
+        .arg("demo")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(
+        lines.any(|line| line.contains("TLS 1.3")),
+        "the first act was shown"
+    );
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1);
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    // Read to the end, so that the demo never waits for a reader.
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
