@@ -14,6 +14,9 @@ pub enum Error {
     /// Not an RFC 3339 instant in UTC.
     #[error("not an RFC 3339 instant in UTC: {0}")]
     Moment(&'static str),
+    /// A body or query that is not the message it should be.
+    #[error("{0}")]
+    Message(String),
 }
 
 /// A result whose error is a refused text form.

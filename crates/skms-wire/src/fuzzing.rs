@@ -2,8 +2,10 @@
 //!
 //! The checks inside are properties that hold for every accepted input.
 
-use crate::native::OneOrBatch;
+use crate::native::keys::PublicKeyQuery;
 use crate::native::operations::{DecryptRequest, EncryptRequest, SignRequest};
+use crate::native::page::PageQuery;
+use crate::native::{OneOrBatch, read};
 use crate::{Bytes, Ciphertext, Moment, SecretB64};
 
 /// A target's name and the function itself.
@@ -15,6 +17,7 @@ pub const TARGETS: &[Target] = &[
     ("wire_moment", moment),
     ("wire_base64", base64),
     ("wire_native_request", native_request),
+    ("wire_query", query),
 ];
 
 /// What parses as a ciphertext prints as the same text.
@@ -59,6 +62,15 @@ pub fn native_request(data: &[u8]) {
     again::<SignRequest>(data);
 }
 
+/// Whatever a query is, it is read or refused.
+pub fn query(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let _ = read::query::<PageQuery>(text);
+    let _ = read::query::<PublicKeyQuery>(text);
+}
+
 fn again<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {
     if let Ok(request) = serde_json::from_slice::<OneOrBatch<T>>(data) {
         let first = serde_json::to_vec(&request).unwrap_or_default();
@@ -80,6 +92,8 @@ mod tests {
         "AAECAwQFBgc=",
         r#"{"plaintext":"AA==","associated_data":"AQ=="}"#,
         r#"{"batch":[{"ciphertext":"skms:v1:AA=="}]}"#,
+        "limit=5&after=%61%2Fb+c",
+        "version=1&format=jwk",
         r#"{"message":"AA==","scheme":"rsa-pss","encoding":"der"}"#,
     ];
 

@@ -15,6 +15,7 @@ pub mod page;
 pub mod policies;
 pub mod principals;
 pub mod problem;
+pub mod read;
 pub mod routes;
 pub mod seals;
 pub mod terms;

@@ -31,8 +31,8 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketA
     Ok(listeners)
 }
 
-/// Accepts for as long as it is polled. A connection over the limit waits in
-/// the operating system's queue until another ends.
+/// Accepts for as long as it is polled. One connection over the limit waits
+/// here until another ends, and the rest in the operating system's queue.
 pub async fn accept(
     listener: TcpListener,
     permits: Arc<Semaphore>,
@@ -41,9 +41,6 @@ pub async fn accept(
 ) {
     let mut turn = 0usize;
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -58,6 +55,9 @@ pub async fn accept(
         };
         let Ok(stream) = stream.into_std() else {
             continue;
+        };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
         };
         let arrival = Arrival {
             stream,

@@ -5,6 +5,7 @@
 mod crash;
 mod describe;
 mod dev;
+mod effect;
 mod house;
 mod openapi;
 mod secrets;

@@ -109,6 +109,23 @@ fn connections_over_the_limit_wait_for_their_turn() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_let_go() {
+    let house = House::new();
+    let server = house.serve_limited(LIMITS);
+    let mut greedy = server.connect();
+    // More answers than all buffers on the way hold together.
+    let one = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    greedy.write(&one.repeat(100)).unwrap();
+    let gone = |metrics: &str| metrics.contains("skms_connections_open 1\n");
+    while !gone(&server.ask("GET", "/api/v1/metrics", None).text()) {
+        std::thread::yield_now();
+    }
+    let whole = server.ask("GET", "/api/v1/openapi.json", None).body.len();
+    let got = greedy.until_closed().len();
+    assert!(got < 100 * whole, "{got} bytes of answers of {whole}");
+}
+
+#[test]
 fn nonsense_on_the_wire_harms_nobody() {
     let house = House::new();
     let server = house.serve_limited(LIMITS);

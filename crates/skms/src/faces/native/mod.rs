@@ -5,7 +5,9 @@
 //! handlers are in one file a resource. [`serve`] is the way that all of them
 //! share.
 
+mod agree;
 mod answer;
+mod batch;
 mod call;
 mod convert;
 mod error;

@@ -1,128 +1,26 @@
 //! What keys do, one item or a batch, and the two acts that need no key.
 
-use serde::{Serialize, de::DeserializeOwned};
-use skms_crypto::{Format, Hash, SecretBytes};
-use skms_engine::{
-    acts::{
-        agree, create_key::NewKeySpec, datakey, decapsulate, decrypt, derive, encapsulate, encrypt,
-        import_key::Incoming, mac, mac_verify, reencrypt, sign, unwrap, verify, wrap,
-    },
-    operate::{KeyOperation, MAX_BATCH},
+use skms_crypto::Hash;
+use skms_engine::acts::{
+    datakey, decapsulate, decrypt, derive, encapsulate, encrypt, mac, mac_verify, reencrypt, sign,
+    unwrap, verify, wrap,
 };
 use skms_keys::VersionNumber;
 use skms_wire::{
     Bytes, Ciphertext,
-    native::{BatchItem, OneOrBatch, OneOrResults, ProblemKind, operations::*},
+    native::{OneOrBatch, operations::*},
 };
 
 use super::{
     answer::Reply,
+    batch::{merge, serve, sort},
     call::Call,
     convert::{self, SignatureTerms, exposed, optional, secret, version},
     error::Failure,
-    views,
 };
 
 /// Bytes of a data key or of an agreement when nobody says.
-const LENGTH_DEFAULT: u32 = 32;
-
-/// Runs an operation on one item or on each of a batch. An item that cannot
-/// be read as the operation's has its own problem; the others go on.
-async fn run<O, Wire, Answer>(
-    call: &Call,
-    body: OneOrBatch<Wire>,
-    request: impl Fn(Wire) -> Result<O::Request, Failure>,
-    answer: impl Fn(O::Response) -> Answer,
-) -> Result<OneOrResults<Answer>, Failure>
-where
-    O: KeyOperation,
-{
-    let items = match body {
-        OneOrBatch::One(item) => {
-            let done = call
-                .engine()
-                .operate_one::<O>(call.caller()?, call.key(), request(item)?)
-                .await?;
-            return Ok(OneOrResults::One(answer(done)));
-        }
-        OneOrBatch::Batch(items) => items,
-    };
-    let (slots, requests) = sort(items, request)?;
-    let done = call
-        .engine()
-        .operate::<O>(call.caller()?, call.key(), requests)
-        .await?;
-    merge(slots, done, answer)
-}
-
-/// The items that can be run, and for every item its place among them or its
-/// problem.
-type Sorted<T> = (Vec<Option<Failure>>, Vec<T>);
-
-fn sort<Wire, T>(
-    items: Vec<Wire>,
-    request: impl Fn(Wire) -> Result<T, Failure>,
-) -> Result<Sorted<T>, Failure> {
-    if items.is_empty() {
-        return Err(Failure::malformed("the batch is empty"));
-    }
-    if items.len() > MAX_BATCH {
-        return Err(Failure::with(
-            ProblemKind::BatchTooLarge,
-            format!("a batch has at most {MAX_BATCH} items"),
-        ));
-    }
-    let mut requests = Vec::with_capacity(items.len());
-    let slots = items
-        .into_iter()
-        .map(|item| match request(item) {
-            Ok(request) => {
-                requests.push(request);
-                None
-            }
-            Err(failure) => Some(failure),
-        })
-        .collect();
-    Ok((slots, requests))
-}
-
-fn merge<T, Answer>(
-    slots: Vec<Option<Failure>>,
-    done: Vec<skms_engine::Result<T>>,
-    answer: impl Fn(T) -> Answer,
-) -> Result<OneOrResults<Answer>, Failure> {
-    let mut done = done.into_iter();
-    let results = slots
-        .into_iter()
-        .map(|slot| {
-            let failure = match slot {
-                Some(failure) => failure,
-                None => match done.next() {
-                    Some(Ok(response)) => return Ok(BatchItem::Ok(answer(response))),
-                    Some(Err(error)) => error.into(),
-                    None => return Err(Failure::internal("an item without a result")),
-                },
-            };
-            Ok(BatchItem::Problem(failure.problem()))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(OneOrResults::Results(results))
-}
-
-/// [`run`], from the body's bytes to the answer's.
-async fn serve<O, Wire, Answer>(
-    call: Call,
-    request: impl Fn(Wire) -> Result<O::Request, Failure>,
-    answer: impl Fn(O::Response) -> Answer,
-) -> Result<Reply, Failure>
-where
-    O: KeyOperation,
-    Wire: DeserializeOwned,
-    Answer: Serialize,
-{
-    let body = call.json()?;
-    Reply::json(&run::<O, Wire, Answer>(&call, body, request, answer).await?)
-}
+pub const LENGTH_DEFAULT: u32 = 32;
 
 fn ciphertext(bytes: Vec<u8>, version: VersionNumber) -> Ciphertext {
     Ciphertext::new(version.0, bytes)
@@ -382,78 +280,6 @@ pub async fn derive(call: Call) -> Result<Reply, Failure> {
     .await
 }
 
-pub async fn agree(call: Call) -> Result<Reply, Failure> {
-    let request = |item: AgreeRequest| {
-        if item.into.is_some() {
-            return Err(Failure::invalid("a batch cannot make keys: leave out into"));
-        }
-        agreement(item)
-    };
-    let answer = |done: agree::Agreed| AgreeResponse {
-        secret: Some(exposed(done.secret)),
-        key: None,
-        version: done.version.0,
-    };
-    match call.json()? {
-        OneOrBatch::One(AgreeRequest {
-            into: Some(into), ..
-        }) if into.name.is_empty() => Err(Failure::invalid("the agreed key needs a name")),
-        OneOrBatch::One(mut item) if item.into.is_some() => {
-            let into = item.into.take().unwrap_or_default();
-            let done = call
-                .engine()
-                .operate_one::<agree::Agree>(call.caller()?, call.key(), agreement(item)?)
-                .await?;
-            keep(&call, into, done).await
-        }
-        body => Reply::json(&run::<agree::Agree, _, _>(&call, body, request, answer).await?),
-    }
-}
-
-fn agreement(item: AgreeRequest) -> Result<agree::Request, Failure> {
-    Ok(agree::Request {
-        peer: item.peer_public_key.into_inner(),
-        format: item.peer_format.map_or(Format::Auto, convert::format),
-        kdf: agree::Kdf::Hkdf {
-            hash: Hash::Sha256,
-            salt: optional(item.salt),
-            info: optional(item.info),
-            length: convert::length(item.length_bytes.unwrap_or(LENGTH_DEFAULT))?,
-        },
-        version: version(item.version)?,
-    })
-}
-
-/// Makes what was agreed a key: a second act, with its own permission.
-async fn keep(call: &Call, into: AgreedKey, done: agree::Agreed) -> Result<Reply, Failure> {
-    let spec = NewKeySpec {
-        algorithm: Some(convert::algorithm(&into.algorithm)?),
-        uses: into.uses.as_deref().map(convert::uses),
-        exportable: into.exportable,
-        ..NewKeySpec::default()
-    };
-    let incoming = Incoming {
-        bytes: done.secret,
-        format: Format::Raw,
-        passphrase: None,
-        wrapped_with: None,
-    };
-    let mut at = call.key();
-    at.name = &into.name;
-    if let Some(keyring) = &into.keyring {
-        at.keyring = keyring;
-    }
-    let made = call
-        .engine()
-        .import_key(call.caller()?, at, spec, incoming)
-        .await?;
-    Reply::json(&AgreeResponse {
-        secret: None,
-        key: Some(views::snapshot(&made)?),
-        version: done.version.0,
-    })
-}
-
 pub async fn encapsulate(call: Call) -> Result<Reply, Failure> {
     serve::<encapsulate::Encapsulate, EncapsulateRequest, _>(
         call,
@@ -487,7 +313,7 @@ pub async fn decapsulate(call: Call) -> Result<Reply, Failure> {
 pub async fn random(call: Call) -> Result<Reply, Failure> {
     let request: RandomRequest = call.optional_json()?;
     let length = convert::length(request.length_bytes.unwrap_or(LENGTH_DEFAULT))?;
-    let bytes: SecretBytes = call.engine().random(call.caller()?, length).await?;
+    let bytes = call.engine().random(call.caller()?, length).await?;
     Reply::json(&RandomResponse {
         random: exposed(bytes),
     })

@@ -1,12 +1,10 @@
-//! Lists a page at a time, and query strings.
+//! Lists, a page at a time.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use skms_engine::Page as EnginePage;
 use skms_store::RecordId;
 use skms_wire::native::{Page, page::PageQuery};
 
-use super::{call::without_values, error::Failure};
+use super::error::Failure;
 
 /// How many items a page is to have.
 ///
@@ -72,80 +70,9 @@ pub fn bad_cursor() -> Failure {
     Failure::invalid("after is not the next of a page")
 }
 
-/// The members of a query string, as the message `T`: numbers where the text
-/// is one and `T` takes one, text otherwise.
-///
-/// # Errors
-/// A malformed request for unknown or repeated members, and for values that
-/// do not fit.
-pub fn query<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    let mut as_numbers = Map::new();
-    let mut as_texts = Map::new();
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
-        let number = value.parse::<u64>().ok().map(Value::from);
-        as_numbers.insert(
-            name.clone(),
-            number.unwrap_or_else(|| Value::from(value.clone())),
-        );
-        if as_texts.insert(name, Value::from(value)).is_some() {
-            return Err(Failure::malformed("a member of the query is given twice"));
-        }
-    }
-    // A cursor can consist of digits and is still a text.
-    for name in ["after"] {
-        if let Some(text) = as_texts.get(name) {
-            as_numbers.insert(name.to_owned(), text.clone());
-        }
-    }
-    serde_json::from_value(Value::Object(as_numbers)).map_err(|error| {
-        Failure::malformed(format!("query: {}", without_values(&error.to_string())))
-    })
-}
-
-/// Percent-decoding, with `+` for a space.
-fn decode(text: &str) -> Result<String, Failure> {
-    let bad = || Failure::malformed("the query is not percent-encoded UTF-8");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-                let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                    return Err(bad());
-                };
-                bytes.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
-            }
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| bad())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn queries_are_read_strictly() {
-        let ok: PageQuery = query("limit=5&after=%61%2Fb+c").unwrap();
-        assert_eq!((ok.limit, ok.after.as_deref()), (Some(5), Some("a/b c")));
-        let digits: PageQuery = query("after=12").unwrap();
-        assert_eq!(digits.after.as_deref(), Some("12"));
-        for bad in [
-            "limit=x",
-            "limit=-1",
-            "limt=5",
-            "limit=1&limit=2",
-            "after=%zz",
-            "after=%f",
-        ] {
-            assert!(query::<PageQuery>(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn pages_of_a_sorted_list_leave_nothing_out() {

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, namespaces,
+    agree, answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, namespaces,
     operations, policies, principals, seals, storage, tokens,
 };
 
@@ -75,7 +75,7 @@ handlers! {
     "mac" => operations::mac;
     "mac-verify" => operations::mac_verify;
     "derive" => operations::derive;
-    "agree" => operations::agree;
+    "agree" => agree::agree;
     "encapsulate" => operations::encapsulate;
     "decapsulate" => operations::decapsulate;
     "random" => operations::random;

@@ -1,0 +1,341 @@
+//! What one source says about the configuration, and how the sources make up
+//! the whole.
+
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use super::{ConfigError, DEFAULT_PORT, Limits, LogLevel, ServerConfig, TlsConfig, value};
+
+/// Settings from one source; what it does not say is left to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// As [`ServerConfig::listen`]; a bare address gets the default port.
+    pub listen: Option<Vec<String>>,
+    /// As [`ServerConfig::data_dir`].
+    pub data_dir: Option<PathBuf>,
+    /// As [`ServerConfig::log`].
+    pub log: Option<String>,
+    /// As [`ServerConfig::tls`].
+    pub tls: TlsSettings,
+    /// As [`ServerConfig::limits`].
+    pub limits: LimitSettings,
+    /// How the server unseals itself.
+    pub unseal: UnsealSettings,
+}
+
+/// The `[tls]` table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSettings {
+    /// The certificate chain, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+    /// Authorities of client certificates, PEM.
+    pub client_ca: Option<PathBuf>,
+    /// Names for a self-made certificate.
+    pub names: Option<Vec<String>>,
+}
+
+/// The `[limits]` table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// As [`Limits::connections`].
+    pub connections: Option<usize>,
+    /// As [`Limits::body_bytes`].
+    pub body_bytes: Option<usize>,
+    /// As [`Limits::handshake_timeout`].
+    pub handshake_timeout_seconds: Option<u64>,
+    /// As [`Limits::header_timeout`].
+    pub header_timeout_seconds: Option<u64>,
+    /// As [`Limits::body_timeout`].
+    pub body_timeout_seconds: Option<u64>,
+    /// As [`Limits::answer_timeout`].
+    pub answer_timeout_seconds: Option<u64>,
+    /// As [`Limits::idle_timeout`].
+    pub idle_timeout_seconds: Option<u64>,
+    /// As [`Limits::drain_timeout`].
+    pub drain_timeout_seconds: Option<u64>,
+}
+
+/// The `[unseal]` table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnsealSettings {
+    /// A key file that unseals the server as it starts.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], or [`ConfigError::Syntax`] with the line.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Reads `SKMS_LISTEN`, `SKMS_DATA_DIR`, `SKMS_LOG`,
+    /// `SKMS_TLS_CERTIFICATE`, `SKMS_TLS_KEY`, `SKMS_CLIENT_CA`,
+    /// `SKMS_TLS_NAMES` and `SKMS_UNSEAL_KEY_FILE` through `variable`.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let list = |name: &str| {
+            variable(name).map(|text| {
+                text.split(',')
+                    .map(|part| part.trim().to_owned())
+                    .filter(|part| !part.is_empty())
+                    .collect()
+            })
+        };
+        let path = |name: &str| variable(name).map(PathBuf::from);
+        Self {
+            listen: list("SKMS_LISTEN"),
+            data_dir: path("SKMS_DATA_DIR"),
+            log: variable("SKMS_LOG"),
+            tls: TlsSettings {
+                certificate: path("SKMS_TLS_CERTIFICATE"),
+                key: path("SKMS_TLS_KEY"),
+                client_ca: path("SKMS_CLIENT_CA"),
+                names: list("SKMS_TLS_NAMES"),
+            },
+            limits: LimitSettings::default(),
+            unseal: UnsealSettings {
+                key_file: path("SKMS_UNSEAL_KEY_FILE"),
+            },
+        }
+    }
+
+    /// What `other` says, and where it says nothing, what this says.
+    #[must_use]
+    pub fn overridden_by(self, other: Self) -> Self {
+        Self {
+            listen: other.listen.or(self.listen),
+            data_dir: other.data_dir.or(self.data_dir),
+            log: other.log.or(self.log),
+            tls: TlsSettings {
+                certificate: other.tls.certificate.or(self.tls.certificate),
+                key: other.tls.key.or(self.tls.key),
+                client_ca: other.tls.client_ca.or(self.tls.client_ca),
+                names: other.tls.names.or(self.tls.names),
+            },
+            limits: self.limits.overridden_by(&other.limits),
+            unseal: UnsealSettings {
+                key_file: other.unseal.key_file.or(self.unseal.key_file),
+            },
+        }
+    }
+
+    /// Fills in the defaults and checks the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first setting that cannot be.
+    pub fn resolve(self) -> Result<ServerConfig, ConfigError> {
+        let listen = match self.listen {
+            None => vec![SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))],
+            Some(texts) if texts.is_empty() => {
+                return Err(value("listen", "it names no address"));
+            }
+            Some(texts) => texts
+                .iter()
+                .map(|text| parse_listen(text))
+                .collect::<Result<_, _>>()?,
+        };
+        let identity = match (self.tls.certificate, self.tls.key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(value("tls", "certificate and key belong together")),
+        };
+        Ok(ServerConfig {
+            listen,
+            data_dir: self
+                .data_dir
+                .unwrap_or_else(|| PathBuf::from("./skms-data")),
+            tls: TlsConfig {
+                identity,
+                client_ca: self.tls.client_ca,
+                names: self.tls.names.unwrap_or_default(),
+            },
+            limits: self.limits.resolve()?,
+            log: match self.log {
+                Some(text) => LogLevel::parse(&text)?,
+                None => LogLevel::default(),
+            },
+            unseal_key_file: self.unseal.key_file,
+        })
+    }
+}
+
+impl LimitSettings {
+    fn overridden_by(&self, other: &Self) -> Self {
+        macro_rules! each {
+            ($($field:ident),+) => { Self { $($field: other.$field.or(self.$field)),+ } };
+        }
+        each!(
+            connections,
+            body_bytes,
+            handshake_timeout_seconds,
+            header_timeout_seconds,
+            body_timeout_seconds,
+            answer_timeout_seconds,
+            idle_timeout_seconds,
+            drain_timeout_seconds
+        )
+    }
+
+    fn resolve(&self) -> Result<Limits, ConfigError> {
+        let default = Limits::default();
+        let seconds = |setting: &'static str, given: Option<u64>, otherwise: Duration| match given {
+            None => Ok(otherwise),
+            Some(0) => Err(value(setting, "it is at least one second")),
+            Some(seconds) if seconds > 86_400 => Err(value(setting, "it is at most a day")),
+            Some(seconds) => Ok(Duration::from_secs(seconds)),
+        };
+        let connections = self.connections.unwrap_or(default.connections);
+        if connections == 0 {
+            return Err(value("limits.connections", "it is at least one"));
+        }
+        let body_bytes = self.body_bytes.unwrap_or(default.body_bytes);
+        if !(1024..=64 * 1024 * 1024).contains(&body_bytes) {
+            return Err(value("limits.body_bytes", "it is from 1024 to 67108864"));
+        }
+        Ok(Limits {
+            connections,
+            body_bytes,
+            handshake_timeout: seconds(
+                "limits.handshake_timeout_seconds",
+                self.handshake_timeout_seconds,
+                default.handshake_timeout,
+            )?,
+            header_timeout: seconds(
+                "limits.header_timeout_seconds",
+                self.header_timeout_seconds,
+                default.header_timeout,
+            )?,
+            body_timeout: seconds(
+                "limits.body_timeout_seconds",
+                self.body_timeout_seconds,
+                default.body_timeout,
+            )?,
+            answer_timeout: seconds(
+                "limits.answer_timeout_seconds",
+                self.answer_timeout_seconds,
+                default.answer_timeout,
+            )?,
+            idle_timeout: seconds(
+                "limits.idle_timeout_seconds",
+                self.idle_timeout_seconds,
+                default.idle_timeout,
+            )?,
+            drain_timeout: seconds(
+                "limits.drain_timeout_seconds",
+                self.drain_timeout_seconds,
+                default.drain_timeout,
+            )?,
+        })
+    }
+}
+
+/// An address with or without a port; no host names, which could change.
+fn parse_listen(text: &str) -> Result<SocketAddr, ConfigError> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    match bare.unwrap_or(text) {
+        "localhost" => Ok(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))),
+        bare => bare
+            .parse::<IpAddr>()
+            .map(|ip| SocketAddr::new(ip, DEFAULT_PORT))
+            .map_err(|_| {
+                value(
+                    "listen",
+                    format!("{text} is not an address such as 127.0.0.1:8200 or [::]:8200"),
+                )
+            }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toml(text: &str) -> Result<Settings, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn nothing_said_gives_the_defaults() {
+        let config = Settings::default().resolve().unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:8200".parse().unwrap()]);
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.log, LogLevel::Info);
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file = toml(
+            "listen = ['10.0.0.1:1', '::1']\ndata_dir = '/a'\nlog = 'warn'\n\
+             [limits]\nbody_bytes = 2048\nidle_timeout_seconds = 5\n\
+             [tls]\ncertificate = 'c'\nkey = 'k'\n[unseal]\nkey_file = 'u'",
+        )
+        .unwrap();
+        let environment = Settings::from_environment(|name| match name {
+            "SKMS_DATA_DIR" => Some("/b".to_owned()),
+            "SKMS_TLS_NAMES" => Some("kms.example, 10.0.0.1".to_owned()),
+            _ => None,
+        });
+        let flags = Settings {
+            listen: Some(vec!["[::]:9".to_owned()]),
+            ..Settings::default()
+        };
+        let config = file
+            .overridden_by(environment)
+            .overridden_by(flags)
+            .resolve()
+            .unwrap();
+        assert_eq!(config.listen, ["[::]:9".parse().unwrap()]);
+        assert_eq!(config.data_dir, PathBuf::from("/b"));
+        assert_eq!(config.log, LogLevel::Warn);
+        assert_eq!(config.limits.body_bytes, 2048);
+        assert_eq!(config.limits.idle_timeout, Duration::from_secs(5));
+        assert_eq!(config.tls.names, ["kms.example", "10.0.0.1"]);
+        assert_eq!(config.unseal_key_file, Some(PathBuf::from("u")));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        assert!(toml("listn = []").is_err());
+        assert!(toml("[limits]\nbody = 1").is_err());
+        for (text, setting) in [
+            ("listen = []", "listen"),
+            ("listen = ['kms.example:1']", "listen"),
+            ("listen = ['127.0.0.1:99999']", "listen"),
+            ("log = 'loud'", "log"),
+            ("[tls]\nkey = 'k'", "tls"),
+            ("[limits]\nconnections = 0", "limits.connections"),
+            ("[limits]\nbody_bytes = 1", "limits.body_bytes"),
+            (
+                "[limits]\nbody_timeout_seconds = 0",
+                "limits.body_timeout_seconds",
+            ),
+        ] {
+            let error = toml(text).unwrap().resolve().unwrap_err();
+            assert!(error.to_string().starts_with(setting), "{text}: {error}");
+        }
+    }
+}
