@@ -5,7 +5,7 @@ mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use settings::{LimitSettings, Settings, TlsSettings, UnsealSettings};
+pub use settings::{Settings, TlsSettings, UnsealSettings};
 
 /// The port when nothing else is said.
 pub const DEFAULT_PORT: u16 = 8200;
