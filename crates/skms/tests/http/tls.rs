@@ -4,14 +4,14 @@ use std::{fs, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, NamedGroup, ProtocolVersion, RootCertStore};
 use serde_json::json;
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    house::House,
+    house::{House, Server},
     wire::{Connection, Identity},
 };
 
@@ -180,6 +180,65 @@ fn a_registered_certificate_is_an_identity() {
     }
 }
 
+/// Whether a connection with this certificate gets an answer at all. In
+/// TLS 1.3 a client learns of its rejection only when it goes on.
+fn is_let_through(server: &Server) -> bool {
+    let Ok(mut connection) = Connection::open(server.address, server.tls.as_ref()) else {
+        return false;
+    };
+    connection
+        .send("GET", "/api/v1/health", None, &[])
+        .is_ok_and(|answer| answer.status == 200)
+}
+
+#[test]
+fn certificates_out_of_date_are_turned_away() {
+    let house = House::new();
+    let mut server = house.serve();
+    let authority = house.data_dir().join("ca.pem");
+    for (from, to, expected) in [(2020, 2021, false), (2090, 2091, false), (2020, 2091, true)] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let identity = Identity {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        };
+        server.trust_as(&authority, &identity);
+        assert_eq!(is_let_through(&server), expected, "{from} to {to}");
+    }
+}
+
+#[test]
+fn client_authorities_keep_strangers_out_and_let_nobody_in_by_themselves() {
+    let house = House::new();
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_file = house.path("clients.pem");
+    fs::write(&ca_file, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["machine".to_owned()]).unwrap();
+    let ours = Identity {
+        certificate: params.signed_by(&key, &issuer).unwrap().pem(),
+        key: key.serialize_pem(),
+    };
+    let mut server = house.serve_with(&["--client-ca", &ca_file.display().to_string()]);
+    let authority = house.data_dir().join("ca.pem");
+    assert!(is_let_through(&server));
+    server.trust_as(&authority, &identity("stranger"));
+    assert!(!is_let_through(&server));
+    server.trust_as(&authority, &ours);
+    assert!(is_let_through(&server));
+    let own = "/api/v1/tokens/self";
+    assert_eq!(server.ask_as("", "GET", own, None).status, 401);
+    let new = json!({"name": "machine", "certificate": ours.certificate});
+    server.must("POST", "/api/v1/principals", Some(new));
+    assert_eq!(server.ask_as("", "GET", own, None).status, 200);
+}
+
 #[test]
 fn certificates_are_reloaded_on_a_hangup() {
     let house = House::new();
@@ -198,12 +257,12 @@ fn certificates_are_reloaded_on_a_hangup() {
     ] {
         arguments.extend([flag.to_owned(), path.display().to_string()]);
     }
-    let mut server = crate::house::Server::start(&arguments).unwrap();
+    let mut server = Server::start(&arguments).unwrap();
     server.trust(&certificate);
     assert_eq!(server.ask_as("", "GET", "/api/v1/health", None).status, 200);
     let old = server.tls.clone();
 
-    let reloads = |server: &crate::house::Server, word: &str| {
+    let reloads = |server: &Server, word: &str| {
         let before = server.log().matches(word).count();
         server.signal("HUP");
         while server.log().matches(word).count() == before {
