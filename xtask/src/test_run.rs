@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::command::{Output, cargo, colour, run, say, watch};
+use crate::command::{Output, cargo, colour, say, watch};
 use crate::count::Count;
 use crate::{Result, Told, machine, tools};
 
@@ -73,10 +73,15 @@ pub fn crash(arguments: &[String]) -> Result {
             .map_err(|_| format!("--rounds takes a number, not {number:?}"))?,
         _ => return Err("usage: cargo xtask crash [--rounds N]".into()),
     };
-    run(cargo()
-        .args(["test", "--package", "skms", "--test", "http", "--"])
-        .args(["--nocapture", "crash::acknowledged"])
-        .env("SKMS_CRASH_ROUNDS", rounds.to_string()))
+    tools::provide(&tools::NEXTEST)?;
+    let mut tests = Tests::default();
+    let mut nextest = cargo();
+    nextest
+        .args(["nextest", "run", "--profile", "crash", "--package", "skms"])
+        .args(["--no-capture", "-E", "binary(~crash) | test(crash)"])
+        .env("SKMS_CRASH_ROUNDS", rounds.to_string());
+    tests.run(&mut nextest, None, Runner::Nextest)?;
+    tests.close()
 }
 
 fn scope<'a>(chosen: &[&'a String]) -> Vec<&'a str> {
