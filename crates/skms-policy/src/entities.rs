@@ -120,7 +120,12 @@ pub(crate) fn object_entity(
         ResourceKind::System => vec![],
         ResourceKind::Namespace => vec![name],
         ResourceKind::Keyring | ResourceKind::Policy => vec![name, namespace],
-        ResourceKind::Token => vec![id, namespace, groups],
+        ResourceKind::Token => vec![
+            id,
+            namespace,
+            groups,
+            ("principal".to_owned(), text(resource.principal)),
+        ],
         ResourceKind::Principal => vec![
             id,
             namespace,

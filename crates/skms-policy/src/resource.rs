@@ -73,6 +73,7 @@ pub struct ResourceRef<'a> {
     pub(crate) exportable: bool,
     pub(crate) tags: Option<&'a BTreeMap<String, String>>,
     pub(crate) groups: Option<&'a BTreeSet<String>>,
+    pub(crate) principal: &'a str,
 }
 
 impl<'a> ResourceRef<'a> {
@@ -88,6 +89,7 @@ impl<'a> ResourceRef<'a> {
             exportable: false,
             tags: None,
             groups: None,
+            principal: "",
         }
     }
 
@@ -179,6 +181,14 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn with_groups(mut self, groups: &'a BTreeSet<String>) -> Self {
         self.groups = Some(groups);
+        self
+    }
+
+    /// Whom a token speaks for or would speak for, as policies write it: the
+    /// bare id in the root namespace, `namespace/id` elsewhere.
+    #[must_use]
+    pub const fn with_principal(mut self, principal: &'a str) -> Self {
+        self.principal = principal;
         self
     }
 

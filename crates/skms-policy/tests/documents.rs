@@ -560,6 +560,30 @@ fn conditions_see_what_they_name() {
 }
 
 #[test]
+fn a_token_is_known_by_whom_it_speaks_for() {
+    let policies = set(&[(
+        "root",
+        "permit (principal, action == SKMS::Action::\"token.create\", resource) \
+         when { resource.principal == \"team-a/robot\" };",
+    )]);
+    let alice = token("root", "alice", &[]);
+    let token = ResourceRef::token("team-a", "t");
+    for (whom, allowed) in [
+        ("team-a/robot", true),
+        ("robot", false),
+        ("team-a/alice", false),
+    ] {
+        let token = token.with_principal(whom);
+        assert_eq!(
+            ask(&policies, &alice, Action::TokenCreate, &token).allowed,
+            allowed,
+            "{whom}"
+        );
+    }
+    assert!(!ask(&policies, &alice, Action::TokenCreate, &token).allowed);
+}
+
+#[test]
 fn the_fuzz_target_survives_what_is_here() {
     for (_, text) in builtin::initial().unwrap() {
         skms_policy::fuzzing::policy_document(text.as_bytes());
