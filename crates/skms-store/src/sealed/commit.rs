@@ -453,3 +453,57 @@ pub(super) fn put(keyring: &Keyring, row: Row, expected: Option<u64>) -> Result<
         write: Write::Put { row, expected },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use skms_crypto::passphrase::Argon2id;
+
+    use super::*;
+    use crate::sealed::NewSeal;
+    use crate::sqlite::{Options, SqliteStore};
+
+    fn change() -> Change {
+        Change::Put {
+            namespace: [1; 16],
+            kind: Kind::Key,
+            id: RecordId([2; 16]),
+            name: None,
+            expected: None,
+            plaintext: SecretBytes::new(b"value".to_vec()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_under_a_dropped_key_is_refused_and_sealed_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            readers: 1,
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        let backend = SqliteStore::open_with(directory.path().join("db"), &options).unwrap();
+        let seal = NewSeal::Passphrase {
+            name: "main".into(),
+            passphrase: SecretBytes::new(b"passphrase".to_vec()),
+            cost: Argon2id::fast_for_tests(),
+        };
+        let store = SealedStore::init(Arc::new(backend), vec![seal])
+            .await
+            .unwrap()
+            .store;
+        let prepared = plan(&store.0.keyring().unwrap(), &change()).unwrap();
+        store.rotate_storage_key().await.unwrap();
+        assert_eq!(store.reseal_some(10).await.unwrap().remaining, 0);
+        // It was on its way while its key went: it must not land, or it
+        // could never be read.
+        let late = store
+            .submit(Plan {
+                writes: vec![prepared],
+                ..Plan::default()
+            })
+            .await;
+        assert!(matches!(late, Err(Error::StaleKeys)));
+        store.commit(vec![change()], None).await.unwrap();
+        assert!(store.verify().await.unwrap().is_sound());
+    }
+}
