@@ -28,20 +28,15 @@ pub(crate) struct Subject {
     pub(crate) parents: Vec<EntityUid>,
 }
 
-pub(crate) fn subject(model: &Model, principal: &Principal) -> Result<Subject, Unspoken> {
-    let uid = model
-        .uid(
-            ResourceKind::Principal,
-            &qualified(principal.namespace(), principal.id()),
-        )
-        .ok_or("no principal type")?;
+pub(crate) fn subject(model: &Model, principal: &Principal) -> Subject {
+    let uid = model.principal_uid(&qualified(principal.namespace(), principal.id()));
     let mut parents: Vec<EntityUid> = principal
         .groups()
         .iter()
         .map(|group| model.group_uid(&qualified(principal.namespace(), group)))
         .collect();
     parents.extend(model.uid(ResourceKind::Namespace, principal.namespace()));
-    Ok(Subject { uid, parents })
+    Subject { uid, parents }
 }
 
 pub(crate) fn subject_entity(subject: &Subject, principal: &Principal) -> Result<Entity, Unspoken> {
@@ -126,13 +121,7 @@ pub(crate) fn object_entity(
             groups,
             ("principal".to_owned(), text(resource.principal)),
         ],
-        ResourceKind::Principal => vec![
-            id,
-            namespace,
-            groups,
-            // What is registered by hand is a client certificate.
-            ("kind".to_owned(), text("certificate")),
-        ],
+        ResourceKind::Principal => vec![id, namespace, groups],
         ResourceKind::Key => vec![
             name,
             namespace,
@@ -182,16 +171,17 @@ pub(crate) fn context(context: &Context) -> Result<cedar_policy::Context, Unspok
     cedar_policy::Context::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
-/// Principal, action and resource; a principal that is its own resource is
-/// given once, as the principal.
+/// Principal, action and resource. No resource is of the principal's type, so
+/// neither can stand in for the other.
 pub(crate) fn entities(
     action: &Entity,
     subject: (&Subject, &Principal),
     object: (&Object, &ResourceRef<'_>),
 ) -> Result<Entities, Unspoken> {
-    let mut all = vec![action.clone(), subject_entity(subject.0, subject.1)?];
-    if subject.0.uid != object.0.uid {
-        all.push(object_entity(object.0, object.1)?);
-    }
+    let all = [
+        action.clone(),
+        subject_entity(subject.0, subject.1)?,
+        object_entity(object.0, object.1)?,
+    ];
     Entities::from_entities(all, None).map_err(|error| error.to_string())
 }

@@ -18,7 +18,7 @@ pub enum ResourceKind {
     Policy,
     /// A bearer token's record.
     Token,
-    /// A registered principal.
+    /// A principal's registration.
     Principal,
 }
 
@@ -44,7 +44,7 @@ impl ResourceKind {
             Self::Key => "Key",
             Self::Policy => "Policy",
             Self::Token => "Token",
-            Self::Principal => "Principal",
+            Self::Principal => "Registration",
         }
     }
 }
@@ -135,7 +135,10 @@ impl<'a> ResourceRef<'a> {
         Self::bare(ResourceKind::Token, namespace, "", id)
     }
 
-    /// `SKMS::Principal::"id"`, qualified outside the root namespace.
+    /// `SKMS::Registration::"id"`, qualified outside the root namespace.
+    ///
+    /// A registration is not the principal it registers: the one has the
+    /// groups it is to get, the other those it has, and a caller may be both.
     #[must_use]
     pub const fn principal(namespace: &'a str, id: &'a str) -> Self {
         Self::bare(ResourceKind::Principal, namespace, "", id)

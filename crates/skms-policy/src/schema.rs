@@ -18,6 +18,7 @@ pub(crate) struct Model {
     /// By [`Action::index`]: the action's entity with the groups it lies in.
     actions: Vec<Entity>,
     group: EntityTypeName,
+    principal: EntityTypeName,
     kinds: HashMap<ResourceKind, EntityTypeName>,
 }
 
@@ -61,6 +62,7 @@ impl Model {
             validator: Validator::new(schema),
             actions,
             group: type_name("Group")?,
+            principal: type_name("Principal")?,
             kinds,
         })
     }
@@ -71,6 +73,10 @@ impl Model {
 
     pub(crate) fn group_uid(&self, id: &str) -> EntityUid {
         EntityUid::from_type_name_and_id(self.group.clone(), EntityId::new(id))
+    }
+
+    pub(crate) fn principal_uid(&self, id: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.principal.clone(), EntityId::new(id))
     }
 
     pub(crate) fn uid(&self, kind: ResourceKind, id: &str) -> Option<EntityUid> {

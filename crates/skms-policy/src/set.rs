@@ -198,7 +198,7 @@ impl PolicySet {
                 request.resource.kind.name()
             ));
         }
-        let subject = entities::subject(model, request.principal)?;
+        let subject = entities::subject(model, request.principal);
         let object = entities::object(model, request.resource)?;
         let slice = self.slice(request, &subject, &object);
         if slice.is_empty() {

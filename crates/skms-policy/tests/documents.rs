@@ -560,6 +560,77 @@ fn conditions_see_what_they_name() {
 }
 
 #[test]
+fn a_registration_is_judged_by_its_own_groups_even_the_caller_s_own() {
+    let registers = "permit (principal, action == SKMS::Action::\"principal.write\", resource)";
+    let conditions = [
+        "unless { resource.groups.contains(\"root\") }",
+        "unless { resource in SKMS::Group::\"root\" }",
+        "when { principal.groups.containsAll(resource.groups) }",
+    ];
+    let (none, root) = (BTreeSet::new(), BTreeSet::from(["root".to_owned()]));
+    let caller = token("root", "reg", &["plain"]);
+    for condition in conditions {
+        let policies = set(&[("root", &format!("{registers} {condition};"))]);
+        for id in ["reg", "other"] {
+            let target = ResourceRef::principal("root", id);
+            let may = |groups| {
+                let target = target.with_groups(groups);
+                ask(&policies, &caller, Action::PrincipalWrite, &target).allowed
+            };
+            assert!(!may(&root), "{id} {condition}");
+            assert!(may(&none), "{id} {condition}");
+        }
+    }
+    // Nor does the registration lend the caller its groups.
+    let members = set(&[(
+        "root",
+        "permit (principal in SKMS::Group::\"root\", action, resource);",
+    )]);
+    let target = ResourceRef::principal("root", "reg").with_groups(&root);
+    for action in [Action::PrincipalWrite, Action::PrincipalDelete] {
+        assert!(!ask(&members, &caller, action, &target).allowed);
+    }
+    // A caller of the group, on a registration outside it.
+    let only_root = set(&[(
+        "root",
+        "permit (principal, action, resource in SKMS::Group::\"root\");",
+    )]);
+    let caller = token("root", "reg", &["root"]);
+    for (groups, allowed) in [(&none, false), (&root, true)] {
+        let target = ResourceRef::principal("root", "reg").with_groups(groups);
+        assert_eq!(
+            ask(&only_root, &caller, Action::PrincipalDelete, &target).allowed,
+            allowed
+        );
+    }
+}
+
+#[test]
+fn a_registration_is_named_as_its_principal_is() {
+    let policies = set(&[(
+        "root",
+        "permit (principal, action, resource == SKMS::Registration::\"a/robot\");",
+    )]);
+    let alice = token("root", "alice", &[]);
+    for (namespace, id, allowed) in [
+        ("a", "robot", true),
+        ("root", "robot", false),
+        ("a", "x", false),
+    ] {
+        let target = ResourceRef::principal(namespace, id);
+        let decision = ask(&policies, &alice, Action::PrincipalRead, &target);
+        assert_eq!(decision.allowed, allowed, "{namespace} {id}");
+    }
+    // What names a principal as the resource says nothing, and is told so.
+    let doubts = PolicySet::check(
+        &name("root", "p"),
+        "permit (principal, action == SKMS::Action::\"principal.read\", \
+         resource == SKMS::Principal::\"robot\");",
+    );
+    assert!(doubts.is_err() || doubts.is_ok_and(|doubts| !doubts.is_empty()));
+}
+
+#[test]
 fn a_token_is_known_by_whom_it_speaks_for() {
     let policies = set(&[(
         "root",
