@@ -53,7 +53,7 @@ problems! {
         "The body is not JSON, a field is missing, unknown or of the wrong form (base64, instant), or a header or query cannot be read. Correct the request.";
     InvalidArgument = "invalid-argument", 422, "A value is not acceptable",
         "The request could be read, but a value is out of range, unknown (an algorithm, a format), or contradicts another. The detail names it.";
-    Unauthenticated = "unauthenticated", 401, "Who are you?",
+    Unauthenticated = "unauthenticated", 401, "Not authenticated",
         "No credential was given, or it is wrong, revoked or lapsed. Send a good token as a bearer credential, or a registered client certificate.";
     Forbidden = "forbidden", 403, "No policy allows this",
         "The caller is known, but no policy permits the act, or one forbids it. Where the very existence of the thing is private, the answer is not-found instead.";
