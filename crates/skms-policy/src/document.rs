@@ -33,9 +33,13 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// Whether the document's authority reaches a resource of `namespace`.
-    pub(crate) fn reaches(&self, namespace: &str) -> bool {
-        self.name.namespace() == ROOT_NAMESPACE || self.name.namespace() == namespace
+    /// Whether the document's authority reaches a principal and a resource of
+    /// these namespaces. What a tenant forbids does not bind the principals of
+    /// the root namespace: it could lock them out of its keys and tokens.
+    pub(crate) fn reaches(&self, principal: &str, resource: &str) -> bool {
+        let written = self.name.namespace();
+        written == ROOT_NAMESPACE
+            || (written == resource && !(self.forbids && principal == ROOT_NAMESPACE))
     }
 
     pub(crate) fn depends_on_time(&self) -> bool {

@@ -12,7 +12,9 @@
 //!   misspelt action or attribute is an error then and not a silent refusal
 //!   later.
 //! - A document reaches no further than the namespace it was written in,
-//!   unless that is the root namespace.
+//!   unless that is the root namespace; and what it forbids there does not
+//!   bind principals of the root namespace, so that no tenant can lock out
+//!   those who run the server.
 //!
 //! Standards: the Cedar policy language, version 4
 //! (<https://docs.cedarpolicy.com>).

@@ -37,7 +37,9 @@ pub(crate) fn joined(parts: &[&str]) -> String {
 /// A policy document's name: where it was written decides how far it reaches.
 ///
 /// A document of the `root` namespace reaches every resource; any other only
-/// the resources of its own namespace, whatever its text says.
+/// the resources of its own namespace, whatever its text says. There it may
+/// permit acts to principals of any namespace, but forbid nothing to those of
+/// `root`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PolicyName {
     namespace: String,

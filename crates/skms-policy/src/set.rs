@@ -263,7 +263,8 @@ impl PolicySet {
                         .flatten()
                         .filter_map(|at| self.statements.get(*at))
                         .filter(|statement| {
-                            statement.reaches(request.resource.namespace)
+                            statement
+                                .reaches(request.principal.namespace(), request.resource.namespace)
                                 && statement.scope.applies(
                                     &subject.uid,
                                     request.action,

@@ -407,6 +407,53 @@ fn a_tenant_s_document_reaches_no_further_than_the_tenant() {
 }
 
 #[test]
+fn a_tenant_s_forbid_does_not_bind_the_root_namespace() {
+    let all = "permit (principal, action, resource);";
+    let none = "forbid (principal, action, resource);";
+    // Fails for every request, and so would forbid.
+    let failing = "forbid (principal, action, resource) \
+                   when { context.now + 9223372036854775807 > 0 };";
+    let (chief, own, foreign) = (
+        token("root", "x", &[]),
+        token("a", "x", &[]),
+        token("b", "x", &[]),
+    );
+    let context = Context {
+        now_unix: 1,
+        ..Context::default()
+    };
+    for forbids in [none, failing] {
+        let policies = set(&[("root", all), ("a", forbids)]);
+        let by_root = set(&[("root", all), ("root", forbids)]);
+        for action in Action::ALL {
+            for kind in action.applies_to() {
+                if *kind == ResourceKind::System {
+                    continue;
+                }
+                let resource = some(*kind, "a");
+                let may = |policies: &PolicySet, principal| {
+                    policies.decide(&Request {
+                        principal,
+                        action: *action,
+                        resource: &resource,
+                        context: &context,
+                    })
+                };
+                let decision = may(&policies, &chief);
+                assert!(decision.allowed && decision.errors.is_empty(), "{action}");
+                assert!(!may(&policies, &own).allowed, "{action}");
+                assert!(!may(&policies, &foreign).allowed, "{action}");
+                assert!(!may(&by_root, &chief).allowed, "{action}");
+            }
+        }
+    }
+    // What a tenant permits, it permits to them too.
+    let permits = set(&[("a", all)]);
+    let key = some(ResourceKind::Key, "a");
+    assert!(ask(&permits, &chief, Action::KeyEncrypt, &key).allowed);
+}
+
+#[test]
 fn a_tenant_s_groups_are_not_the_root_namespace_s() {
     let policies = PolicySet::compile(builtin::initial().unwrap()).unwrap();
     assert!(policies.doubts().is_empty(), "{:?}", policies.doubts());
