@@ -177,7 +177,7 @@ fn cipher(algorithm: Algorithm) -> Result<Vec<u8>> {
     };
     let nonce = counted::<24>(0x40);
     let nonce = nonce.get(..nonce_len).ok_or(WRONG)?;
-    let sealed = key.encrypt_with_known_nonce(nonce, MESSAGE, LABEL)?;
+    let sealed = key.answer(nonce, MESSAGE, LABEL)?;
     demand(key.decrypt(&sealed, LABEL)?.ct_eq(MESSAGE))?;
     let mut altered = sealed.clone();
     *altered.last_mut().ok_or(WRONG)? ^= 1;
