@@ -4,12 +4,15 @@
 
 use std::future::Future;
 
+use skms_evidence::Outcome;
 use skms_store::Change;
 
+use crate::act::Act;
 use crate::draft::EventDraft;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
-use crate::gate::Entry;
+use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::target::Target;
 
 /// Runs `work` in a task of its own, so that a caller who goes away cannot
 /// stop it between the commit and its effects.
@@ -25,6 +28,33 @@ where
 }
 
 impl Entry {
+    /// Passes on what an authorised act on anything but a key came to; a
+    /// failure leaves its event first.
+    pub(crate) async fn failed<A: Act, T>(
+        &self,
+        authorized: &Authorized<A, Target>,
+        result: Result<T>,
+    ) -> Result<T> {
+        if let Err(error) = &result {
+            let event = EventDraft::of(self, authorized, Outcome::failed(error))?;
+            self.record(event).await?;
+        }
+        result
+    }
+
+    /// As [`Entry::failed`], for an act on a key.
+    pub(crate) async fn failed_key<A: Act, T>(
+        &self,
+        authorized: &Authorized<A, KeyTarget>,
+        result: Result<T>,
+    ) -> Result<T> {
+        if let Err(error) = &result {
+            let event = EventDraft::of_key(self, authorized, Outcome::failed(error))?;
+            self.record(event).await?;
+        }
+        result
+    }
+
     /// Commits `changes` with the act's event; `after` brings memory up to
     /// date with the new revisions. `guard` is the lock under which the
     /// changes were worked out.
@@ -45,7 +75,15 @@ impl Entry {
         let event = event.finish();
         to_the_end(async move {
             let _guard = guard;
-            let committed = rooms.recorder.commit(changes, &event, urgent).await?;
+            let committed = match rooms.recorder.commit(changes, &event, urgent).await {
+                Ok(committed) => committed,
+                Err(error) => {
+                    // It may have been done all the same: let memory say what
+                    // the store says.
+                    rooms.reread(&error).await;
+                    return Err(error);
+                }
+            };
             let value = after(&rooms, &committed.revisions)?;
             rooms.recorder.settle(committed).await?;
             Ok(value)

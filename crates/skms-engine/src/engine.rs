@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_keys::{Key, KeyringId, NamespaceId};
@@ -111,6 +110,29 @@ impl Rooms {
         })
     }
 
+    /// After a commit whose outcome is not known: sessions are made anew from
+    /// the store, and namespaces, keyrings and policies are read again.
+    pub(crate) async fn reread(&self, error: &Error) {
+        if matches!(error, Error::Conflict) {
+            return;
+        }
+        self.sessions.end_all();
+        let fresh = async {
+            let places = Places::load(&self.store).await?;
+            let documents = crate::acts::policies::load(&self.store, &places).await?;
+            let policies = PolicySet::compile(documents)?;
+            Ok::<_, Error>((places, policies))
+        };
+        match fresh.await {
+            Ok((places, policies)) => {
+                self.places.replace(places);
+                self.policies.store(Arc::new(policies));
+            }
+            // Nobody gets in on what memory alone says.
+            Err(_) => self.policies.store(Arc::new(PolicySet::empty())),
+        }
+    }
+
     /// For changes of what keys live in (namespaces, keyrings, policies): one
     /// at a time.
     pub(crate) async fn lock_changes(&self) -> OwnedRwLockWriteGuard<()> {
@@ -210,18 +232,12 @@ impl Engine {
         self.rooms.store(Some(Arc::new(rooms)));
     }
 
-    /// Closes the rooms to callers: no new use begins, sessions end, and what
-    /// is still running has `patience` to finish.
-    pub(crate) async fn close_rooms(&self, patience: Duration) {
-        let Some(rooms) = self.rooms.swap(None) else {
-            return;
-        };
+    /// Closes the rooms to callers: no new use begins and sessions end.
+    pub(crate) fn take_rooms(&self) -> Option<Arc<Rooms>> {
+        let rooms = self.rooms.swap(None)?;
         rooms.sessions.end_all();
         rooms.keys.retire_all();
-        let ended = tokio::time::Instant::now() + patience;
-        while Arc::strong_count(&rooms) > 1 && tokio::time::Instant::now() < ended {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        Some(rooms)
     }
 
     /// Remembers why the work behind the acts could not go on, for `health`.

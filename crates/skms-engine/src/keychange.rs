@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skms_evidence::Outcome;
-use skms_keys::{Changed, Key, UnixSeconds};
+use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds};
 use skms_store::{Change, Kind, RecordId};
 
 use crate::act::Act;
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
+use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyTarget};
-use crate::opened::KeySnapshot;
+use crate::opened::{KeySnapshot, lock_key};
 use crate::records;
-use crate::records::key::{KeyRecord, key_name};
+use crate::records::key::{KeyRecord, key_name, material_name};
 
 /// Longest wait for uses in flight to end. They have been told to refuse by
 /// then, and none can begin.
@@ -44,8 +45,7 @@ impl Entry {
         with: With,
         work: impl FnOnce(&Key, UnixSeconds) -> Result<Changed>,
     ) -> Result<Arc<KeySnapshot>> {
-        let cell = Arc::clone(authorized.target());
-        let guard = Arc::clone(&cell.changing).lock_owned().await;
+        let (cell, guard) = lock_key(&self.rooms, authorized.target()).await?;
         let snapshot = cell.snapshot();
         let (key, transitions) = match work(snapshot.key(), self.now()) {
             Ok(changed) => changed,
@@ -57,6 +57,7 @@ impl Entry {
         };
         let mut changes = vec![put_key(&key, Some(snapshot.revision()))?];
         changes.extend(with.also);
+        changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
         let event = EventDraft::of_key(self, authorized, Outcome::Success)?
             .transitions(&transitions)
             .finish();
@@ -90,6 +91,32 @@ impl Entry {
         })
         .await
     }
+}
+
+/// The changes that erase the material of every version that was destroyed.
+async fn erase_material(
+    rooms: &Rooms,
+    key: &Key,
+    transitions: &[Transition],
+) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for step in transitions {
+        if step.to != KeyState::Destroyed {
+            continue;
+        }
+        let name = material_name(key.id, step.version);
+        let found = rooms
+            .store
+            .find(key.namespace.0, Kind::Material, &name)
+            .await?;
+        changes.extend(found.map(|stored| Change::Delete {
+            namespace: key.namespace.0,
+            kind: Kind::Material,
+            id: stored.id,
+            expected: stored.revision,
+        }));
+    }
+    Ok(changes)
 }
 
 /// The change that stores a key's record.

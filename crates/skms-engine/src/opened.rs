@@ -3,7 +3,7 @@
 //! the opened key with its schedules.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -14,7 +14,7 @@ use skms_keys::{
 };
 use skms_policy::ResourceRef;
 use skms_store::Kind;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
 
 use crate::act::Act;
 use crate::change::to_the_end;
@@ -68,7 +68,10 @@ impl OpenVersion {
 pub struct KeyCell {
     snapshot: ArcSwap<KeySnapshot>,
     /// Held from reading the snapshot to replacing it: one change at a time.
-    pub(crate) changing: Arc<Mutex<()>>,
+    changing: Arc<Mutex<()>>,
+    /// Set when the cell is no longer the one in memory. Nothing is changed
+    /// or used through it any more.
+    retired: AtomicBool,
 }
 
 impl KeySnapshot {
@@ -141,7 +144,12 @@ impl KeyCell {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             changing: Arc::new(Mutex::new(())),
+            retired: AtomicBool::new(false),
         }
+    }
+
+    fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
     }
 
     /// The metadata as it is now.
@@ -180,7 +188,8 @@ impl KeyCell {
     }
 
     /// Takes everything away from a key whose record is gone.
-    pub(crate) fn retire(&self) {
+    fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
         for version in &self.snapshot().versions {
             version.live.flip(&VersionPermits::NONE);
         }
@@ -271,6 +280,9 @@ async fn take(
     }
     let state = snapshot.key.version(permit.version)?.state;
     // Changed since the snapshot was read: say what the new state says.
+    if cell.is_retired() {
+        return Err(Error::Busy);
+    }
     let Some(flight) = open.live.enter_shared(permit.class, now) else {
         let changed = cell.snapshot();
         return Err(match changed.key.permit(operation, version, now) {
@@ -317,6 +329,9 @@ async fn reserve_block(
     uses: u64,
 ) -> Result<()> {
     let guard = Arc::clone(&cell.changing).lock_owned().await;
+    if cell.is_retired() {
+        return Err(Error::Busy);
+    }
     if open.reserve.left() >= uses {
         return Ok(());
     }
@@ -376,6 +391,32 @@ pub(crate) async fn read_material(
         key.algorithm,
         stored.plaintext.expose(),
     )?)
+}
+
+/// How often a change follows a key to the cell that took its place.
+const FOLLOW: usize = 8;
+
+/// Locks a key for a change: the cell that was resolved or, if a failed
+/// commit or a deletion retired that one, the one in its place. A key of the
+/// same name made anew is another key and is not followed to.
+pub(crate) async fn lock_key(
+    rooms: &Rooms,
+    resolved: &KeyTarget,
+) -> Result<(KeyTarget, OwnedMutexGuard<()>)> {
+    let mut cell = Arc::clone(resolved);
+    for _ in 0..FOLLOW {
+        let guard = Arc::clone(&cell.changing).lock_owned().await;
+        if !cell.is_retired() {
+            return Ok((cell, guard));
+        }
+        drop(guard);
+        let snapshot = cell.snapshot();
+        let found = rooms.keys.resolve(rooms, snapshot.at()).await?;
+        cell = found
+            .filter(|other| other.snapshot().key.id == snapshot.key.id)
+            .ok_or(Error::NotFound { what: "key" })?;
+    }
+    Err(Error::Busy)
 }
 
 /// The keys that are in memory.

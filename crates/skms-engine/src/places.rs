@@ -69,6 +69,11 @@ impl Places {
         Ok(Self(ArcSwap::from_pointee(namespaces)))
     }
 
+    /// Takes over what was read anew.
+    pub(crate) fn replace(&self, other: Self) {
+        self.0.store(other.0.into_inner());
+    }
+
     /// The namespace of that name.
     pub(crate) fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
         self.0.load().get(name).cloned()

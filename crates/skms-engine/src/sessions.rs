@@ -28,6 +28,17 @@ const TOKEN_MAX: usize = 256;
 /// Most sessions kept; beyond it they are made anew from the store.
 const SESSIONS_MAX: usize = 100_000;
 
+/// Keeps the two kinds of credential apart in one map.
+const TOKEN: char = 't';
+const CERTIFICATE: char = 'c';
+
+fn slot(kind: char, digest: &str) -> String {
+    let mut slot = String::with_capacity(digest.len() + 1);
+    slot.push(kind);
+    slot.push_str(digest);
+    slot
+}
+
 /// The sessions made so far, by what they were made from.
 #[derive(Default)]
 pub(crate) struct Sessions {
@@ -125,7 +136,7 @@ impl Engine {
             return Err(Error::Unauthenticated);
         }
         let digest = token_digest(token.as_bytes());
-        let session = match rooms.sessions.known(&digest) {
+        let session = match rooms.sessions.known(&slot(TOKEN, &digest)) {
             Some(session) => session,
             None => from_token_record(&rooms, digest).await?,
         };
@@ -142,7 +153,7 @@ impl Engine {
     pub async fn authenticate_certificate(&self, der: &[u8]) -> Result<Arc<Session>> {
         let rooms = self.rooms()?;
         let fingerprint = hex(&Hash::Sha256.digest(der));
-        let session = match rooms.sessions.known(&fingerprint) {
+        let session = match rooms.sessions.known(&slot(CERTIFICATE, &fingerprint)) {
             Some(session) => session,
             None => from_principal_record(&rooms, fingerprint).await?,
         };
@@ -158,7 +169,10 @@ async fn from_token_record(rooms: &Rooms, digest: String) -> Result<Arc<Session>
     for _ in 0..TRIES {
         let seen = rooms.sessions.ended.load(Ordering::SeqCst);
         let (record, session) = token_session(rooms, &digest).await?;
-        if let Some(kept) = rooms.sessions.keep(&digest, record, session, seen) {
+        if let Some(kept) = rooms
+            .sessions
+            .keep(&slot(TOKEN, &digest), record, session, seen)
+        {
             return Ok(kept);
         }
     }
@@ -192,7 +206,11 @@ async fn from_principal_record(rooms: &Rooms, fingerprint: String) -> Result<Arc
     for _ in 0..TRIES {
         let seen = rooms.sessions.ended.load(Ordering::SeqCst);
         let (record, session) = certificate_session(rooms, &fingerprint).await?;
-        if let Some(kept) = rooms.sessions.keep(&fingerprint, record, session, seen) {
+        if let Some(kept) =
+            rooms
+                .sessions
+                .keep(&slot(CERTIFICATE, &fingerprint), record, session, seen)
+        {
             return Ok(kept);
         }
     }

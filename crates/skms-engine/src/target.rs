@@ -1,6 +1,6 @@
 //! What an act is aimed at, as policy and the log see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use skms_policy::{Action, ResourceRef};
 
@@ -54,6 +54,7 @@ pub struct Target {
     pub(crate) owner: String,
     pub(crate) exportable: bool,
     pub(crate) groups: BTreeSet<String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 impl Target {
@@ -69,6 +70,7 @@ impl Target {
             owner: String::new(),
             exportable: false,
             groups: BTreeSet::new(),
+            tags: BTreeMap::new(),
         }
     }
 
@@ -98,11 +100,13 @@ impl Target {
         algorithm: &'static str,
         owner: &str,
         exportable: bool,
+        tags: &BTreeMap<String, String>,
     ) -> Self {
         Self {
             algorithm,
             owner: owner.to_owned(),
             exportable,
+            tags: tags.clone(),
             ..Self::absent_key(at)
         }
     }
@@ -155,7 +159,8 @@ impl Target {
             TargetKind::Key => ResourceRef::key(&self.namespace, &self.keyring, &self.name)
                 .with_algorithm(self.algorithm)
                 .with_owner(&self.owner)
-                .with_exportable(self.exportable),
+                .with_exportable(self.exportable)
+                .with_tags(&self.tags),
             TargetKind::Policy => ResourceRef::policy(&self.namespace, &self.name),
             TargetKind::Token => {
                 ResourceRef::token(&self.namespace, &self.name).with_groups(&self.groups)

@@ -19,6 +19,7 @@ use crate::act::act;
 use crate::acts::keyrings::DEFAULT;
 use crate::acts::tokens::{self, NewToken};
 use crate::caller::Caller;
+use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::{Config, Engine, Rooms};
 use crate::error::{Error, Result};
@@ -108,7 +109,7 @@ impl Engine {
             Err(other) => return Err(other.into()),
         };
         let (store, shares) = (made.store, made.shares);
-        let journal = open_journal(config, &store)?;
+        let (journal, _) = open_journal(config, &store)?;
         let (changes, root_token) = first_records(config)?;
         let event = server_event(config, "system.init")?;
         let recorder = crate::recorder::Recorder::new(Arc::new(store), journal);
@@ -140,7 +141,7 @@ impl Engine {
 
     async fn open_rooms(&self, store: SealedStore) -> Result<()> {
         let store = Arc::new(store);
-        let journal = {
+        let (journal, truncated) = {
             let (config, store) = (self.config.clone(), Arc::clone(&store));
             // Reads and checks files: not on a worker's thread.
             self.slow()
@@ -149,7 +150,13 @@ impl Engine {
         };
         let rooms = Rooms::open(&self.config, self.slow(), store, journal).await?;
         rooms.recorder.recover().await?;
-        let event = server_event(&self.config, "system.unseal")?;
+        let mut event = server_event(&self.config, "system.unseal")?;
+        if truncated > 0 {
+            event.details.set(
+                DetailKey::Reason,
+                format!("the journal's torn tail was cut off: {truncated} bytes"),
+            );
+        }
         rooms.recorder.append(&event).await?;
         self.put_rooms(rooms);
         Ok(())
@@ -178,18 +185,12 @@ impl Engine {
     /// # Errors
     /// [`Error::Store`] when what was queued could not be made durable.
     pub async fn shut(&self) -> Result<()> {
-        let Ok(rooms) = self.rooms() else {
+        // Closed to callers before anything is waited for: a caller who hangs
+        // up from here on cannot keep it open.
+        let Some(rooms) = self.take_rooms() else {
             return Ok(());
         };
-        let journal = Arc::clone(&rooms.journal);
-        let swept = rooms.recorder.sweep().await;
-        let store = Arc::clone(&rooms.store);
-        drop(rooms);
-        self.close_rooms(PATIENCE).await;
-        let closed = journal.close().await;
-        store.seal();
-        closed?;
-        swept
+        to_the_end(close(rooms)).await
     }
 
     /// What is known of the seals.
@@ -205,13 +206,27 @@ impl Engine {
     }
 }
 
-fn open_journal(config: &Config, store: &SealedStore) -> Result<Arc<dyn Journal>> {
+/// Lets running calls finish, then closes the journal and forgets the keys.
+async fn close(rooms: Arc<Rooms>) -> Result<()> {
+    let ended = tokio::time::Instant::now() + PATIENCE;
+    while Arc::strong_count(&rooms) > 1 && tokio::time::Instant::now() < ended {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let swept = rooms.recorder.sweep().await;
+    let closed = rooms.journal.close().await;
+    rooms.store.seal();
+    closed?;
+    swept
+}
+
+/// Opens the journal; gives too how many bytes of a torn tail were cut off.
+fn open_journal(config: &Config, store: &SealedStore) -> Result<(Arc<dyn Journal>, u64)> {
     let options = Options {
         ids_from: store.journal_position().floor,
         ..Options::default()
     };
-    let (journal, _report) = FileJournal::open(config.journal(), store.journal_keys(), &options)?;
-    Ok(Arc::new(journal))
+    let (journal, report) = FileJournal::open(config.journal(), store.journal_keys(), &options)?;
+    Ok((Arc::new(journal), report.truncated_bytes))
 }
 
 /// The records a new installation begins with, and its first token.

@@ -337,3 +337,112 @@ async fn nothing_planted_is_readable_in_any_file() {
     }
     assert!(searched > 100_000, "searched {searched} bytes only");
 }
+
+#[tokio::test]
+async fn a_change_that_waited_behind_a_failed_one_is_in_force_afterwards() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let sealed = house.encrypt("k", b"x").await.unwrap();
+    // Somebody else holds the database: commits fail until they let go.
+    let outside = rusqlite::Connection::open(house.config.database()).unwrap();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let revoke = Revoke {
+        versions: Versions::All,
+        reason: RevocationReason::KeyCompromise,
+        message: String::new(),
+        compromise_occurred_at: None,
+    };
+    let (rotated, revoked, _) = tokio::join!(
+        engine.rotate_key(root, at("k"), None),
+        async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            engine.revoke_key(root, at("k"), revoke).await
+        },
+        async {
+            // Let go once the first has failed.
+            tokio::time::sleep(std::time::Duration::from_millis(6_000)).await;
+            outside.execute_batch("ROLLBACK").unwrap();
+        }
+    );
+    let _ = rotated;
+    if revoked.is_err() {
+        let again = Revoke {
+            versions: Versions::All,
+            reason: RevocationReason::KeyCompromise,
+            message: String::new(),
+            compromise_occurred_at: None,
+        };
+        engine.revoke_key(root, at("k"), again).await.unwrap();
+    }
+    assert!(house.decrypt("k", &sealed).await.is_err());
+    assert!(house.encrypt("k", b"x").await.is_err());
+    let read = engine.read_key(root, at("k")).await.unwrap();
+    assert_eq!(
+        read.key().version(VersionNumber(1)).unwrap().state,
+        KeyState::Compromised
+    );
+}
+
+#[tokio::test]
+async fn policy_decides_on_the_key_that_is_made() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    let text = r#"permit (principal == SKMS::Principal::"maker", action in [SKMS::Action::"key.create", SKMS::Action::"key.import"], resource)
+        when { !resource.exportable && resource.algorithm != "Ed25519" }
+        unless { resource.hasTag("env") && resource.getTag("env") == "prod" };"#;
+    engine
+        .write_policy(root, "root", "maker", text)
+        .await
+        .unwrap();
+    let defaults = skms_keys::Defaults {
+        exportable: true,
+        ..skms_keys::Defaults::default()
+    };
+    engine
+        .create_keyring(root, "root", "open", defaults)
+        .await
+        .unwrap();
+    let maker = house.caller_in("maker", &[]).await;
+    let in_open = skms_engine::KeyRef {
+        keyring: "open",
+        ..at("k")
+    };
+    // The keyring's default would make it exportable.
+    assert!(
+        engine
+            .create_key(&maker, in_open, NewKeySpec::default())
+            .await
+            .is_err()
+    );
+    let incoming = || Incoming {
+        bytes: KeyMaterial::generate(Algorithm::Ed25519)
+            .unwrap()
+            .export(Format::Pkcs8Der, None)
+            .unwrap(),
+        format: Format::Auto,
+        passphrase: None,
+        wrapped_with: None,
+    };
+    // The bytes say what policy forbids, the request does not.
+    assert!(
+        engine
+            .import_key(&maker, at("signer"), NewKeySpec::default(), incoming())
+            .await
+            .is_err()
+    );
+    let tagged = NewKeySpec {
+        tags: [("env".to_owned(), "prod".to_owned())].into(),
+        ..NewKeySpec::default()
+    };
+    assert!(
+        engine
+            .create_key(&maker, at("tagged"), tagged)
+            .await
+            .is_err()
+    );
+    engine
+        .create_key(&maker, at("fine"), NewKeySpec::default())
+        .await
+        .unwrap();
+}

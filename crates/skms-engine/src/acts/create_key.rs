@@ -58,38 +58,49 @@ impl Engine {
         spec: NewKeySpec,
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
-        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
-        let defaults = ring.as_ref().map(|(_, ring)| &ring.ring.defaults);
-        let algorithm = spec
-            .algorithm
-            .or(defaults.map(|defaults| defaults.algorithm));
-        let exportable = spec
-            .exportable
-            .or(defaults.map(|defaults| defaults.exportable));
-        let owner = owner(&entry, &spec);
-        let allowed = entry
-            .authorize::<CreateKey>(Target::new_key(
-                at,
-                algorithm.map_or("", |algorithm| algorithm.name()),
-                &owner,
-                exportable.unwrap_or(false),
-            ))
-            .await?;
+        // From here the keyring and its defaults stay as they are, so that
+        // policy sees the key that is made.
         let shared = entry.rooms.share_changes().await;
-        let ring = keyring(&entry, at)?;
-        let algorithm = spec.algorithm.unwrap_or(ring.defaults.algorithm);
-        let material = generate(&entry.rooms, algorithm).await?;
-        let made = describe(
-            &entry,
-            &ring,
-            at.name,
-            spec,
-            algorithm,
-            Origin::Generated,
-            &material,
-        )?;
-        store(&entry, &allowed, at, made, material, shared).await
+        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = ring.map(|(_, ring)| ring.ring.defaults).unwrap_or_default();
+        let algorithm = spec.algorithm.unwrap_or(defaults.algorithm);
+        let allowed = entry
+            .authorize::<CreateKey>(target(&entry, at, &spec, algorithm, defaults.exportable))
+            .await?;
+        let made = async {
+            let ring = keyring(&entry, at)?;
+            let material = generate(&entry.rooms, algorithm).await?;
+            let described = describe(
+                &entry,
+                &ring,
+                at.name,
+                spec,
+                algorithm,
+                Origin::Generated,
+                &material,
+            )?;
+            store(&entry, &allowed, at, described, material, shared).await
+        };
+        let made = made.await;
+        entry.failed(&allowed, made).await
     }
+}
+
+/// The key that is about to be made, as policy is to see it.
+pub(crate) fn target(
+    entry: &Entry,
+    at: KeyRef<'_>,
+    spec: &NewKeySpec,
+    algorithm: Algorithm,
+    default_exportable: bool,
+) -> Target {
+    Target::new_key(
+        at,
+        algorithm.name(),
+        &owner(entry, spec),
+        spec.exportable.unwrap_or(default_exportable),
+        &spec.tags,
+    )
 }
 
 /// Generates material: slow algorithms on the bounded pool.

@@ -9,8 +9,9 @@ use crate::act::act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate::KeyRef;
+use crate::opened::lock_key;
 
 act!(
     DeleteKey,
@@ -26,10 +27,10 @@ impl Engine {
     pub async fn delete_key(&self, caller: &Arc<Caller>, at: KeyRef<'_>) -> Result<()> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<DeleteKey>(at).await?;
-        let cell = Arc::clone(allowed.target());
-        let guard = Arc::clone(&cell.changing).lock_owned().await;
+        let (cell, guard) = lock_key(&entry.rooms, allowed.target()).await?;
         let snapshot = cell.snapshot();
-        snapshot.key().check_deletable()?;
+        let deletable = snapshot.key().check_deletable().map_err(Error::from);
+        entry.failed_key(&allowed, deletable).await?;
         let change = Change::Delete {
             namespace: snapshot.key().namespace.0,
             kind: Kind::Key,

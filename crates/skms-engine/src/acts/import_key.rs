@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber};
 
-use super::create_key::{NewKeySpec, describe, keyring, owner, store};
+use super::create_key::{NewKeySpec, describe, keyring, store, target};
 use super::unwrap::Unwrap;
 use crate::act::act;
 use crate::caller::Caller;
@@ -14,7 +14,6 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::opened::KeySnapshot;
-use crate::target::Target;
 
 act!(ImportKey, KeyImport, "Imports a key.");
 
@@ -70,27 +69,37 @@ impl Engine {
         incoming: Incoming,
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
-        let target = Target::new_key(
-            at,
-            spec.algorithm.map_or("", Algorithm::name),
-            &owner(&entry, &spec),
-            spec.exportable.unwrap_or(false),
-        );
-        let allowed = entry.authorize::<ImportKey>(target).await?;
         let shared = entry.rooms.share_changes().await;
-        let ring = keyring(&entry, at)?;
-        let material = self.take_in(&entry, at, spec.algorithm, incoming).await?;
+        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = ring.map(|(_, ring)| ring.ring.defaults).unwrap_or_default();
+        let named = spec.algorithm.unwrap_or(defaults.algorithm);
+        let exportable = defaults.exportable;
+        let allowed = entry
+            .authorize::<ImportKey>(target(&entry, at, &spec, named, exportable))
+            .await?;
+        let material = self.take_in(&entry, at, spec.algorithm, incoming).await;
+        let material = entry.failed(&allowed, material).await?;
         let algorithm = material.algorithm();
-        let made = describe(
-            &entry,
-            &ring,
-            at.name,
-            spec,
-            algorithm,
-            Origin::Imported,
-            &material,
-        )?;
-        store(&entry, &allowed, at, made, material, shared).await
+        // The bytes may have said another algorithm than was expected: policy
+        // decides on the key that is made.
+        let allowed = entry
+            .authorize::<ImportKey>(target(&entry, at, &spec, algorithm, exportable))
+            .await?;
+        let made = async {
+            let ring = keyring(&entry, at)?;
+            let described = describe(
+                &entry,
+                &ring,
+                at.name,
+                spec,
+                algorithm,
+                Origin::Imported,
+                &material,
+            )?;
+            store(&entry, &allowed, at, described, material, shared).await
+        };
+        let made = made.await;
+        entry.failed(&allowed, made).await
     }
 
     async fn take_in(
@@ -130,17 +139,23 @@ async fn unwrap(
     wrapped: SecretBytes,
 ) -> Result<SecretBytes> {
     let wrapping = entry.authorize_key::<Unwrap>(with.at(namespace)).await?;
-    let in_use = wrapping.take(entry, with.version, 1).await?;
-    let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
-    let bytes = entry
-        .rooms
-        .slow
-        .run(move || key.unwrap(wrapped.expose(), &options))
-        .await??;
-    if !in_use.still_live() {
-        return Err(in_use.refusal(Operation::Unwrap));
-    }
-    let event = EventDraft::of_key(entry, &wrapping, skms_evidence::Outcome::Success)?;
+    let unwrapped = async {
+        let in_use = wrapping.take(entry, with.version, 1).await?;
+        let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
+        let bytes = entry
+            .rooms
+            .slow
+            .run(move || key.unwrap(wrapped.expose(), &options))
+            .await??;
+        if !in_use.still_live() {
+            return Err(in_use.refusal(Operation::Unwrap));
+        }
+        Ok((bytes, in_use))
+    };
+    let unwrapped = unwrapped.await;
+    let (bytes, in_use) = entry.failed_key(&wrapping, unwrapped).await?;
+    let event = EventDraft::of_key(entry, &wrapping, skms_evidence::Outcome::Success)?
+        .versions([in_use.version()]);
     entry.record(event).await?;
     Ok(bytes)
 }

@@ -64,8 +64,13 @@ impl Engine {
         let allowed = entry
             .authorize::<Write>(Target::policy(namespace, name))
             .await?;
-        let policy_name = PolicyName::new(namespace, name)?;
-        PolicySet::check(&policy_name, text)?;
+        let checked = PolicyName::new(namespace, name)
+            .and_then(|policy_name| {
+                PolicySet::check(&policy_name, text)?;
+                Ok(policy_name)
+            })
+            .map_err(Error::from);
+        let policy_name = entry.failed(&allowed, checked).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return Err(Error::NotFound { what: "namespace" });

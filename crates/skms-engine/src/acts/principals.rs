@@ -9,13 +9,14 @@ use skms_keys::UnixSeconds;
 use skms_policy::{Action, Principal, PrincipalKind};
 use skms_store::{Change, Kind, RecordId};
 
-use crate::act::act;
+use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry};
 use crate::page::Page;
-use crate::places::SYSTEM_SCOPE;
+use crate::places::{self, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::principal::PrincipalRecord;
 use crate::target::Target;
@@ -191,14 +192,7 @@ impl Engine {
     ) -> Result<Vec<View>> {
         let entry = self.enter(caller)?;
         let found = load(&entry.rooms, namespace, name).await?;
-        let target = match found.first() {
-            Some((view, revision)) => view.target(*revision),
-            None => Target::principal(namespace, name, BTreeSet::new()),
-        };
-        let allowed = entry.authorize::<Read>(target).await?;
-        if found.is_empty() {
-            return Err(Error::NotFound { what: "principal" });
-        }
+        let allowed = authorize_each::<Read>(&entry, namespace, name, &found).await?;
         entry
             .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
             .await?;
@@ -217,14 +211,7 @@ impl Engine {
     ) -> Result<()> {
         let entry = self.enter(caller)?;
         let found = load(&entry.rooms, namespace, name).await?;
-        let target = match found.first() {
-            Some((view, revision)) => view.target(*revision),
-            None => Target::principal(namespace, name, BTreeSet::new()),
-        };
-        let allowed = entry.authorize::<Delete>(target).await?;
-        if found.is_empty() {
-            return Err(Error::NotFound { what: "principal" });
-        }
+        let allowed = authorize_each::<Delete>(&entry, namespace, name, &found).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         let ids: Vec<RecordId> = found.iter().map(|(view, _)| view.id).collect();
         let changes = found
@@ -247,16 +234,34 @@ impl Engine {
     }
 }
 
+/// One name may have several registrations, each with its own groups: policy
+/// must permit the act on every one of them.
+async fn authorize_each<A: Act>(
+    entry: &Entry,
+    namespace: &str,
+    name: &str,
+    found: &[(View, u64)],
+) -> Result<Authorized<A, Target>> {
+    let mut allowed = None;
+    for (view, revision) in found {
+        allowed = Some(entry.authorize::<A>(view.target(*revision)).await?);
+    }
+    match allowed {
+        Some(allowed) => Ok(allowed),
+        None => {
+            let absent = Target::principal(namespace, name, BTreeSet::new());
+            let allowed = entry.authorize::<A>(absent).await?;
+            let nothing = Err(Error::NotFound { what: "principal" });
+            entry.failed(&allowed, nothing).await
+        }
+    }
+}
+
 async fn load(rooms: &Rooms, namespace: &str, name: &str) -> Result<Vec<(View, u64)>> {
-    let page = Page::new(crate::page::MAX_PAGE, None)?;
-    let (found, _) = page
-        .collect(&rooms.store, SYSTEM_SCOPE, Kind::Principal, |record| {
-            let revision = record.revision;
-            let decoded = records::decode::<PrincipalRecord>(record.plaintext.expose())?;
-            let view = View::of(record.id, decoded);
-            let wanted = view.namespace == namespace && view.name == name;
-            Ok(wanted.then_some((view, revision)))
-        })
-        .await?;
-    Ok(found)
+    Ok(places::all::<PrincipalRecord>(&rooms.store, SYSTEM_SCOPE)
+        .await?
+        .into_iter()
+        .map(|(id, revision, record)| (View::of(id, record), revision))
+        .filter(|(view, _)| view.namespace == namespace && view.name == name)
+        .collect())
 }

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry};
 use crate::target::Target;
 
@@ -48,12 +48,14 @@ impl Engine {
         let allowed = entry
             .authorize::<RotateStorageKey>(Target::system())
             .await?;
-        let store = Arc::clone(&entry.rooms.store);
-        let term = to_the_end(async move { Ok(store.rotate_storage_key().await?) }).await?;
-        let event =
-            EventDraft::of(&entry, &allowed, Outcome::Success)?.detail(DetailKey::Term, term);
-        entry.record(event).await?;
-        Ok(term)
+        to_the_end(async move {
+            let rotated = entry.rooms.store.rotate_storage_key().await;
+            let term = entry.failed(&allowed, rotated.map_err(Error::from)).await?;
+            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+            entry.record(event.detail(DetailKey::Term, term)).await?;
+            Ok(term)
+        })
+        .await
     }
 
     /// Replaces the root key and wraps it to every seal.
@@ -63,10 +65,13 @@ impl Engine {
     pub async fn rotate_root(&self, caller: &Arc<Caller>) -> Result<Status> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<RotateRoot>(Target::system()).await?;
-        let store = Arc::clone(&entry.rooms.store);
-        to_the_end(async move { Ok(store.rotate_root().await?) }).await?;
-        recorded(&entry, &allowed).await?;
-        Ok(entry.rooms.store.status().await?)
+        to_the_end(async move {
+            let rotated = entry.rooms.store.rotate_root().await;
+            entry.failed(&allowed, rotated.map_err(Error::from)).await?;
+            recorded(&entry, &allowed).await?;
+            Ok(entry.rooms.store.status().await?)
+        })
+        .await
     }
 
     /// Opens every record and reads every journal entry, and says what does
@@ -116,10 +121,13 @@ impl Engine {
     ) -> Result<(SealId, Option<InitialShares>)> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<AddSeal>(Target::system()).await?;
-        let store = Arc::clone(&entry.rooms.store);
-        let added = to_the_end(async move { Ok(store.add_seal(new).await?) }).await?;
-        recorded(&entry, &allowed).await?;
-        Ok(added)
+        to_the_end(async move {
+            let added = entry.rooms.store.add_seal(new).await;
+            let added = entry.failed(&allowed, added.map_err(Error::from)).await?;
+            recorded(&entry, &allowed).await?;
+            Ok(added)
+        })
+        .await
     }
 
     /// Removes a seal, rotates the root key and begins a new storage key, so
@@ -130,9 +138,12 @@ impl Engine {
     pub async fn remove_seal(&self, caller: &Arc<Caller>, id: SealId) -> Result<()> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<RemoveSeal>(Target::system()).await?;
-        let store = Arc::clone(&entry.rooms.store);
-        to_the_end(async move { Ok(store.remove_seal(id).await?) }).await?;
-        recorded(&entry, &allowed).await
+        to_the_end(async move {
+            let removed = entry.rooms.store.remove_seal(id).await;
+            entry.failed(&allowed, removed.map_err(Error::from)).await?;
+            recorded(&entry, &allowed).await
+        })
+        .await
     }
 
     /// Whether the caller may read the metrics; leaves no event, since

@@ -7,7 +7,7 @@ use skms_keys::{KeyUpdate, VersionNumber};
 use crate::act::act;
 use crate::caller::Caller;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate::KeyRef;
 use crate::keychange::With;
 use crate::opened::KeySnapshot;
@@ -22,7 +22,8 @@ impl Engine {
     /// Changes a key's owner, tags, rules or minimum versions.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] for rules that cannot hold.
+    /// [`Error::Invalid`] for rules that cannot hold; [`Error::KeyForbids`]
+    /// for a shorter window before a destruction.
     pub async fn update_key(
         &self,
         caller: &Arc<Caller>,
@@ -35,6 +36,14 @@ impl Engine {
         let allowed = entry.authorize_key::<Update>(at).await?;
         entry
             .change_key(&allowed, With::default(), |key, now| {
+                let shorter = update.rules.is_some_and(|rules| {
+                    rules.destroy_window_seconds < key.rules.destroy_window_seconds
+                });
+                if shorter {
+                    return Err(Error::KeyForbids(
+                        "the window before a destruction can be lengthened, not shortened".into(),
+                    ));
+                }
                 let (key, mut transitions) = key.update(update, now)?;
                 let (key, more) =
                     key.set_minimum_versions(minimum_decrypt, minimum_encrypt, now)?;

@@ -7,8 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use skms_keys::{DueAct, Key, KeyState, UnixSeconds};
-use skms_store::{Change, Kind};
+use skms_keys::{DueAct, UnixSeconds};
 
 use crate::act::act;
 use crate::acts::rotate;
@@ -19,7 +18,7 @@ use crate::gate::{Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::opened::KeyCell;
 use crate::places;
-use crate::records::key::{KeyRecord, material_name};
+use crate::records::key::KeyRecord;
 
 act!(
     Lapse,
@@ -172,37 +171,10 @@ async fn attend(entry: &Entry, cell: &KeyTarget) -> Result<bool> {
 
 async fn complete_destroy(entry: &Entry, cell: &KeyTarget) -> Result<()> {
     let allowed = entry.authorize_as_system::<CompleteDestroy>(cell)?;
-    let snapshot = cell.snapshot();
-    let with = With {
-        also: erase_material(entry, snapshot.key()).await?,
-        urgent: false,
-    };
     entry
-        .change_key(&allowed, with, |key, now| Ok(key.complete_destroy(now)?))
+        .change_key(&allowed, With::default(), |key, now| {
+            Ok(key.complete_destroy(now)?)
+        })
         .await?;
     Ok(())
-}
-
-/// The changes that erase the material of every version whose window is over.
-async fn erase_material(entry: &Entry, key: &Key) -> Result<Vec<Change>> {
-    let now = entry.now();
-    let mut changes = Vec::new();
-    let over = key
-        .versions
-        .iter()
-        .filter(|version| version.state != KeyState::Destroyed)
-        .filter(|version| version.destroy_at.is_some_and(|at| at <= now));
-    for version in over {
-        let name = material_name(key.id, version.number);
-        let store = &entry.rooms.store;
-        if let Some(stored) = store.find(key.namespace.0, Kind::Material, &name).await? {
-            changes.push(Change::Delete {
-                namespace: key.namespace.0,
-                kind: Kind::Material,
-                id: stored.id,
-                expected: stored.revision,
-            });
-        }
-    }
-    Ok(changes)
 }
