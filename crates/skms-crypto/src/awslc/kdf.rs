@@ -10,6 +10,9 @@ use super::pkey::ok;
 
 /// Most memory that scrypt may use, in bytes: what the file asks for must fit.
 const SCRYPT_MEMORY: usize = 256 << 20;
+/// Most work that scrypt may be asked for: N·r·p. The usual files ask for
+/// 2^14·8·1; this is a hundred times as much, a few seconds.
+const SCRYPT_WORK: u64 = 1 << 24;
 
 /// PBKDF2 with HMAC (RFC 8018, section 5.2).
 ///
@@ -54,6 +57,10 @@ pub(crate) fn scrypt(
     (n, r, p): (u64, u64, u64),
     length: usize,
 ) -> Result<SecretBytes> {
+    let work = n.checked_mul(r).and_then(|work| work.checked_mul(p));
+    if work.is_none_or(|work| work > SCRYPT_WORK) {
+        return Err(Error::InvalidOption("scrypt asks for too much work"));
+    }
     SecretBytes::try_with_len(length, |out| {
         // SAFETY: every pointer and length describes its slice.
         let done = ok(unsafe {

@@ -24,7 +24,7 @@ use super::der::{INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, integer, tlv};
 const ITERATIONS: u32 = 600_000;
 
 /// Files that ask for more than this are refused: they would only stall us.
-const MOST_ITERATIONS: u32 = 10_000_000;
+const MOST_ITERATIONS: u32 = 2_000_000;
 
 /// 1.2.840.113549.1.5.13, .12 and hmacWithSHA256; aes256-CBC-PAD.
 const PBES2: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
@@ -107,7 +107,7 @@ fn derive(kdf: &Kdf, passphrase: &[u8], length: usize) -> Result<SecretBytes> {
                 return Err(malformed);
             }
             if parameters.iteration_count > MOST_ITERATIONS {
-                return Err(Error::InvalidOption("PBKDF2 iterations over ten million"));
+                return Err(Error::InvalidOption("PBKDF2 iterations over two million"));
             }
             kdf::pbkdf2(
                 digest,
