@@ -241,13 +241,39 @@ impl SealedStore {
                 added: None,
             })
             .collect();
+        self.advance(writes, ids, journal_durable).await
+    }
+
+    /// Remembers that the journal has at least `durable` entries that are
+    /// durable, with one small commit when that is news, so that
+    /// [`SealedStore::recover`] finds a journal that was cut since. Changes
+    /// bring the number along by themselves ([`SealedStore::mark_done`]);
+    /// this is for the events without one, now and then and before a stop.
+    ///
+    /// # Errors
+    /// As [`SealedStore::commit`], but for conflicts.
+    pub async fn note_journal(&self, durable: u64) -> Result<()> {
+        if durable <= self.journal_position().durable {
+            return Ok(());
+        }
+        self.advance(Vec::new(), &[], durable).await
+    }
+
+    /// Commits these writes with how far the journal is once the events
+    /// `done` wait no more.
+    async fn advance(
+        &self,
+        writes: Vec<Planned>,
+        done: &[[u8; 16]],
+        journal_durable: u64,
+    ) -> Result<()> {
         let (floor, durable) = {
             let waiting = lock(&self.0.outbox);
             let durable = waiting.durable.max(journal_durable);
             let floor = waiting
                 .floors
                 .iter()
-                .filter(|(id, _)| !ids.contains(id))
+                .filter(|(id, _)| !done.contains(id))
                 .map(|(_, floor)| *floor)
                 .min()
                 .unwrap_or(waiting.durable);
@@ -263,7 +289,7 @@ impl SealedStore {
         })
         .await?;
         let mut waiting = lock(&self.0.outbox);
-        for id in ids {
+        for id in done {
             waiting.floors.remove(id);
         }
         waiting.floor = waiting.floor.max(floor);

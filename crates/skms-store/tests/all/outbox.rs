@@ -142,6 +142,70 @@ async fn a_journal_cut_short_alone_is_found() {
     ));
 }
 
+/// Events that record no change, such as reads and refusals.
+async fn append_only(journal: &dyn Journal, numbers: std::ops::RangeInclusive<u8>) {
+    for number in numbers {
+        let entry = Entry {
+            commit: None,
+            ..event(number).into_entry(0)
+        };
+        journal.append(vec![entry]).unwrap().wait().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_tail_cut_after_the_last_change_is_found_once_it_was_noted() {
+    let (directory, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = init(directory.path()).await;
+    let (journal, _) = open_journal(&store, directory.path(), &small_segments()).unwrap();
+    whole_act(&store, &journal, 1).await;
+    append_only(&journal, 2..=3).await;
+    drop(journal);
+    copy(&directory.path().join("journal"), old.path());
+    let (journal, _) = open_journal(&store, directory.path(), &small_segments()).unwrap();
+    append_only(&journal, 4..=6).await;
+
+    let commits = store.commits();
+    store
+        .note_journal(journal.durable_sequence())
+        .await
+        .unwrap();
+    assert_eq!(store.commits(), commits + 1);
+    assert_eq!(store.journal_position().durable, 6);
+    // Nothing new, nothing older: no commit.
+    for known in [6, 5, 0] {
+        store.note_journal(known).await.unwrap();
+    }
+    assert_eq!(store.commits(), commits + 1);
+    store.recover(&journal).await.unwrap();
+    drop(journal);
+    close(store).await;
+
+    std::fs::remove_dir_all(directory.path().join("journal")).unwrap();
+    copy(old.path(), &directory.path().join("journal"));
+    let store = unseal(directory.path()).await.unwrap();
+    let (journal, _) = open_journal(&store, directory.path(), &small_segments()).unwrap();
+    assert!(matches!(
+        store.recover(&journal).await,
+        Err(Error::JournalCut {
+            journal: 3,
+            database: 6
+        })
+    ));
+}
+
+#[tokio::test]
+async fn noting_the_journal_leaves_waiting_events_where_they_may_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = init(directory.path()).await;
+    store.commit(Vec::new(), Some(event(1))).await.unwrap();
+    store.note_journal(9).await.unwrap();
+    let position = store.journal_position();
+    assert_eq!((position.floor, position.durable), (0, 9));
+    assert_eq!(store.pending().await.unwrap().len(), 1);
+    assert!(store.verify().await.unwrap().is_sound());
+}
+
 #[tokio::test]
 async fn a_journal_of_another_install_is_refused() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
