@@ -92,6 +92,41 @@ fn heads_and_bodies_that_are_too_large_are_refused() {
 }
 
 #[test]
+fn who_is_nobody_yet_is_read_less_of() {
+    let house = House::new();
+    let server = house.serve();
+    for length in [8193, 1024 * 1024] {
+        let mut connection = server.connect();
+        let head = format!(
+            "POST /api/v1/unseal HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        connection.write(head.as_bytes()).unwrap();
+        let answer = connection.answer().unwrap();
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (413, "payload-too-large".into()),
+            "{length}"
+        );
+    }
+    // The longest that fits is read, and answered for what it says.
+    let mut longest = server.connect();
+    let head = "POST /api/v1/unseal HTTP/1.1\r\nHost: localhost\r\n\
+                Content-Type: application/json\r\nContent-Length: 8192\r\n\r\n";
+    longest.write(head.as_bytes()).unwrap();
+    longest.write(&[b' '; 8192]).unwrap();
+    let answer = longest.answer().unwrap();
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (400, "malformed-request".into())
+    );
+    // A known sender has the whole limit.
+    let large = json!({"data": "A".repeat(1_000_000)});
+    server.must("POST", "/api/v1/hash", Some(large));
+    still_well(&server);
+}
+
+#[test]
 fn connections_over_the_limit_wait_for_their_turn() {
     let house = House::new();
     let server = house.serve_limited(LIMITS);

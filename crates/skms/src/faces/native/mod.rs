@@ -8,6 +8,7 @@
 mod agree;
 mod answer;
 mod batch;
+mod body;
 mod call;
 mod convert;
 mod error;

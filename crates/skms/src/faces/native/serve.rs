@@ -10,7 +10,6 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use http::{HeaderMap, HeaderValue, Response, Uri, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use skms_crypto::rand;
 use skms_engine::Caller;
 use skms_wire::native::{
@@ -20,11 +19,11 @@ use skms_wire::native::{
         REQUEST_ID_HEADER, ROUTES, Route,
     },
 };
-use zeroize::Zeroizing;
 
 use super::{
     App, answer,
     answer::Reply,
+    body::Bounds,
     call::Call,
     error::Failure,
     identity,
@@ -158,7 +157,8 @@ async fn walk(
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let body = read_body(app, &parts.headers, body).await?;
+    let bounds = Bounds::of(&app.limits, caller.is_some());
+    let body = bounds.read(&parts.headers, body).await?;
     let call = Call {
         app: Arc::clone(app),
         caller,
@@ -229,82 +229,6 @@ fn namespace(headers: &HeaderMap) -> Result<String, Failure> {
         }
         _ => Err(Failure::malformed("X-SKMS-Namespace is one plain name")),
     }
-}
-
-/// Reads a body within its limits of size and time. It is erased when it is
-/// let go; the transport's own buffers are not ours to erase.
-async fn read_body(
-    app: &App,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let limit = app.limits.body_bytes;
-    let too_large = || {
-        Failure::with(
-            ProblemKind::PayloadTooLarge,
-            format!("at most {limit} bytes are read"),
-        )
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let mut limited = Limited::new(body, limit);
-    let read = async {
-        // Sized at once where the length is known, so that growing leaves no
-        // copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(4096)));
-        while let Some(frame) = limited.frame().await {
-            let frame = frame.map_err(|error| {
-                if error.downcast_ref::<LengthLimitError>().is_some() {
-                    too_large()
-                } else {
-                    Failure::malformed("the body broke off")
-                }
-            })?;
-            if let Some(data) = frame.data_ref() {
-                append(&mut bytes, data);
-            }
-        }
-        Ok::<_, Failure>(bytes)
-    };
-    let bytes = tokio::time::timeout(app.limits.body_timeout, read)
-        .await
-        .map_err(|_slow| {
-            Failure::with(
-                ProblemKind::RequestTimeout,
-                "the body did not arrive in time",
-            )
-        })??;
-    if !bytes.is_empty() && !is_json(headers) {
-        return Err(Failure::new(ProblemKind::UnsupportedMediaType));
-    }
-    Ok(bytes)
-}
-
-/// Appends; a buffer that has to grow is erased before it is let go.
-fn append(bytes: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
-    let needed = bytes.len().saturating_add(data.len());
-    if needed > bytes.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(bytes.capacity() * 2)));
-        larger.extend_from_slice(bytes);
-        *bytes = larger;
-    }
-    bytes.extend_from_slice(data);
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut sent = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (sent.next(), sent.next()) else {
-        return false;
-    };
-    value.to_str().is_ok_and(|text| {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    })
 }
 
 fn unrouted(app: &App, request: &Request, kind: ProblemKind) -> Response<Body> {
