@@ -13,5 +13,6 @@ pub(crate) mod kdf;
 #[cfg(feature = "known-answers")]
 pub(crate) mod known;
 pub(crate) mod md;
+pub(crate) mod oaep;
 pub(crate) mod pkey;
 pub(crate) mod rsa;

@@ -6,7 +6,8 @@
 use crate::algorithm::Algorithm;
 use crate::awslc::bignum::Bn;
 use crate::awslc::md::Digest;
-use crate::awslc::pkey::{Oaep, PKey, Padding};
+use crate::awslc::oaep::Oaep;
+use crate::awslc::pkey::{PKey, Padding};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::open::{EncryptOptions, Message, SignOptions, SignatureScheme};

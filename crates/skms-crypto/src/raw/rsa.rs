@@ -1,7 +1,8 @@
 //! RSA with every hash AWS-LC has, SHA-1 and the 224-bit ones included, and
 //! with any modulus: what the registry's policy refuses, for vectors only.
 
-use crate::awslc::pkey::{Oaep, PKey, Padding};
+use crate::awslc::oaep::Oaep;
+use crate::awslc::pkey::{PKey, Padding};
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 
