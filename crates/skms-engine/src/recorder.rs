@@ -103,6 +103,14 @@ impl Recorder {
         Ok(())
     }
 
+    /// Lets the database know how long the journal is, so that a cut of its
+    /// tail is found although nothing changed since.
+    pub(crate) async fn note_length(&self) -> Result<()> {
+        let durable = self.journal.durable_sequence();
+        self.store.note_journal(durable).await?;
+        Ok(())
+    }
+
     /// Lets go of the files.
     pub(crate) async fn close(&self) -> Result<()> {
         self.journal.close().await?;

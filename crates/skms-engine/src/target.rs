@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use skms_policy::{Action, ResourceRef};
+use skms_policy::{Action, ROOT_NAMESPACE, ResourceRef};
 
 use crate::gate::KeyRef;
 use crate::opened::KeySnapshot;
@@ -55,6 +55,8 @@ pub struct Target {
     pub(crate) exportable: bool,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Whom a token speaks for, as policies write it.
+    pub(crate) principal: String,
 }
 
 impl Target {
@@ -71,6 +73,7 @@ impl Target {
             exportable: false,
             groups: BTreeSet::new(),
             tags: BTreeMap::new(),
+            principal: String::new(),
         }
     }
 
@@ -126,11 +129,22 @@ impl Target {
         Self::bare(TargetKind::Policy, namespace, "", name)
     }
 
-    /// A token, by its public identifier, with the groups it has or would
-    /// have.
-    pub(crate) fn token(namespace: &str, id: &str, groups: BTreeSet<String>) -> Self {
+    /// A token, by its public identifier, with the principal it speaks for and
+    /// the groups it has or would have.
+    pub(crate) fn token(
+        namespace: &str,
+        id: &str,
+        principal: &str,
+        groups: BTreeSet<String>,
+    ) -> Self {
+        let principal = if namespace == ROOT_NAMESPACE {
+            principal.to_owned()
+        } else {
+            format!("{namespace}/{principal}")
+        };
         Self {
             groups,
+            principal,
             ..Self::bare(TargetKind::Token, namespace, "", id)
         }
     }
@@ -162,9 +176,9 @@ impl Target {
                 .with_exportable(self.exportable)
                 .with_tags(&self.tags),
             TargetKind::Policy => ResourceRef::policy(&self.namespace, &self.name),
-            TargetKind::Token => {
-                ResourceRef::token(&self.namespace, &self.name).with_groups(&self.groups)
-            }
+            TargetKind::Token => ResourceRef::token(&self.namespace, &self.name)
+                .with_groups(&self.groups)
+                .with_principal(&self.principal),
             TargetKind::Principal => {
                 ResourceRef::principal(&self.namespace, &self.name).with_groups(&self.groups)
             }

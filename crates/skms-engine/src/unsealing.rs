@@ -116,6 +116,7 @@ impl Engine {
         let committed = recorder.commit(changes, &event, false).await?;
         recorder.settle(committed).await?;
         recorder.sweep().await?;
+        recorder.note_length().await?;
         recorder.close().await?;
         Ok(Initialised { root_token, shares })
     }
@@ -213,10 +214,12 @@ async fn close(rooms: Arc<Rooms>) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let swept = rooms.recorder.sweep().await;
+    let noted = rooms.recorder.note_length().await;
     let closed = rooms.journal.close().await;
     rooms.store.seal();
     closed?;
-    swept
+    swept?;
+    noted
 }
 
 /// Opens the journal; gives too how many bytes of a torn tail were cut off.

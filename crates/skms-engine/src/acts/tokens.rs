@@ -108,8 +108,13 @@ impl View {
     }
 
     fn target(&self, revision: u64) -> Target {
-        Target::token(&self.namespace, &self.id.to_string(), self.groups.clone())
-            .stored(self.id.0, revision)
+        Target::token(
+            &self.namespace,
+            &self.id.to_string(),
+            &self.principal,
+            self.groups.clone(),
+        )
+        .stored(self.id.0, revision)
     }
 }
 
@@ -131,6 +136,7 @@ impl Engine {
             .authorize::<Create>(Target::token(
                 namespace,
                 &id.to_string(),
+                &new.principal,
                 new.groups.clone(),
             ))
             .await?;
@@ -200,7 +206,7 @@ impl Engine {
         let found = load(&entry.rooms, namespace, id).await?;
         let target = match &found {
             Some((view, revision)) => view.target(*revision),
-            None => Target::token(namespace, &id.to_string(), BTreeSet::new()),
+            None => Target::token(namespace, &id.to_string(), "", BTreeSet::new()),
         };
         let allowed = entry.authorize::<Read>(target).await?;
         let outcome = match &found {
@@ -230,7 +236,7 @@ impl Engine {
         let found = load(&entry.rooms, namespace, id).await?;
         let target = match &found {
             Some((view, revision)) => view.target(*revision),
-            None => Target::token(namespace, &id.to_string(), BTreeSet::new()),
+            None => Target::token(namespace, &id.to_string(), "", BTreeSet::new()),
         };
         let allowed = entry.authorize::<Revoke>(target).await?;
         let Some((view, revision)) = found else {
@@ -267,7 +273,12 @@ impl Engine {
         }
         let target = match &token {
             Some((view, revision)) => view.target(*revision),
-            None => Target::token(principal.namespace(), "self", principal.groups().clone()),
+            None => Target::token(
+                principal.namespace(),
+                "self",
+                principal.id(),
+                principal.groups().clone(),
+            ),
         };
         let allowed = entry.authorize::<OwnSelf>(target).await?;
         entry

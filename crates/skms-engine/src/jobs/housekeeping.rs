@@ -44,6 +44,7 @@ async fn once(engine: &Engine, sweep: bool) -> Result<(), Error> {
     engine.do_what_is_due().await?;
     let rooms = engine.rooms()?;
     rooms.recorder.sweep().await?;
+    rooms.recorder.note_length().await?;
     rooms.store.reseal_some(RESEAL_AT_ONCE).await?;
     Ok(())
 }
