@@ -202,8 +202,8 @@ pub enum Error {
     /// The operator's: no room. Revoke, suspend and seal still pass.
     #[error("the disk is full")]
     Full,
-    /// The server's: more is waiting than memory allows; try again.
-    #[error("too much is waiting to be written")]
+    /// The server's: more is waiting than memory allows. Harmless.
+    #[error("too much is waiting already: try again")]
     Overloaded,
     /// The server's: an earlier write failed, and what the disk holds is
     /// unknown until the files are opened again.

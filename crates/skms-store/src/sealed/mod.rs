@@ -13,6 +13,7 @@
 mod check;
 pub(crate) mod codec;
 mod commit;
+mod gate;
 pub(crate) mod header;
 mod heads;
 mod init;
@@ -70,6 +71,7 @@ struct Inner {
     seen: Mutex<HeadsSeen>,
     outbox: Mutex<outbox::Waiting>,
     reseal: tokio::sync::Mutex<rotate::Cursor>,
+    deriving: gate::Gate,
 }
 
 /// The newest heads this process has seen; older ones are refused.
@@ -156,6 +158,7 @@ impl SealedStore {
                 durable: top.journal_durable,
             }),
             reseal: tokio::sync::Mutex::default(),
+            deriving: gate::Gate::default(),
         }))
     }
 

@@ -16,7 +16,7 @@ use super::keyring::{Keyring, TermNumber};
 use super::place::{self, Place};
 use super::seals::{self, InitialShares, NewSeal};
 use super::slot::Slot;
-use super::{Inner, SealedStore, blocking, lock};
+use super::{Inner, SealedStore, lock};
 use crate::error::{Error, Result};
 use crate::store::{Batch, Kind, Meta, MetaWrite, RecordId, Row, Seen, Write};
 
@@ -94,11 +94,15 @@ impl SealedStore {
     /// Adds a seal; the shares, for a Shamir seal, exist nowhere else.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a seal that cannot be made or a 65th one, and
-    /// as [`SealedStore::commit`].
+    /// [`Error::Invalid`] for a seal that cannot be made or a 65th one,
+    /// [`Error::Overloaded`] when five are being made already, and as [`SealedStore::commit`].
     pub async fn add_seal(&self, seal: NewSeal) -> Result<(SealId, Option<InitialShares>)> {
         let install = self.install();
-        let (entry, shares) = blocking(move || seals::protect(&install, &seal)).await?;
+        let (entry, shares) = self
+            .0
+            .deriving
+            .run(move || seals::protect(&install, &seal))
+            .await?;
         let id = RecordId(
             entry
                 .id

@@ -7,12 +7,13 @@ use skms_crypto::SecretBytes;
 use skms_crypto::secret::SecretText;
 use skms_crypto::shamir::{self, Share};
 
+use super::SealedStore;
 use super::check::{self, Checked};
+use super::gate::Gate;
 use super::header::{self, Header, Protection};
 use super::seals;
 use super::slot::Slot;
 use super::status::{SealInfo, seal_infos};
-use super::{SealedStore, blocking};
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -47,6 +48,7 @@ pub enum Progress {
 pub struct Sealed {
     store: Arc<dyn Store>,
     shares: Mutex<Vec<Share>>,
+    deriving: Gate,
 }
 
 impl std::fmt::Debug for Sealed {
@@ -75,6 +77,7 @@ impl Sealed {
         Ok(Self {
             store,
             shares: Mutex::default(),
+            deriving: Gate::default(),
         })
     }
 
@@ -125,7 +128,8 @@ impl Sealed {
     /// # Errors
     /// [`Error::WrongPassphrase`], [`Error::WrongKeyFile`],
     /// [`Error::WrongShares`], [`Error::DuplicateShare`],
-    /// [`Error::ForeignShare`], [`Error::NoSuchSeal`]; then what the check
+    /// [`Error::ForeignShare`], [`Error::NoSuchSeal`], [`Error::Overloaded`]
+    /// when five passphrases are being tried already; then what the check
     /// found: [`Error::HeaderAltered`], [`Error::HeadMismatch`],
     /// [`Error::Altered`].
     pub async fn submit(&self, input: SealInput) -> Result<Progress> {
@@ -133,7 +137,9 @@ impl Sealed {
         let root = match input {
             SealInput::Passphrase(passphrase) => {
                 let header = header.clone();
-                blocking(move || try_passphrase(&header, &passphrase)).await?
+                self.deriving
+                    .run(move || try_passphrase(&header, &passphrase))
+                    .await?
             }
             SealInput::KeyFile(key) => try_key_file(&header, &key)?,
             SealInput::Share(text) => match self.try_share(&header, &text)? {
