@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::header::{self, Header, Public};
 use super::heads::{self, Head, PARTITIONS, TOP_ID, TopHead};
 use super::keyring::Keyring;
+use super::known::Collected;
 use super::place;
 use super::slot::Slot;
 use crate::error::{Error, Result};
-use crate::store::{Kind, Row, Snapshot, Store};
+use crate::store::{Batch, Kind, Row, Snapshot, Store};
 
 /// Rows fetched at a time.
 const PAGE: usize = 4096;
@@ -22,6 +23,8 @@ pub(crate) struct Checked {
     pub(crate) revisions: Vec<u64>,
     /// Events the journal may lack.
     pub(crate) outbox: Vec<[u8; 16]>,
+    /// The rows, where this process has the store to itself.
+    pub(crate) known: Option<Collected>,
 }
 
 /// The heads found, and what the rows add up to.
@@ -100,7 +103,13 @@ pub(crate) async fn walk(
 }
 
 /// Opens the header with the root key and checks all rows by their tags.
-pub(crate) async fn check(store: &dyn Store, root: &Slot) -> Result<Checked> {
+/// `alone`: no other process writes to the store.
+pub(crate) async fn check(store: &dyn Store, root: &Slot, alone: bool) -> Result<Checked> {
+    if alone {
+        // Whatever was submitted before the store was sealed has ended when
+        // this empty batch has, also when it fails; nothing lands later.
+        let _ = store.commit(Batch::default()).await;
+    }
     let mut snapshot = store.snapshot().await?;
     let meta = snapshot
         .meta(header::NAME)
@@ -109,7 +118,14 @@ pub(crate) async fn check(store: &dyn Store, root: &Slot) -> Result<Checked> {
     let header = Header::parse(&meta.bytes)?;
     let keyring = header.open(root)?;
     let mut sums = Sums::default();
-    walk(snapshot.as_mut(), |row| sums.take(&keyring, row)).await?;
+    let mut known = alone.then(Collected::default);
+    walk(snapshot.as_mut(), |row| {
+        if let Some(known) = &mut known {
+            known.take(&row);
+        }
+        sums.take(&keyring, row)
+    })
+    .await?;
     let (top, revisions) = sums.settle(&keyring)?;
     if top.header != header::hash(&meta.bytes) {
         return Err(Error::HeaderAltered);
@@ -120,6 +136,7 @@ pub(crate) async fn check(store: &dyn Store, root: &Slot) -> Result<Checked> {
         top,
         revisions,
         outbox: sums.outbox,
+        known,
     })
 }
 

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use skms_crypto::SecretBytes;
 
+use super::finish::Finish;
 use super::heads::{self, Contribution, Head, Sealing, TOP_ID, TopHead};
 use super::keyring::Keyring;
 use super::outbox::{self, OutboxEvent};
@@ -209,33 +210,51 @@ impl SealedStore {
             });
             writes.push(write);
         }
+        let announced = self.announce(
+            writes
+                .iter()
+                .zip(&effects)
+                .map(|(write, effect)| (write, effect.scope)),
+        );
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (inner, told) = (Arc::clone(&self.0), Arc::clone(&outcome));
+        let sees = announced.clone();
         let finalise = Box::new(move |seen: &Seen<'_>| {
             let edit = edit.as_mut();
             let (writes, result) = inner.finalise(seen, &partitions, &effects, &events, edit)?;
+            if let Some(announced) = &sees {
+                announced.replaces(seen.replaced, result.commit);
+            }
             *lock(&told) = result;
             Ok(writes)
         });
         let ids = self.0.outbox_submitted(ids);
-        let committed = self
-            .0
-            .store
-            .commit(Batch {
-                writes,
-                reads,
-                meta: Vec::new(),
-                finalise: Some(finalise),
-                urgent,
-            })
-            .await;
-        if let Err(error) = committed {
-            self.0.outbox_failed(&ids);
-            return Err(error);
-        }
-        let outcome = std::mem::take(&mut *lock(&outcome));
-        lock(&self.0.seen).observe(&outcome);
-        Ok(outcome.commit)
+        let batch = Batch {
+            writes,
+            reads,
+            meta: Vec::new(),
+            finalise: Some(finalise),
+            urgent,
+        };
+        let inner = Arc::clone(&self.0);
+        // What was submitted is followed to its end even when the caller goes
+        // away: this process must know what is true.
+        Finish::new(async move {
+            if let Err(error) = inner.store.commit(batch).await {
+                inner.outbox_failed(&ids);
+                if let Some(announced) = announced {
+                    announced.ended(Err(&error));
+                }
+                return Err(error);
+            }
+            let outcome = std::mem::take(&mut *lock(&outcome));
+            if let Some(announced) = announced {
+                announced.ended(Ok(outcome.commit));
+            }
+            lock(&inner.seen).observe(&outcome);
+            Ok(outcome.commit)
+        })
+        .await
     }
 }
 
@@ -307,6 +326,7 @@ impl Inner {
                 return Err(Error::Invalid("a partition was left out"));
             };
             replace(&keyring, effect, before.as_ref(), &mut entry.get_mut().0)?;
+            self.check_replaced(effect.place, effect.scope, before.as_ref())?;
         }
 
         top.commits = top.commits.saturating_add(1);

@@ -96,7 +96,7 @@ impl SealedStore {
             Err(error) => return Err(error),
         }
         // Read back what is on disk: what opens now opens later.
-        let checked = check::check(store.as_ref(), &root).await?;
+        let checked = check::check(store.as_ref(), &root, true).await?;
         Ok(Initialised {
             store: Self::opened(store, root, checked),
             shares,

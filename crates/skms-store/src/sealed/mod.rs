@@ -13,18 +13,21 @@
 mod check;
 pub(crate) mod codec;
 mod commit;
+mod finish;
 mod gate;
 pub(crate) mod header;
 mod heads;
 mod init;
 pub mod key_file;
 mod keyring;
+mod known;
 mod outbox;
 mod place;
 mod rotate;
 mod seals;
 mod slot;
 mod status;
+mod truth;
 mod unseal;
 
 use std::collections::HashMap;
@@ -72,6 +75,9 @@ struct Inner {
     outbox: Mutex<outbox::Waiting>,
     reseal: tokio::sync::Mutex<rotate::Cursor>,
     deriving: gate::Gate,
+    /// What the rows must be; `None` when other processes write to the store
+    /// too, and only unsealing and verifying find what was replayed.
+    known: Option<known::Known>,
 }
 
 /// The newest heads this process has seen; older ones are refused.
@@ -137,6 +143,7 @@ impl SealedStore {
             top,
             revisions,
             outbox,
+            known,
         } = checked;
         Self(Arc::new(Inner {
             store,
@@ -159,6 +166,7 @@ impl SealedStore {
             }),
             reseal: tokio::sync::Mutex::default(),
             deriving: gate::Gate::default(),
+            known: known.map(known::Known::new),
         }))
     }
 
@@ -195,8 +203,8 @@ impl SealedStore {
     /// looks absent.
     ///
     /// # Errors
-    /// [`Error::Altered`] when it does not open, [`Error::Sealed`], and the
-    /// backend's.
+    /// [`Error::Altered`] when it does not open, or is not what this process
+    /// last wrote there, [`Error::Sealed`], and the backend's.
     pub async fn get(
         &self,
         namespace: [u8; 16],
@@ -204,8 +212,8 @@ impl SealedStore {
         id: RecordId,
     ) -> Result<Option<Record>> {
         let keyring = self.0.keyring()?;
-        match self.0.store.get(kind, id).await? {
-            Some(row) if (row.kind, row.id) != (kind, id) => Err(Error::Altered { kind, id }),
+        let scope = place::scope(&keyring, namespace, kind)?;
+        match self.true_row(kind, known::prefix(Some(&scope)), id).await? {
             Some(row) => self.open_in(keyring, namespace, &row).await,
             None => Ok(None),
         }
@@ -223,7 +231,7 @@ impl SealedStore {
     ) -> Result<Option<Record>> {
         let keyring = self.0.keyring()?;
         let entry = place::index(&keyring, namespace, kind, name);
-        let Some(row) = self.0.store.find(kind, entry).await? else {
+        let Some(row) = self.true_find(kind, entry).await? else {
             return Ok(None);
         };
         let record = self.open_in(keyring, namespace, &row).await?;
@@ -247,7 +255,7 @@ impl SealedStore {
     ) -> Result<Vec<Record>> {
         let keyring = self.0.keyring()?;
         let scope = place::scope(&keyring, namespace, kind)?;
-        let rows = self.0.store.scan(kind, Some(scope), after, limit).await?;
+        let rows = self.true_scan(kind, Some(scope), after, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             let (found, record) = self.open_any(&keyring, &row).await?;
@@ -271,7 +279,7 @@ impl SealedStore {
         limit: usize,
     ) -> Result<Vec<([u8; 16], Record)>> {
         let keyring = self.0.keyring()?;
-        let rows = self.0.store.scan(kind, None, after, limit).await?;
+        let rows = self.true_scan(kind, None, after, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             records.push(self.open_any(&keyring, &row).await?);

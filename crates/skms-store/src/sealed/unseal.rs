@@ -49,6 +49,7 @@ pub struct Sealed {
     store: Arc<dyn Store>,
     shares: Mutex<Vec<Share>>,
     deriving: Gate,
+    alone: bool,
 }
 
 impl std::fmt::Debug for Sealed {
@@ -78,7 +79,19 @@ impl Sealed {
             store,
             shares: Mutex::default(),
             deriving: Gate::default(),
+            alone: true,
         })
+    }
+
+    /// For a backend that other processes write to as well: what is opened
+    /// does not keep in memory which rows are true (about 50 bytes for each
+    /// key, version, token, policy, principal, keyring and namespace), so a
+    /// row that is replayed behind its back is found by
+    /// [`SealedStore::verify`] and the next unsealing, not when it is read.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.alone = false;
+        self
     }
 
     /// The store beneath.
@@ -148,7 +161,7 @@ impl Sealed {
             },
         };
         // Read again with the rows, in one consistent view.
-        let checked: Checked = check::check(self.store.as_ref(), &root).await?;
+        let checked: Checked = check::check(self.store.as_ref(), &root, self.alone).await?;
         self.forget_shares();
         Ok(Progress::Unsealed(SealedStore::opened(
             Arc::clone(&self.store),

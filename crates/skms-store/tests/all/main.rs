@@ -7,6 +7,7 @@ mod common;
 mod crash;
 mod full_disk;
 mod journal;
+mod live;
 mod model;
 mod outbox;
 mod rotation;
