@@ -1,5 +1,5 @@
 //! What the tests ask with.
-#![allow(dead_code)]
+#![allow(dead_code)] // Each test file uses its part.
 
 use std::sync::Arc;
 
