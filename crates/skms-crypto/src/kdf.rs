@@ -22,7 +22,11 @@ pub fn hkdf(
         Hash::Sha256 => aws_lc_rs::hkdf::HKDF_SHA256,
         Hash::Sha384 => aws_lc_rs::hkdf::HKDF_SHA384,
         Hash::Sha512 => aws_lc_rs::hkdf::HKDF_SHA512,
-        _ => return Err(Error::InvalidOption("HKDF takes SHA-256, SHA-384 or SHA-512")),
+        _ => {
+            return Err(Error::InvalidOption(
+                "HKDF takes SHA-256, SHA-384 or SHA-512",
+            ));
+        }
     };
     if length == 0 {
         return Err(Error::InvalidOption("derive at least one byte"));

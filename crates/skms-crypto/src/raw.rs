@@ -8,8 +8,8 @@ pub mod hpke;
 pub mod rsa;
 
 use crate::algorithm::{Algorithm, Family};
-use crate::asymmetric::{mldsa, slhdsa, xwing};
 use crate::asymmetric::{Private, Public};
+use crate::asymmetric::{mldsa, slhdsa, xwing};
 use crate::awslc::known;
 use crate::awslc::pkey::{PKey, Padding};
 use crate::error::{Error, Result};
@@ -18,11 +18,15 @@ use crate::public::PublicKey;
 use crate::secret::SecretBytes;
 
 fn held(private: &Private) -> Result<&PKey> {
-    private.as_held().ok_or(Error::InvalidKey("not a key of AWS-LC's"))
+    private
+        .as_held()
+        .ok_or(Error::InvalidKey("not a key of AWS-LC's"))
 }
 
 fn held_public(key: &PublicKey) -> Result<&PKey> {
-    key.key().as_held().ok_or(Error::InvalidKey("not a key of AWS-LC's"))
+    key.key()
+        .as_held()
+        .ok_or(Error::InvalidKey("not a key of AWS-LC's"))
 }
 
 /// The expanded private key of ML-KEM (FIPS 203, algorithm 16) or ML-DSA
