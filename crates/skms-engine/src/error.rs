@@ -119,6 +119,7 @@ impl From<skms_store::Error> for Error {
     fn from(error: skms_store::Error) -> Self {
         match error {
             skms_store::Error::Conflict { .. } => Self::Conflict,
+            skms_store::Error::Overloaded => Self::Busy,
             other => Self::Store(other),
         }
     }

@@ -32,6 +32,9 @@ use crate::target::Target;
 
 act!(Seal, SystemSeal, "Seals the server.");
 
+/// Most secrets that are tried or wait to be.
+const MOST_TRYING: usize = 5;
+
 /// How long running calls may take to finish when the server is sealed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -73,6 +76,9 @@ pub(crate) struct Unsealing {
     pub(crate) sealed: Sealed,
     /// One secret is tried at a time.
     trying: tokio::sync::Mutex<()>,
+    /// Places to wait for that; strangers who send wrong ones fill them and
+    /// nothing else.
+    places: tokio::sync::Semaphore,
 }
 
 impl Unsealing {
@@ -85,6 +91,7 @@ impl Unsealing {
             Ok(sealed) => Ok(Self {
                 sealed,
                 trying: tokio::sync::Mutex::new(()),
+                places: tokio::sync::Semaphore::new(MOST_TRYING),
             }),
             Err(skms_store::Error::NotInitialised) => Err(Error::NotInitialised),
             Err(other) => Err(other.into()),
@@ -126,7 +133,13 @@ impl Engine {
     /// # Errors
     /// [`Error::Store`] with what is wrong with the secret, or with what the
     /// check of the whole store found; then the server stays sealed.
+    /// [`Error::Busy`] when others are trying already.
     pub async fn unseal(&self, input: SealInput) -> Result<UnsealProgress> {
+        let _place = self
+            .unsealing
+            .places
+            .try_acquire()
+            .map_err(|_| Error::Busy)?;
         let _one_at_a_time = self.unsealing.trying.lock().await;
         if !self.is_sealed() {
             return Ok(UnsealProgress::Unsealed);
