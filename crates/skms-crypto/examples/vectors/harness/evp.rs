@@ -45,6 +45,18 @@ const OTHERS: &[&str] = &[
     "Encapsulate",
 ];
 
+/// Fields that define a key, or only say where and when a stanza applies.
+const NO_TESTS: &[&str] = &[
+    "Availablein",
+    "FIPSversion",
+    "Fetch-Props",
+    "PrivateKey",
+    "PrivateKeyRaw",
+    "PublicKey",
+    "PublicKeyRaw",
+    "Title",
+];
+
 /// One stanza: its fields in order, repeated ones kept.
 #[derive(Default)]
 pub struct Stanza {
@@ -79,6 +91,12 @@ impl Stanza {
             .filter_map(|(_, value)| value.split_once(':'))
             .find(|(field, _)| field.trim() == name)
             .map(|(_, value)| value.trim())
+    }
+
+    /// The first field, unless the stanza only defines a key.
+    fn first_of_a_test(&self) -> Option<&(String, String)> {
+        let other = |(name, _): &&(String, String)| !NO_TESTS.contains(&name.as_str());
+        self.fields.iter().find(other)
     }
 
     /// `Result` names an error where the test must fail.
@@ -119,6 +137,9 @@ pub fn cases(lines: &[Line]) -> Vec<Case> {
             let id = format!("stanza {} {kind} {name}", number + 1);
             let what = format!("{kind} stanzas");
             cases.push(Case::decided(id, Refusal::NotOffered(what)));
+        } else if let Some((kind, _)) = stanza.first_of_a_test() {
+            let what = format!("stanzas of an unknown kind, with {kind}");
+            cases.push(Case::decided(number + 1, Refusal::NotOffered(what)));
         }
     }
     cases

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use case::Case;
 use detect::Found;
 pub use report::{FileReport, Report};
-use runner::{Finished, Runner};
+use runner::{CASE_LIMIT, Finished, Runner};
 
 /// Runs every vector file below `root` (or `root` itself, if it is a file) on
 /// `threads` threads; files that `wanted` turns down are left out. `finished`
@@ -46,7 +46,7 @@ pub fn run(
         told: 0,
         finished,
     };
-    let mut runner = Runner::start(threads);
+    let mut runner = Runner::start(threads, CASE_LIMIT);
     for path in &paths {
         let shown = path
             .strip_prefix(root)

@@ -145,6 +145,15 @@ pub fn ec_spki(algorithm: Algorithm, x: &[u8], y: &[u8]) -> Vec<u8> {
     der_wrap(0x30, &body)
 }
 
+/// Moduli over 2048 bits come in two lengths only; what is said of shorter
+/// ones is the library's to say.
+pub fn rsa_length(bits: usize) -> Result<(), Refusal> {
+    match bits {
+        0..=2048 | 3072 | 4096 => Ok(()),
+        _ => not_offered(format!("RSA with {bits} bits")),
+    }
+}
+
 /// An RSA public key as PKCS#1.
 pub fn rsa_pkcs1(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let mut body = der_integer(modulus);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::case::{Case, Outcome};
 
-/// How long one case may take. The slowest honest ones sign with the small
+/// How long one case may take, as a rule. The slowest honest ones sign with the small
 /// SLH-DSA sets, in a few seconds even without optimisation.
-const CASE_LIMIT: Duration = Duration::from_secs(120);
+pub const CASE_LIMIT: Duration = Duration::from_secs(120);
 
 /// How often stuck threads are looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -37,6 +37,7 @@ pub struct Runner {
     finished: Receiver<Finished>,
     report: Sender<Finished>,
     outstanding: usize,
+    limit: Duration,
 }
 
 #[derive(Default)]
@@ -64,8 +65,9 @@ struct Busy {
 }
 
 impl Runner {
-    /// Starts `threads` workers.
-    pub fn start(threads: usize) -> Self {
+    /// Starts `threads` workers, which are given up on when one case takes
+    /// them longer than `limit`.
+    pub fn start(threads: usize, limit: Duration) -> Self {
         let (report, finished) = mpsc::channel();
         let mut runner = Self {
             queue: Arc::default(),
@@ -73,6 +75,7 @@ impl Runner {
             finished,
             report,
             outstanding: 0,
+            limit,
         };
         for _ in 0..threads {
             let slot = runner.spawn();
@@ -118,7 +121,7 @@ impl Runner {
             let stuck = {
                 let mut busy = lock(&self.workers[index].busy);
                 match &*busy {
-                    Some(case) if case.since.elapsed() > CASE_LIMIT => busy.take(),
+                    Some(case) if case.since.elapsed() > self.limit => busy.take(),
                     _ => None,
                 }
             };
@@ -127,7 +130,7 @@ impl Runner {
                 done(Finished {
                     file: case.file,
                     id: case.id,
-                    outcome: Outcome::Failed(format!("hung for over {CASE_LIMIT:?}")),
+                    outcome: Outcome::Failed(format!("hung for over {:?}", self.limit)),
                 });
                 self.workers[index] = self.spawn();
             }
@@ -196,4 +199,52 @@ fn message(panic: &(dyn Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::case::{Expect, Refusal};
+
+    fn outcomes(limit: Duration, cases: Vec<Case>) -> Vec<(String, Outcome)> {
+        let mut outcomes = Vec::new();
+        let mut done = |finished: Finished| outcomes.push((finished.id, finished.outcome));
+        let mut runner = Runner::start(1, limit);
+        runner.submit(0, cases, &mut done);
+        runner.finish(&mut done);
+        outcomes.sort_by(|one, other| one.0.cmp(&other.0));
+        outcomes
+    }
+
+    #[test]
+    fn a_panic_fails_its_own_case_only() {
+        let cases = vec![
+            Case::new("1", Expect::Invalid, || panic!("on purpose")),
+            Case::new("2", Expect::Valid, || Ok(true)),
+            Case::decided("3", Refusal::Policy("weak".to_owned())),
+        ];
+        let found = outcomes(CASE_LIMIT, cases);
+        let panicked = Outcome::Failed("panicked: on purpose".to_owned());
+        assert_eq!(found[0].1, panicked);
+        assert_eq!(found[1].1, Outcome::Passed);
+        assert_eq!(found[2].1, Outcome::RefusedByPolicy("weak".to_owned()));
+    }
+
+    #[test]
+    fn a_hang_fails_its_own_case_only() {
+        let (release, held) = mpsc::channel::<()>();
+        let cases = vec![
+            Case::new("1", Expect::Invalid, move || {
+                let _ = held.recv();
+                Err(Refusal::Refused("too late to count".to_owned()))
+            }),
+            Case::new("2", Expect::Valid, || Ok(true)),
+        ];
+        let found = outcomes(Duration::ZERO, cases);
+        assert_eq!(found.len(), 2);
+        let hung = Outcome::Failed("hung for over 0ns".to_owned());
+        assert_eq!(found[0], ("1".to_owned(), hung));
+        assert_eq!(found[1].1, Outcome::Passed);
+        drop(release);
+    }
 }

@@ -3,7 +3,7 @@
 use skms_crypto::{Algorithm, EcdsaEncoding, Format, Message, SignOptions, SignatureScheme};
 
 use super::super::case::{Expect, Refusal, not_offered, verdict};
-use super::super::product::{curve, ec_spki, public, rsa_pkcs1};
+use super::super::product::{curve, ec_spki, public, rsa_length, rsa_pkcs1};
 use super::super::text::fixed;
 use super::{Prepared, Test};
 
@@ -81,6 +81,7 @@ pub fn rsa(test: &Test) -> Result<Prepared, Refusal> {
         hash: Some(test.hash("hashAlg")?),
         ..SignOptions::default()
     };
+    test.number("modulo").map_or(Ok(()), rsa_length)?;
     match test.text("sigType") {
         Some("pkcs1v1.5") => options.scheme = Some(SignatureScheme::RsaPkcs1v15),
         Some("pss") => {

@@ -3,7 +3,7 @@
 use skms_crypto::{EncryptOptions, Format, Message, SignOptions, SignatureScheme};
 
 use super::super::case::{Expect, Refusal, not_offered, verdict};
-use super::super::product::{hash, private, public, rsa_pkcs1};
+use super::super::product::{hash, private, public, rsa_length, rsa_pkcs1};
 use super::super::records::Record;
 use super::{File, Prepared, expect, need};
 
@@ -16,6 +16,7 @@ pub fn signature(file: &File, record: &Record) -> Result<Prepared, Refusal> {
         return not_offered("RSA signatures of X9.31");
     }
     let digest = hash(record.text("SHAAlg").unwrap_or_default())?;
+    record.section_number("mod").map_or(Ok(()), rsa_length)?;
     let salt = record.text("SaltVal").filter(|salt| *salt != "00");
     let mut options = SignOptions {
         scheme: Some(SignatureScheme::RsaPkcs1v15),

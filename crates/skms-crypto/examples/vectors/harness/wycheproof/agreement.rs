@@ -10,7 +10,7 @@ use super::{Action, Test, unreadable};
 /// Bytes of a key and the format they are in.
 type Encoded = (Vec<u8>, Format);
 
-/// `EcdhTest` (keys in SPKI), `EcdhEcpointTest` (points), and
+/// `EcdhTest` (keys in SPKI), `EcdhEcpointTest` (points), `EcdhPemTest` and
 /// `EcdhWebcryptoTest` (JWK).
 pub fn ecdh(test: &Test<'_>) -> Result<Action, Refusal> {
     let name = string(test.group, "curve").ok_or_else(|| unreadable("curve"))?;
@@ -18,22 +18,19 @@ pub fn ecdh(test: &Test<'_>) -> Result<Action, Refusal> {
     let shared = test.bytes("shared")?;
     let (ours, theirs): (Encoded, Encoded) = match string(test.group, "encoding") {
         Some("webcrypto") => (jwk(test, "private")?, jwk(test, "public")?),
+        Some("pem") => (
+            (text(test, "private")?, Format::Auto),
+            (text(test, "public")?, Format::SpkiPem),
+        ),
         encoding => {
             let scalar = fixed(&test.bytes("private")?, len);
             let scalar = scalar.ok_or_else(|| unreadable("private"))?;
             let format = match encoding {
                 Some("ecpoint") => Format::Raw,
-                Some("pem") => Format::SpkiPem,
                 _ => Format::SpkiDer,
             };
-            let theirs = match format {
-                Format::SpkiPem => text(test, "public")?,
-                _ => test.bytes("public")?,
-            };
-            (
-                (sec1(algorithm, &scalar), Format::Sec1Der),
-                (theirs, format),
-            )
+            let ours = (sec1(algorithm, &scalar), Format::Sec1Der);
+            (ours, (test.bytes("public")?, format))
         }
     };
     Ok(Box::new(move || agree(algorithm, ours, theirs, &shared)))

@@ -115,7 +115,9 @@ fn prepare(algorithm: &str, group: &Value) -> Prepare {
         "KeywrapTest" => Box::new(aead::keywrap),
         "MacTest" => Box::new(mac::mac),
         "HkdfTest" => Box::new(mac::hkdf),
-        "EcdhTest" | "EcdhEcpointTest" | "EcdhWebcryptoTest" => Box::new(agreement::ecdh),
+        "EcdhTest" | "EcdhEcpointTest" | "EcdhPemTest" | "EcdhWebcryptoTest" => {
+            Box::new(agreement::ecdh)
+        }
         "XdhComp" => Box::new(agreement::xdh_raw),
         "XdhAsnComp" | "XdhPemComp" => Box::new(agreement::xdh_encoded),
         "XdhJwkComp" => Box::new(agreement::xdh_jwk),

@@ -7,13 +7,16 @@ use skms_crypto::{
 };
 
 use super::super::case::{Refusal, Shared, not_offered, verdict};
-use super::super::product::{hash, private, public, rsa_pkcs1};
+use super::super::product::{hash, private, public, rsa_length, rsa_pkcs1};
 use super::super::text::{bytes, number, string};
 use super::ecdsa::verify;
 use super::{Action, Prepare, Test, decided, unreadable};
 
 /// `RsassaPkcs1Verify`.
 pub fn verify_pkcs1(group: &Value) -> Prepare {
+    if let Err(refusal) = length(group) {
+        return decided(refusal);
+    }
     let hash = match string(group, "sha").map(hash) {
         Some(Ok(hash)) => hash,
         Some(Err(refusal)) => return decided(refusal),
@@ -32,6 +35,9 @@ pub fn verify_pkcs1(group: &Value) -> Prepare {
 
 /// `RsassaPkcs1Generate`: deterministic, so signatures are compared.
 pub fn generate_pkcs1(group: &Value) -> Prepare {
+    if let Err(refusal) = length(group) {
+        return decided(refusal);
+    }
     let hash = match string(group, "sha").map(hash) {
         Some(Ok(hash)) => hash,
         Some(Err(refusal)) => return decided(refusal),
@@ -57,6 +63,7 @@ pub fn generate_pkcs1(group: &Value) -> Prepare {
 /// `RsassaPssVerify` and `RsassaPssWithParametersVerify`.
 pub fn verify_pss(group: &Value) -> Prepare {
     let parameters = || {
+        length(group)?;
         let digest = hash(string(group, "sha").ok_or_else(|| unreadable("sha"))?)?;
         match string(group, "mgf") {
             Some("MGF1") => {}
@@ -96,6 +103,7 @@ pub fn verify_pss(group: &Value) -> Prepare {
 /// `RsaesOaepDecrypt`; the label is the associated data.
 pub fn decrypt_oaep(group: &Value) -> Prepare {
     let parameters = || {
+        length(group)?;
         let digest = hash(string(group, "sha").ok_or_else(|| unreadable("sha"))?)?;
         let mask = hash(string(group, "mgfSha").ok_or_else(|| unreadable("mgfSha"))?)?;
         Ok((digest, mask))
@@ -120,6 +128,11 @@ pub fn decrypt_oaep(group: &Value) -> Prepare {
             Ok(opened.expose() == message)
         }))
     })
+}
+
+/// Whether the group's modulus has a length that the library may take.
+fn length(group: &Value) -> Result<(), Refusal> {
+    number(group, "keySize").map_or(Ok(()), rsa_length)
 }
 
 /// id-RSASSA-PSS, 1.2.840.113549.1.1.10.
