@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use skms_crypto::{Hash, ct_eq};
 use skms_keys::UnixSeconds;
-use skms_policy::{Principal, PrincipalKind};
+use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 use skms_store::{Kind, RecordId};
 
 use crate::caller::{Authentication, Session};
@@ -145,20 +145,41 @@ impl Engine {
     }
 
     /// The session behind a TLS client certificate whose key the peer has
-    /// proved to hold, by the certificate's DER.
+    /// proved to hold, by the certificate's DER: as whom the namespace that
+    /// the call is for has registered it, or else the root namespace. What
+    /// another namespace made of it does not count.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for a certificate that is not registered or
     /// whose registration has ended; [`Error::Sealed`].
-    pub async fn authenticate_certificate(&self, der: &[u8]) -> Result<Arc<Session>> {
+    pub async fn authenticate_certificate(
+        &self,
+        der: &[u8],
+        namespace: &str,
+    ) -> Result<Arc<Session>> {
         let rooms = self.rooms()?;
         let fingerprint = hex(&Hash::Sha256.digest(der));
-        let session = match rooms.sessions.known(&slot(CERTIFICATE, &fingerprint)) {
-            Some(session) => session,
-            None => from_principal_record(&rooms, fingerprint).await?,
+        let session = match registered(&rooms, namespace, &fingerprint).await {
+            Err(Error::Unauthenticated) if namespace != ROOT_NAMESPACE => {
+                registered(&rooms, ROOT_NAMESPACE, &fingerprint).await?
+            }
+            other => other?,
         };
         session.check(rooms.clock.now())?;
         Ok(session)
+    }
+}
+
+/// What a namespace's registration of a certificate is looked up by.
+pub(crate) fn registration_name(namespace: &str, fingerprint: &str) -> String {
+    format!("{namespace}/{fingerprint}")
+}
+
+async fn registered(rooms: &Rooms, namespace: &str, fingerprint: &str) -> Result<Arc<Session>> {
+    let name = registration_name(namespace, fingerprint);
+    match rooms.sessions.known(&slot(CERTIFICATE, &name)) {
+        Some(session) => Ok(session),
+        None => from_principal_record(rooms, &name).await,
     }
 }
 
@@ -202,29 +223,26 @@ async fn token_session(rooms: &Rooms, digest: &str) -> Result<(RecordId, Session
     Ok((stored.id, session))
 }
 
-async fn from_principal_record(rooms: &Rooms, fingerprint: String) -> Result<Arc<Session>> {
+async fn from_principal_record(rooms: &Rooms, name: &str) -> Result<Arc<Session>> {
     for _ in 0..TRIES {
         let seen = rooms.sessions.ended.load(Ordering::SeqCst);
-        let (record, session) = certificate_session(rooms, &fingerprint).await?;
-        if let Some(kept) =
-            rooms
-                .sessions
-                .keep(&slot(CERTIFICATE, &fingerprint), record, session, seen)
-        {
+        let (record, session) = certificate_session(rooms, name).await?;
+        let slot = slot(CERTIFICATE, name);
+        if let Some(kept) = rooms.sessions.keep(&slot, record, session, seen) {
             return Ok(kept);
         }
     }
     Err(Error::Busy)
 }
 
-async fn certificate_session(rooms: &Rooms, fingerprint: &str) -> Result<(RecordId, Session)> {
+async fn certificate_session(rooms: &Rooms, name: &str) -> Result<(RecordId, Session)> {
     let found = rooms
         .store
-        .find(SYSTEM_SCOPE, Kind::Principal, fingerprint)
+        .find(SYSTEM_SCOPE, Kind::Principal, name)
         .await?;
     let stored = found.ok_or(Error::Unauthenticated)?;
     let record: PrincipalRecord = records::decode(stored.plaintext.expose())?;
-    if record.fingerprint != fingerprint {
+    if registration_name(&record.namespace, &record.fingerprint) != name {
         return Err(Error::Unauthenticated);
     }
     let principal = principal(
@@ -236,7 +254,7 @@ async fn certificate_session(rooms: &Rooms, fingerprint: &str) -> Result<(Record
     let session = Session::new(
         Arc::new(principal),
         Authentication::Certificate {
-            fingerprint: fingerprint.to_owned(),
+            fingerprint: record.fingerprint.clone(),
         },
         record.expires_at.map(UnixSeconds),
     );

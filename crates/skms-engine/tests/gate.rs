@@ -141,10 +141,13 @@ async fn a_registered_certificate_is_a_principal_and_another_is_not() {
         .register_principal(&house.root, "root", new)
         .await
         .unwrap();
-    let session = engine.authenticate_certificate(certificate).await.unwrap();
+    let session = engine
+        .authenticate_certificate(certificate, "root")
+        .await
+        .unwrap();
     assert_eq!(session.principal.id(), "service");
     assert!(matches!(
-        engine.authenticate_certificate(b"another").await,
+        engine.authenticate_certificate(b"another", "root").await,
         Err(Error::Unauthenticated)
     ));
     engine
@@ -152,7 +155,7 @@ async fn a_registered_certificate_is_a_principal_and_another_is_not() {
         .await
         .unwrap();
     assert!(matches!(
-        engine.authenticate_certificate(certificate).await,
+        engine.authenticate_certificate(certificate, "root").await,
         Err(Error::Unauthenticated)
     ));
 }
@@ -330,4 +333,59 @@ async fn a_refused_credential_leaves_an_event_without_the_credential() {
         .unwrap();
     assert_eq!(events.len(), 10);
     assert_eq!(events[0].event.action.as_str(), "credential.refused");
+}
+
+#[tokio::test]
+async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    let certificate = b"stands for a client of team B";
+    let fingerprint: String = skms_crypto::Hash::Sha256
+        .digest(certificate)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for name in ["team-a", "team-b"] {
+        engine.create_namespace(root, name).await.unwrap();
+    }
+    let new = |name: &str| NewPrincipal {
+        name: name.into(),
+        fingerprint: fingerprint.clone(),
+        groups: Default::default(),
+        expires_at: None,
+    };
+    // Team A is first, and learns and gains nothing by it.
+    engine
+        .register_principal(root, "team-a", new("mallory"))
+        .await
+        .unwrap();
+    assert!(matches!(
+        engine.authenticate_certificate(certificate, "team-b").await,
+        Err(Error::Unauthenticated)
+    ));
+    engine
+        .register_principal(root, "team-b", new("service"))
+        .await
+        .unwrap();
+    let session = engine
+        .authenticate_certificate(certificate, "team-b")
+        .await
+        .unwrap();
+    assert_eq!(session.principal.id(), "service");
+    assert!(matches!(
+        engine
+            .register_principal(root, "team-b", new("again"))
+            .await,
+        Err(Error::Exists { .. })
+    ));
+    // The root namespace's registrations serve everywhere.
+    engine
+        .register_principal(root, "root", new("operator"))
+        .await
+        .unwrap();
+    let session = engine
+        .authenticate_certificate(certificate, "team-c")
+        .await
+        .unwrap();
+    assert_eq!(session.principal.namespace(), "root");
 }

@@ -19,6 +19,7 @@ use crate::page::Page;
 use crate::places::{self, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::principal::PrincipalRecord;
+use crate::sessions::registration_name;
 use crate::target::Target;
 
 act!(
@@ -85,8 +86,8 @@ impl Engine {
     /// Registers a certificate. A principal may have several.
     ///
     /// # Errors
-    /// [`Error::Exists`] when the certificate is registered already, in any
-    /// namespace.
+    /// [`Error::Exists`] when the namespace has registered the certificate
+    /// already.
     pub async fn register_principal(
         &self,
         caller: &Arc<Caller>,
@@ -109,9 +110,10 @@ impl Engine {
                 "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits".into(),
             ));
         }
+        let registered_as = registration_name(namespace, &fingerprint);
         let store = &entry.rooms.store;
         let known = store
-            .find(SYSTEM_SCOPE, Kind::Principal, &fingerprint)
+            .find(SYSTEM_SCOPE, Kind::Principal, &registered_as)
             .await?;
         if known.is_some() {
             return Err(Error::Exists {
@@ -131,7 +133,7 @@ impl Engine {
             namespace: SYSTEM_SCOPE,
             kind: Kind::Principal,
             id,
-            name: Some(record.fingerprint.clone()),
+            name: Some(registered_as),
             expected: None,
             plaintext: records::encode(&record)?,
         };

@@ -59,6 +59,8 @@ pub struct Peer {
     pub tls: bool,
     /// The client certificate (DER) whose key it proved to hold.
     pub certificate: Option<Vec<u8>>,
+    /// The last second of that certificate, in seconds since the Unix epoch.
+    pub certificate_ends: Option<u64>,
     /// The session that its last credential led to.
     remembered: Mutex<Option<Remembered>>,
     open_requests: AtomicUsize,
@@ -78,6 +80,7 @@ impl Peer {
         Self {
             address,
             tls,
+            certificate_ends: certificate.as_deref().and_then(super::peer::ends),
             certificate,
             remembered: Mutex::new(None),
             open_requests: AtomicUsize::new(0),

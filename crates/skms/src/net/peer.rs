@@ -33,6 +33,13 @@ impl fmt::Debug for AnyCertificate {
     }
 }
 
+/// The last second of a certificate (DER), in seconds since the Unix epoch.
+pub fn ends(certificate: &[u8]) -> Option<u64> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let not_after = certificate.tbs_certificate().validity().not_after;
+    Some(not_after.to_unix_duration().as_secs())
+}
+
 impl ClientCertVerifier for AnyCertificate {
     fn client_auth_mandatory(&self) -> bool {
         false

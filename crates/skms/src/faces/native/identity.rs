@@ -27,6 +27,7 @@ pub async fn authenticate(
     app: &App,
     peer: &Peer,
     headers: &HeaderMap,
+    namespace: &str,
     request_id: &str,
 ) -> Result<Arc<Session>, Failure> {
     let kind = match (headers.get(header::AUTHORIZATION), &peer.certificate) {
@@ -34,7 +35,7 @@ pub async fn authenticate(
         (None, Some(_)) => Some("certificate"),
         (None, None) => None,
     };
-    let outcome = identify(app, peer, headers).await;
+    let outcome = identify(app, peer, headers, namespace).await;
     if let (Err(failure), Some(kind)) = (&outcome, kind)
         && failure.kind() == ProblemKind::Unauthenticated
     {
@@ -46,13 +47,18 @@ pub async fn authenticate(
     outcome
 }
 
-async fn identify(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Arc<Session>, Failure> {
+async fn identify(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    namespace: &str,
+) -> Result<Arc<Session>, Failure> {
     if app.engine.is_sealed() {
         return Err(Failure::new(ProblemKind::Sealed));
     }
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     match (sent.next(), sent.next()) {
-        (None, _) => by_certificate(app, peer).await,
+        (None, _) => by_certificate(app, peer, namespace).await,
         (Some(value), None) => by_token(app, peer, bearer(value.as_bytes()).ok_or(UNKNOWN)?).await,
         (Some(_), Some(_)) => Err(UNKNOWN),
     }
@@ -82,21 +88,37 @@ async fn by_token(app: &App, peer: &Peer, token: &[u8]) -> Result<Arc<Session>, 
     Ok(session)
 }
 
-async fn by_certificate(app: &App, peer: &Peer) -> Result<Arc<Session>, Failure> {
+async fn by_certificate(app: &App, peer: &Peer, namespace: &str) -> Result<Arc<Session>, Failure> {
     let certificate = peer.certificate.as_deref().ok_or(UNKNOWN)?;
-    if let Some(session) = recall(peer, certificate) {
+    // Its dates were right at the handshake; a connection can outlast them.
+    if peer.certificate_ends.is_none_or(|end| now_seconds() > end) {
+        return Err(UNKNOWN);
+    }
+    // As whom it is known depends on the namespace: remembered with it.
+    let credential = [certificate, b"\0", namespace.as_bytes()].concat();
+    if let Some(session) = recall(peer, &credential) {
         return Ok(session);
     }
-    let session = app.engine.authenticate_certificate(certificate).await?;
-    peer.remember(certificate, Arc::clone(&session));
+    let session = app
+        .engine
+        .authenticate_certificate(certificate, namespace)
+        .await?;
+    peer.remember(&credential, Arc::clone(&session));
     Ok(session)
+}
+
+/// Seconds since the Unix epoch; far in the future when the clock is before
+/// it, so that everything has ended.
+fn now_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(u64::MAX, |elapsed| elapsed.as_secs())
 }
 
 /// A session that is over is not recalled, so that a credential which became
 /// good again is looked up afresh.
 fn recall(peer: &Peer, credential: &[u8]) -> Option<Arc<Session>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let now = UnixSeconds(i64::try_from(now).ok()?);
+    let now = UnixSeconds(i64::try_from(now_seconds()).ok()?);
     peer.recall(credential)
         .filter(|session| session.check(now).is_ok())
 }

@@ -142,16 +142,17 @@ async fn walk(
         .extensions
         .get::<Arc<Peer>>()
         .ok_or_else(|| Failure::internal("a request without a connection"))?;
+    let namespace = namespace(&parts.headers)?;
     let caller = match route.auth {
         Auth::Open => None,
         Auth::Action(_) => Some(Arc::new(Caller {
-            session: identity::authenticate(app, peer, &parts.headers, request_id).await?,
+            session: identity::authenticate(app, peer, &parts.headers, &namespace, request_id)
+                .await?,
             source: Some(peer.address.ip().to_canonical()),
             request_id: request_id.to_owned(),
             tls: peer.tls,
         })),
     };
-    let namespace = namespace(&parts.headers)?;
     let params = params
         .map_err(|_| Failure::malformed("the path is not percent-encoded UTF-8"))?
         .iter()
