@@ -389,3 +389,61 @@ async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
         .unwrap();
     assert_eq!(session.principal.namespace(), "root");
 }
+
+#[tokio::test]
+async fn an_authorised_act_that_fails_leaves_its_event() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let before = engine.newest_event().unwrap().unwrap();
+    let at_k = at("k");
+    assert!(
+        engine
+            .create_key(root, at_k, Default::default())
+            .await
+            .is_err()
+    );
+    assert!(engine.delete_key(root, at_k).await.is_err());
+    assert!(engine.create_namespace(root, "root").await.is_err());
+    assert!(engine.create_namespace(root, "a/b").await.is_err());
+    assert!(engine.delete_namespace(root, "root").await.is_err());
+    assert!(engine.delete_policy(root, "root", "none").await.is_err());
+    assert!(
+        engine
+            .write_policy(root, "root", "p", "permit(")
+            .await
+            .is_err()
+    );
+    assert!(engine.random(root, 0).await.is_err());
+    engine
+        .suspend_key(root, at_k, skms_keys::Versions::All)
+        .await
+        .unwrap();
+    assert!(engine.rotate_key(root, at_k, None).await.is_err());
+    let (events, _) = engine
+        .read_events(root, "root", before + 1, 100)
+        .await
+        .unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|recorded| {
+            let event = &recorded.event;
+            (event.action.as_str(), event.outcome.name())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("key.create", "failed"),
+            ("key.delete", "failed"),
+            ("namespace.create", "failed"),
+            ("namespace.create", "failed"),
+            ("namespace.delete", "failed"),
+            ("policy.delete", "failed"),
+            ("policy.write", "failed"),
+            ("random.generate", "failed"),
+            ("key.suspend", "success"),
+            ("key.rotate", "failed"),
+        ]
+    );
+}

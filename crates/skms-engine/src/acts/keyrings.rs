@@ -43,12 +43,19 @@ impl Engine {
             .await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         };
         if place.keyrings.contains_key(name) {
-            return Err(Error::Exists {
-                what: "a keyring of that name",
-            });
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Exists {
+                        what: "a keyring of that name",
+                    }),
+                )
+                .await;
         }
         let id = RecordId::random()?;
         let ring = Keyring::create(
@@ -95,7 +102,9 @@ impl Engine {
             .authorize::<List>(Target::namespace(namespace))
             .await?;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         };
         let mut rings: Vec<Keyring> = place
             .keyrings
@@ -157,12 +166,19 @@ impl Engine {
             .await?;
         let guard = entry.rooms.lock_changes().await;
         let Some((id, ring)) = entry.rooms.places.ring(namespace, name) else {
-            return Err(Error::NotFound { what: "keyring" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "keyring" }))
+                .await;
         };
         if entry.rooms.ring_holds_keys(id, ring.ring.id).await? {
-            return Err(Error::NotEmpty(
-                "the keyring is not empty: delete its keys first",
-            ));
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::NotEmpty(
+                        "the keyring is not empty: delete its keys first",
+                    )),
+                )
+                .await;
         }
         let change = Change::Delete {
             namespace: id.0,

@@ -56,12 +56,18 @@ impl Engine {
     pub async fn create_namespace(&self, caller: &Arc<Caller>, name: &str) -> Result<View> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<Create>(Target::namespace(name)).await?;
-        let name = Name::new(name)?;
+        let name = Name::new(name).map_err(Error::from);
+        let name = entry.failed(&allowed, name).await?;
         let guard = entry.rooms.lock_changes().await;
         if entry.rooms.places.namespace(name.as_str()).is_some() {
-            return Err(Error::Exists {
-                what: "a namespace of that name",
-            });
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Exists {
+                        what: "a namespace of that name",
+                    }),
+                )
+                .await;
         }
         let id = RecordId::random()?;
         let record = NamespaceRecord {
@@ -148,19 +154,31 @@ impl Engine {
         let allowed = entry.authorize::<Delete>(Target::namespace(name)).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(namespace) = entry.rooms.places.namespace(name) else {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         };
         if name == ROOT {
-            return Err(Error::Invalid("the root namespace stays".into()));
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Invalid("the root namespace stays".into())),
+                )
+                .await;
         }
         let store = &entry.rooms.store;
         if !namespace.keyrings.is_empty()
             || places::any(store, namespace.id.0, Kind::Key).await?
             || places::any(store, namespace.id.0, Kind::Policy).await?
         {
-            return Err(Error::NotEmpty(
-                "the namespace is not empty: delete its keyrings and policies first",
-            ));
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::NotEmpty(
+                        "the namespace is not empty: delete its keyrings and policies first",
+                    )),
+                )
+                .await;
         }
         let mut changes = vec![Change::Delete {
             namespace: SYSTEM_SCOPE,

@@ -73,7 +73,9 @@ impl Engine {
         let policy_name = entry.failed(&allowed, checked).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         };
         let scope = place.id.0;
         let existing = entry.rooms.store.find(scope, Kind::Policy, name).await?;
@@ -162,7 +164,9 @@ impl Engine {
             .authorize::<List>(Target::namespace(namespace))
             .await?;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         };
         let mut views: Vec<View> = places::all::<PolicyRecord>(&entry.rooms.store, place.id.0)
             .await?
@@ -197,18 +201,27 @@ impl Engine {
             .await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
-            return Err(Error::NotFound { what: "policy" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "policy" }))
+                .await;
         };
         let scope = place.id.0;
         let Some(stored) = entry.rooms.store.find(scope, Kind::Policy, name).await? else {
-            return Err(Error::NotFound { what: "policy" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "policy" }))
+                .await;
         };
         if namespace == ROOT_NAMESPACE && name == "root" {
-            return Err(Error::Invalid(
-                "the policy root/root stays: without it nobody could write another; \
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Invalid(
+                        "the policy root/root stays: without it nobody could write another; \
                  write it anew to narrow it"
-                    .into(),
-            ));
+                            .into(),
+                    )),
+                )
+                .await;
         }
         let policy_name = PolicyName::new(namespace, name)?;
         let mut documents = documents(&entry.rooms).await?;

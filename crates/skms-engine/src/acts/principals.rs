@@ -100,15 +100,23 @@ impl Engine {
             .await?;
         let shared = entry.rooms.share_changes().await;
         if entry.rooms.places.namespace(namespace).is_none() {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         }
         Principal::new(PrincipalKind::Certificate, namespace, new.name.as_str())?
             .with_groups(new.groups.iter().cloned())?;
         let fingerprint = new.fingerprint.to_ascii_lowercase();
         if fingerprint.len() != 64 || !fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Error::Invalid(
-                "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits".into(),
-            ));
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Invalid(
+                        "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits"
+                            .into(),
+                    )),
+                )
+                .await;
         }
         let registered_as = registration_name(namespace, &fingerprint);
         let store = &entry.rooms.store;
@@ -116,9 +124,14 @@ impl Engine {
             .find(SYSTEM_SCOPE, Kind::Principal, &registered_as)
             .await?;
         if known.is_some() {
-            return Err(Error::Exists {
-                what: "a registration of that certificate",
-            });
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Exists {
+                        what: "a registration of that certificate",
+                    }),
+                )
+                .await;
         }
         let id = RecordId::random()?;
         let record = PrincipalRecord {

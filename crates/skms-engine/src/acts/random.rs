@@ -27,13 +27,23 @@ impl Engine {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<Generate>(Target::system()).await?;
         if length == 0 {
-            return Err(Error::Invalid("ask for at least one byte".into()));
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::Invalid("ask for at least one byte".into())),
+                )
+                .await;
         }
         if length > MAX_RANDOM {
-            return Err(Error::TooLarge {
-                what: "the number of random bytes",
-                limit: MAX_RANDOM as u64,
-            });
+            return entry
+                .failed(
+                    &allowed,
+                    Err(Error::TooLarge {
+                        what: "the number of random bytes",
+                        limit: MAX_RANDOM as u64,
+                    }),
+                )
+                .await;
         }
         let bytes = rand::secret(length)?;
         entry

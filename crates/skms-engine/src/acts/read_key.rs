@@ -69,7 +69,9 @@ impl Engine {
             .authorize::<List>(Target::keyring(namespace, keyring))
             .await?;
         let Some((id, ring)) = entry.rooms.places.ring(namespace, keyring) else {
-            return Err(Error::NotFound { what: "keyring" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "keyring" }))
+                .await;
         };
         let listed = page
             .collect(&entry.rooms.store, id.0, Kind::Key, |stored| {

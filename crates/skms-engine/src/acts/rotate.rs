@@ -40,7 +40,8 @@ pub(crate) async fn rotate<A: Act>(
 ) -> Result<Arc<KeySnapshot>> {
     let snapshot = allowed.target().snapshot();
     let before = snapshot.key();
-    before.check_rotation(entry.now())?;
+    let ready = before.check_rotation(entry.now()).map_err(Error::from);
+    entry.failed_key(allowed, ready).await?;
     let material = generate(&entry.rooms, before.algorithm).await?;
     let newest = before.newest()?.number;
     let number = skms_keys::VersionNumber(newest.0.saturating_add(1));

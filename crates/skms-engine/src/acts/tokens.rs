@@ -142,10 +142,13 @@ impl Engine {
             .await?;
         let shared = entry.rooms.share_changes().await;
         if entry.rooms.places.namespace(namespace).is_none() {
-            return Err(Error::NotFound { what: "namespace" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
+                .await;
         }
         let by = entry.caller.session.principal.id().to_owned();
-        let (token, record) = mint(namespace, new, by, entry.now())?;
+        let minted = mint(namespace, new, by, entry.now());
+        let (token, record) = entry.failed(&allowed, minted).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
             .principal(&record.principal)
             .groups(&record.groups);
@@ -240,7 +243,9 @@ impl Engine {
         };
         let allowed = entry.authorize::<Revoke>(target).await?;
         let Some((view, revision)) = found else {
-            return Err(Error::NotFound { what: "token" });
+            return entry
+                .failed(&allowed, Err(Error::NotFound { what: "token" }))
+                .await;
         };
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.principal(&view.principal);
         let change = Change::Delete {
