@@ -353,19 +353,30 @@ async fn a_change_that_waited_behind_a_failed_one_is_in_force_afterwards() {
         message: String::new(),
         compromise_occurred_at: None,
     };
-    let (rotated, revoked, _) = tokio::join!(
-        engine.rotate_key(root, at("k"), None),
+    let first_failed = std::cell::Cell::new(false);
+    let pause = || tokio::time::sleep(std::time::Duration::from_millis(50));
+    let (rotated, revoked, ()) = tokio::join!(
         async {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let rotated = engine.rotate_key(root, at("k"), None).await;
+            first_failed.set(true);
+            rotated
+        },
+        async {
+            pause().await;
             engine.revoke_key(root, at("k"), revoke).await
         },
         async {
-            // Let go once the first has failed.
-            tokio::time::sleep(std::time::Duration::from_millis(6_000)).await;
+            while !first_failed.get() {
+                pause().await;
+            }
+            // The second waits for the database now; somebody reads the key
+            // into memory meanwhile, and then it is let go.
+            pause().await;
+            engine.read_key(root, at("k")).await.unwrap();
             outside.execute_batch("ROLLBACK").unwrap();
         }
     );
-    let _ = rotated;
+    assert!(rotated.is_err(), "the database was held by somebody else");
     if revoked.is_err() {
         let again = Revoke {
             versions: Versions::All,
@@ -443,6 +454,58 @@ async fn policy_decides_on_the_key_that_is_made() {
     );
     engine
         .create_key(&maker, at("fine"), NewKeySpec::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_seal_added_by_a_caller_who_hangs_up_has_its_event() {
+    let house = House::new().await;
+    let (engine, root) = (Arc::clone(&house.engine), Arc::clone(&house.root));
+    let hasty = tokio::spawn(async move {
+        let seal = skms_store::NewSeal::passphrase(
+            "hidden",
+            SecretBytes::new(b"correct horse battery".to_vec()),
+        );
+        engine.add_seal(&root, seal).await.map(|_| ())
+    });
+    // Long enough to begin, much too short for Argon2id.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    hasty.abort();
+    let _ = hasty.await;
+    let (engine, root) = (&house.engine, &house.root);
+    for _ in 0..600 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let seals = engine.seal_status().await.unwrap().seals.len();
+        let (events, _) = engine.read_events(root, "root", 0, 1000).await.unwrap();
+        let told = events
+            .iter()
+            .any(|recorded| recorded.event.action.as_str() == "seal.add");
+        if seals == 2 && told {
+            return;
+        }
+    }
+    panic!("the seal or its event never came");
+}
+
+#[tokio::test]
+async fn the_window_before_a_destruction_is_not_shortened() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let window = |seconds| skms_keys::KeyUpdate {
+        rules: Some(Rules {
+            destroy_window_seconds: seconds,
+            ..Rules::default()
+        }),
+        ..skms_keys::KeyUpdate::default()
+    };
+    let shorter = engine
+        .update_key(root, at("k"), window(0), None, None)
+        .await;
+    assert!(matches!(shorter, Err(Error::KeyForbids(_))));
+    engine
+        .update_key(root, at("k"), window(30 * 24 * 3600), None, None)
         .await
         .unwrap();
 }

@@ -84,3 +84,18 @@ pub(crate) fn scrypt(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scrypt_refuses_more_work_than_its_bound() {
+        assert!(scrypt(b"password", b"salt", (1 << 14, 8, 1), 32).is_ok());
+        // As much memory as that, ten thousand times the work.
+        for costs in [(1 << 14, 8, 10_000), (1 << 60, 8, 8)] {
+            let refused = scrypt(b"password", b"salt", costs, 32);
+            assert!(matches!(refused, Err(Error::InvalidOption(_))));
+        }
+    }
+}
