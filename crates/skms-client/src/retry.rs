@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use skms_wire::native::ProblemKind;
-use skms_wire::native::routes::Method;
+use skms_wire::native::routes::{Method, Route};
 
 use crate::Error;
 
@@ -48,17 +48,25 @@ impl Retry {
     }
 }
 
-/// Whether trying again can neither do the act twice nor be in vain.
-pub(crate) fn worthwhile(method: Method, error: &Error) -> bool {
+/// Whether trying again can neither do the act twice nor be in vain. `broken`
+/// is how often the connection broke during this call.
+pub(crate) fn worthwhile(route: &Route, error: &Error, broken: u32) -> bool {
     match error {
         // Nothing was sent.
         Error::Unreachable { .. } => true,
-        // It may have been done; only what changes nothing is safe again.
-        Error::Broken { .. } => method == Method::Get,
+        // It may have been done; only what changes nothing is safe again,
+        // and once, what the server recognises by its idempotency key.
+        Error::Broken { .. } => {
+            route.method == Method::Get || (route.takes_idempotency_key() && broken == 1)
+        }
         // The server promises that nothing was done.
         Error::Problem(problem) => matches!(
             problem.kind(),
-            Some(ProblemKind::Unavailable | ProblemKind::TooManyRequests)
+            Some(
+                ProblemKind::Unavailable
+                    | ProblemKind::TooManyRequests
+                    | ProblemKind::IdempotencyKeyInUse
+            )
         ),
         // A timeout used up its time already; the rest will not change.
         _ => false,
@@ -69,6 +77,7 @@ pub(crate) fn worthwhile(method: Method, error: &Error) -> bool {
 mod tests {
     use super::*;
     use skms_wire::native::Problem;
+    use skms_wire::native::routes::by_id;
 
     #[test]
     fn waits_double_up_to_the_longest() {
@@ -88,15 +97,17 @@ mod tests {
 
     #[test]
     fn only_what_cannot_be_done_twice_is_tried_again() {
+        let rotate = by_id("key-rotate").unwrap();
+        let read = by_id("key-read").unwrap();
         let problem = |kind| Error::Problem(Box::new(Problem::new(kind)));
-        assert!(worthwhile(Method::Post, &problem(ProblemKind::Unavailable)));
-        assert!(!worthwhile(Method::Get, &problem(ProblemKind::Sealed)));
-        assert!(!worthwhile(Method::Get, &problem(ProblemKind::NotFound)));
-        assert!(!worthwhile(Method::Post, &problem(ProblemKind::Internal)));
+        assert!(worthwhile(rotate, &problem(ProblemKind::Unavailable), 0));
+        assert!(!worthwhile(read, &problem(ProblemKind::Sealed), 0));
+        assert!(!worthwhile(read, &problem(ProblemKind::NotFound), 0));
+        assert!(!worthwhile(rotate, &problem(ProblemKind::Internal), 0));
         let unreachable = Error::Unreachable {
             address: String::new(),
             source: std::io::ErrorKind::ConnectionRefused.into(),
         };
-        assert!(worthwhile(Method::Post, &unreachable));
+        assert!(worthwhile(rotate, &unreachable, 0));
     }
 }

@@ -11,7 +11,9 @@ use hyper::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use skms_wire::native::problem::{MEDIA_TYPE, Problem};
-use skms_wire::native::routes::{Body as BodyShape, NAMESPACE_HEADER, PREFIX, Route};
+use skms_wire::native::routes::{
+    Body as BodyShape, IDEMPOTENCY_HEADER, NAMESPACE_HEADER, PREFIX, Route,
+};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -151,13 +153,18 @@ impl Client {
         };
         // Shared between tries; erased when the last of them is done with it.
         let body = Bytes::from_owner(body);
+        // The same key on every try: the server makes one thing of them all.
+        let key = route.takes_idempotency_key().then(fresh_key).transpose()?;
         let mut attempt = 1;
+        let mut broken = 0;
         loop {
-            let (error, asked) = match self.attempt(route, &target, body.clone()).await {
+            let sent = self.attempt(route, &target, body.clone(), key.as_ref());
+            let (error, asked) = match sent.await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            if attempt >= self.0.retry.attempts || !worthwhile(route.method, &error) {
+            broken += u32::from(matches!(error, Error::Broken { .. }));
+            if attempt >= self.0.retry.attempts || !worthwhile(route, &error, broken) {
                 return Err(error);
             }
             tokio::time::sleep(self.0.retry.delay(attempt, asked)).await;
@@ -172,8 +179,9 @@ impl Client {
         route: &Route,
         target: &str,
         body: Bytes,
+        key: Option<&HeaderValue>,
     ) -> std::result::Result<Reply, (Error, Option<Duration>)> {
-        match timeout(self.0.timeout, self.exchange(route, target, body)).await {
+        match timeout(self.0.timeout, self.exchange(route, target, body, key)).await {
             Ok(result) => result,
             Err(_) => Err((
                 Error::Timeout {
@@ -190,11 +198,12 @@ impl Client {
         route: &Route,
         target: &str,
         body: Bytes,
+        key: Option<&HeaderValue>,
     ) -> std::result::Result<Reply, (Error, Option<Duration>)> {
         let mut fresh = false;
         let (mut sender, response) = loop {
             let mut sender = self.sender(fresh).await.map_err(|error| (error, None))?;
-            let request = self
+            let mut request = self
                 .request(
                     route,
                     target,
@@ -202,6 +211,11 @@ impl Client {
                     matches!(sender, Sender::Two(_)),
                 )
                 .map_err(|error| (error, None))?;
+            if let Some(key) = key {
+                request
+                    .headers_mut()
+                    .insert(IDEMPOTENCY_HEADER, key.clone());
+            }
             match sender.send(request).await {
                 Ok(response) => break (sender, response),
                 // A kept connection that the server had closed: none of the
@@ -348,6 +362,15 @@ impl Client {
             what,
         }
     }
+}
+
+/// A key that no other request has: 128 random bits, in hex and in quotes.
+fn fresh_key() -> Result<HeaderValue> {
+    let mut random = [0; 16];
+    let failed = || Error::Credential("the system gives no randomness".into());
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| failed())?;
+    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&format!("\"{digits}\"")).map_err(|_| failed())
 }
 
 /// The path and query of a call.

@@ -8,6 +8,7 @@ use skms_keys::UnixSeconds;
 use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 
 use crate::error::{Error, Result};
+use crate::idempotency::IdempotencyKey;
 
 /// How a principal proved who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Caller {
     pub request_id: String,
     /// Whether the call came over TLS.
     pub tls: bool,
+    /// What makes it safe to send a create again, if the caller gave it.
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 impl Caller {
@@ -108,6 +111,7 @@ impl Caller {
             source: None,
             request_id: String::new(),
             tls: false,
+            idempotency: None,
         }))
     }
 }

@@ -134,6 +134,14 @@ impl EventDraft {
         self
     }
 
+    /// Which record the target is.
+    pub(crate) fn target_id(mut self, id: RecordId) -> Self {
+        if let Some(target) = self.event.targets.first_mut() {
+            target.id = id.to_string().into();
+        }
+        self
+    }
+
     /// The key that was made.
     pub(crate) fn key(mut self, key: &Key) -> Self {
         if let Some(target) = self.event.targets.first_mut() {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::idempotency::Running;
 use crate::jobs::agenda::Agenda;
 use crate::jobs::housekeeping;
 use crate::keychange::put_key;
@@ -78,6 +79,7 @@ pub(crate) struct Rooms {
     pub(crate) sessions: Sessions,
     pub(crate) agenda: Agenda,
     pub(crate) refusals: Refusals,
+    pub(crate) idempotency: Arc<Running>,
     changes: Arc<RwLock<()>>,
 }
 
@@ -106,6 +108,7 @@ impl Rooms {
             sessions: Sessions::default(),
             agenda: Agenda::default(),
             refusals: Refusals::default(),
+            idempotency: Arc::default(),
             changes: Arc::new(RwLock::new(())),
         })
     }

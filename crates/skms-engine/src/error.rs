@@ -92,6 +92,23 @@ pub enum Error {
     /// The server has no room for more work of this kind right now.
     #[error("too busy; try again")]
     Busy,
+    /// The caller's mistake: the idempotency key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    IdempotencyReused,
+    /// The first request with this idempotency key still runs; nothing more
+    /// was done.
+    #[error("the first request with this idempotency key still runs")]
+    IdempotencyInUse,
+    /// The idempotency key made a token before, and its secret was given
+    /// then; the server does not have it.
+    #[error(
+        "token {id} was made with this idempotency key and its secret was given once: \
+         revoke it and use a new key"
+    )]
+    SecretGiven {
+        /// The token's public identifier.
+        id: String,
+    },
     /// The cryptographic library refused the input.
     #[error("{0}")]
     Crypto(#[source] skms_crypto::Error),

@@ -73,6 +73,8 @@ detail_keys! {
     Policies "policies";
     /// A reason given by the caller, in words.
     Reason "reason";
+    /// The first answer to an idempotency key was given again.
+    Repeated "repeated";
     /// A revocation reason of RFC 5280.
     RevocationReason "revocation_reason";
     /// The signature scheme used.

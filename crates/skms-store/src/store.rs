@@ -46,11 +46,13 @@ pub enum Kind {
     Lease = 13,
     /// A job that outlives a restart, such as a revocation's cascade.
     Job = 14,
+    /// What a request under an idempotency key made.
+    Idempotency = 15,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -65,6 +67,7 @@ impl Kind {
         Self::Secret,
         Self::Lease,
         Self::Job,
+        Self::Idempotency,
     ];
 
     /// The number that is stored and sealed.
@@ -102,6 +105,7 @@ impl Kind {
             Self::Secret => "secret",
             Self::Lease => "lease",
             Self::Job => "job",
+            Self::Idempotency => "idempotency key",
         }
     }
 }
@@ -354,7 +358,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(15).is_err());
+        assert!(Kind::from_number(16).is_err());
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, KeyMaterial, Uses};
 use skms_evidence::Outcome;
 use skms_keys::{
-    Changed, Key, KeyId, Keyring, Name, NewKey, NewVersion, Origin, Rules, UnixSeconds,
-    VersionNumber,
+    Changed, Key, KeyId, Keyring, Name, NamespaceId, NewKey, NewVersion, Origin, Rules,
+    UnixSeconds, VersionNumber,
 };
 use skms_store::{Change, Kind, RecordId};
 
@@ -19,9 +19,10 @@ use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef};
+use crate::idempotency::{Claim, Once};
 use crate::keychange::put_key;
 use crate::opened::{KeyCell, KeySnapshot};
-use crate::records::key::material_name;
+use crate::records::key::{KeyRecord, material_name};
 use crate::target::Target;
 
 act!(CreateKey, KeyCreate, "Creates a key.");
@@ -69,6 +70,12 @@ impl Engine {
             .await?;
         let made = async {
             let ring = keyring(&entry, at)?;
+            let claim = match entry.once(ring.namespace.0).await? {
+                Once::First(claim) => claim,
+                Once::Again(id, record) => {
+                    return again(&entry, &allowed, at, ring.namespace, id, record).await;
+                }
+            };
             let material = generate(&entry.rooms, algorithm).await?;
             let described = describe(
                 &entry,
@@ -79,7 +86,7 @@ impl Engine {
                 Origin::Generated,
                 &material,
             )?;
-            store(&entry, &allowed, at, described, material, shared).await
+            store(&entry, &allowed, at, described, material, (shared, claim)).await
         };
         let made = made.await;
         entry.failed(&allowed, made).await
@@ -193,6 +200,22 @@ pub(crate) fn put_material(
     })
 }
 
+/// The key that an earlier request under the same idempotency key made, as it
+/// was then.
+pub(crate) async fn again<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, Target>,
+    at: KeyRef<'_>,
+    namespace: NamespaceId,
+    id: RecordId,
+    record: KeyRecord,
+) -> Result<Arc<KeySnapshot>> {
+    let key = record.into_domain(id, namespace)?;
+    entry.record_again(allowed, id).await?;
+    let (namespace, keyring) = (Arc::from(at.namespace), Arc::from(at.keyring));
+    Ok(Arc::new(KeySnapshot::new(key, 1, namespace, keyring, None)))
+}
+
 /// Commits a new key with its material and takes it into memory. `shared` is
 /// the lock that keeps the keyring where it is meanwhile.
 pub(crate) async fn store<A: Act>(
@@ -201,12 +224,13 @@ pub(crate) async fn store<A: Act>(
     at: KeyRef<'_>,
     (key, transitions): Changed,
     material: KeyMaterial,
-    shared: impl Send + 'static,
+    (shared, claim): (impl Send + 'static, Claim),
 ) -> Result<Arc<KeySnapshot>> {
-    let changes = vec![
+    let mut changes = vec![
         put_key(&key, None)?,
         put_material(&key, VersionNumber::FIRST, &material)?,
     ];
+    changes.extend(claim.remember(RecordId(key.id.0), &KeyRecord::from(&key))?);
     drop(material);
     let event = EventDraft::of(entry, allowed, Outcome::Success)?
         .key(&key)
@@ -224,7 +248,7 @@ pub(crate) async fn store<A: Act>(
             }
             other => other?,
         };
-        drop(shared);
+        drop((shared, claim));
         let revision = committed.revisions.first().copied().unwrap_or(1);
         let snapshot = KeySnapshot::new(key, revision, namespace, keyring, None);
         let cell = rooms.keys.insert(KeyCell::new(snapshot));

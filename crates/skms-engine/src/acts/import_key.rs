@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber};
 
-use super::create_key::{NewKeySpec, describe, keyring, store, target};
+use super::create_key::{NewKeySpec, again, describe, keyring, store, target};
 use super::unwrap::Unwrap;
 use crate::act::act;
 use crate::caller::Caller;
@@ -13,6 +13,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
+use crate::idempotency::Once;
 use crate::opened::KeySnapshot;
 
 act!(ImportKey, KeyImport, "Imports a key.");
@@ -71,12 +72,26 @@ impl Engine {
         let entry = self.enter(caller)?;
         let shared = entry.rooms.share_changes().await;
         let ring = entry.rooms.places.ring(at.namespace, at.keyring);
-        let defaults = ring.map(|(_, ring)| ring.ring.defaults).unwrap_or_default();
+        let defaults = ring
+            .as_ref()
+            .map(|(_, ring)| ring.ring.defaults)
+            .unwrap_or_default();
         let named = spec.algorithm.unwrap_or(defaults.algorithm);
         let exportable = defaults.exportable;
         let allowed = entry
             .authorize::<ImportKey>(target(&entry, at, &spec, named, exportable))
             .await?;
+        let claim = match ring {
+            Some((namespace, _)) => entry.once(namespace.0).await.map(|once| (namespace, once)),
+            None => Err(Error::NotFound { what: "keyring" }),
+        };
+        let claim = match entry.failed(&allowed, claim).await? {
+            (_, Once::First(claim)) => claim,
+            (namespace, Once::Again(id, record)) => {
+                let made = again(&entry, &allowed, at, namespace, id, record).await;
+                return entry.failed(&allowed, made).await;
+            }
+        };
         let material = self.take_in(&entry, at, spec.algorithm, incoming).await;
         let material = entry.failed(&allowed, material).await?;
         let algorithm = material.algorithm();
@@ -96,7 +111,7 @@ impl Engine {
                 Origin::Imported,
                 &material,
             )?;
-            store(&entry, &allowed, at, described, material, shared).await
+            store(&entry, &allowed, at, described, material, (shared, claim)).await
         };
         let made = made.await;
         entry.failed(&allowed, made).await

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::Once;
 use crate::records;
 use crate::records::keyring::KeyringRecord;
 use crate::target::Target;
@@ -41,6 +42,18 @@ impl Engine {
         let allowed = entry
             .authorize::<Create>(Target::keyring(namespace, name))
             .await?;
+        let claim = match entry.rooms.places.namespace(namespace) {
+            Some(place) => entry.once(place.id.0).await.map(|once| (place.id, once)),
+            None => Err(Error::NotFound { what: "namespace" }),
+        };
+        let claim = match entry.failed(&allowed, claim).await? {
+            (_, Once::First(claim)) => claim,
+            (place, Once::Again(id, record)) => {
+                let ring = KeyringRecord::into_domain(record, id, place)?;
+                entry.record_again(&allowed, id).await?;
+                return Ok(ring);
+            }
+        };
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return entry
@@ -65,18 +78,20 @@ impl Engine {
             defaults,
             entry.now(),
         )?;
-        let change = Change::Put {
+        let record = KeyringRecord::from(&ring);
+        let mut changes = vec![Change::Put {
             namespace: place.id.0,
             kind: Kind::Keyring,
             id,
             name: Some(name.to_owned()),
             expected: None,
-            plaintext: records::encode(&KeyringRecord::from(&ring))?,
-        };
+            plaintext: records::encode(&record)?,
+        }];
+        changes.extend(claim.remember(id, &record)?);
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         let namespace = namespace.to_owned();
         entry
-            .change(guard, vec![change], event, move |rooms, revisions| {
+            .change((guard, claim), changes, event, move |rooms, revisions| {
                 let revision = revisions.first().copied().unwrap_or(1);
                 rooms.places.set_ring(
                     &namespace,

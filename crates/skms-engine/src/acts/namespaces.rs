@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
+use crate::idempotency::Once;
 use crate::places::{self, Namespace, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::namespace::NamespaceRecord;
@@ -38,6 +39,16 @@ pub struct View {
     pub created_at: UnixSeconds,
 }
 
+impl View {
+    fn made(id: RecordId, record: NamespaceRecord) -> Self {
+        Self {
+            id: NamespaceId(id.0),
+            name: record.name,
+            created_at: UnixSeconds(record.created_at),
+        }
+    }
+}
+
 impl From<&Namespace> for View {
     fn from(namespace: &Namespace) -> Self {
         Self {
@@ -58,6 +69,14 @@ impl Engine {
         let allowed = entry.authorize::<Create>(Target::namespace(name)).await?;
         let name = Name::new(name).map_err(Error::from);
         let name = entry.failed(&allowed, name).await?;
+        let once = entry.once(SYSTEM_SCOPE).await;
+        let claim = match entry.failed(&allowed, once).await? {
+            Once::First(claim) => claim,
+            Once::Again(id, record) => {
+                entry.record_again(&allowed, id).await?;
+                return Ok(View::made(id, record));
+            }
+        };
         let guard = entry.rooms.lock_changes().await;
         if entry.rooms.places.namespace(name.as_str()).is_some() {
             return entry
@@ -74,17 +93,18 @@ impl Engine {
             name: name.as_str().to_owned(),
             created_at: entry.now().0,
         };
-        let change = Change::Put {
+        let mut changes = vec![Change::Put {
             namespace: SYSTEM_SCOPE,
             kind: Kind::Namespace,
             id,
             name: Some(record.name.clone()),
             expected: None,
             plaintext: records::encode(&record)?,
-        };
+        }];
+        changes.extend(claim.remember(id, &record)?);
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         entry
-            .change(guard, vec![change], event, move |rooms, revisions| {
+            .change((guard, claim), changes, event, move |rooms, revisions| {
                 let namespace = Namespace {
                     id: NamespaceId(id.0),
                     name: record.name,

@@ -15,6 +15,7 @@ use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry};
+use crate::idempotency::Once;
 use crate::page::Page;
 use crate::places::{self, SYSTEM_SCOPE};
 use crate::records;
@@ -99,11 +100,17 @@ impl Engine {
             .authorize::<Write>(Target::principal(namespace, &new.name, new.groups.clone()))
             .await?;
         let shared = entry.rooms.share_changes().await;
-        if entry.rooms.places.namespace(namespace).is_none() {
-            return entry
-                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
-                .await;
-        }
+        let claim = match entry.rooms.places.namespace(namespace) {
+            Some(place) => entry.once(place.id.0).await,
+            None => Err(Error::NotFound { what: "namespace" }),
+        };
+        let claim = match entry.failed(&allowed, claim).await? {
+            Once::First(claim) => claim,
+            Once::Again(id, record) => {
+                entry.record_again(&allowed, id).await?;
+                return Ok(View::of(id, record));
+            }
+        };
         Principal::new(PrincipalKind::Certificate, namespace, new.name.as_str())?
             .with_groups(new.groups.iter().cloned())?;
         let fingerprint = new.fingerprint.to_ascii_lowercase();
@@ -142,17 +149,18 @@ impl Engine {
             created_at: entry.now().0,
             expires_at: new.expires_at.map(|at| at.0),
         };
-        let change = Change::Put {
+        let mut changes = vec![Change::Put {
             namespace: SYSTEM_SCOPE,
             kind: Kind::Principal,
             id,
             name: Some(registered_as),
             expected: None,
             plaintext: records::encode(&record)?,
-        };
+        }];
+        changes.extend(claim.remember(id, &record)?);
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.groups(&record.groups);
         entry
-            .change(shared, vec![change], event, move |_, _| {
+            .change((shared, claim), changes, event, move |_, _| {
                 Ok(View::of(id, record))
             })
             .await

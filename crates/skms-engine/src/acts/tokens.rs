@@ -15,6 +15,7 @@ use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
+use crate::idempotency::Once;
 use crate::page::Page;
 use crate::places::SYSTEM_SCOPE;
 use crate::records;
@@ -141,20 +142,25 @@ impl Engine {
             ))
             .await?;
         let shared = entry.rooms.share_changes().await;
-        if entry.rooms.places.namespace(namespace).is_none() {
-            return entry
-                .failed(&allowed, Err(Error::NotFound { what: "namespace" }))
-                .await;
-        }
+        let claim = match entry.rooms.places.namespace(namespace) {
+            Some(place) => match entry.once::<()>(place.id.0).await {
+                Ok(Once::First(claim)) => Ok(claim),
+                Ok(Once::Again(id, ())) => Err(Error::SecretGiven { id: id.to_string() }),
+                Err(error) => Err(error),
+            },
+            None => Err(Error::NotFound { what: "namespace" }),
+        };
+        let claim = entry.failed(&allowed, claim).await?;
         let by = entry.caller.session.principal.id().to_owned();
         let minted = mint(namespace, new, by, entry.now());
         let (token, record) = entry.failed(&allowed, minted).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
             .principal(&record.principal)
             .groups(&record.groups);
-        let change = put(id, &record)?;
+        let mut changes = vec![put(id, &record)?];
+        changes.extend(claim.remember(id, &())?);
         entry
-            .change(shared, vec![change], event, move |_, _| {
+            .change((shared, claim), changes, event, move |_, _| {
                 Ok(IssuedToken {
                     token,
                     view: View::of(id, record),

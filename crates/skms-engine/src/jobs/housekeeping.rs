@@ -26,18 +26,22 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         let unsealed = engine.rooms().is_ok();
         let sweep = unsealed && (!unsealed_before || tick.is_multiple_of(SWEEP_TICKS));
         unsealed_before = unsealed;
+        let forget = tick % SWEEP_TICKS == SWEEP_TICKS / 2;
         tick = tick.wrapping_add(1);
         if !unsealed {
             continue;
         }
-        match once(&engine, sweep).await {
+        match once(&engine, sweep, forget).await {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),
         }
     }
 }
 
-async fn once(engine: &Engine, sweep: bool) -> Result<(), Error> {
+async fn once(engine: &Engine, sweep: bool, forget: bool) -> Result<(), Error> {
+    if forget {
+        engine.forget_ended_idempotency_keys().await?;
+    }
     if sweep {
         engine.sweep_agenda().await?;
     }

@@ -1,6 +1,7 @@
 //! What is inside sealed records: one module a kind, JSON with named fields
 //! so that a later version reads an earlier one's.
 
+pub(crate) mod idempotency;
 pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod namespace;

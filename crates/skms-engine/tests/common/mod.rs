@@ -152,6 +152,7 @@ pub async fn caller(engine: &Engine, token: &str) -> Arc<Caller> {
         source: Some([192, 0, 2, 1].into()),
         request_id: "test".into(),
         tls: true,
+        idempotency: None,
     })
 }
 

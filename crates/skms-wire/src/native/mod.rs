@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod events;
 pub mod health;
+pub mod idempotency;
 pub mod keyrings;
 pub mod keys;
 pub mod namespaces;

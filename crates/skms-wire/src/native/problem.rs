@@ -69,6 +69,12 @@ problems! {
         "Something of this name already exists here. Choose another name.";
     Conflict = "conflict", 409, "Changed by someone else meanwhile",
         "The record changed while the act was under way; nothing was done. Read it again and retry.";
+    IdempotencyKeyInUse = "idempotency-key-in-use", 409, "The first request with this key still runs",
+        "A request with the same Idempotency-Key has begun and is not answered yet; nothing more was done. Send it again shortly.";
+    SecretAlreadyGiven = "secret-already-given", 409, "The secret was given once already",
+        "A token was made by an earlier request with the same Idempotency-Key. Its secret was in that answer and is kept nowhere. If that answer was lost, revoke the token that the detail names and ask again with a new key.";
+    QuotaExceeded = "quota-exceeded", 409, "A quota is used up",
+        "One more would be over a limit that the operator set for the namespace, keyring or principal. The detail names it. Remove what is not needed, or have the limit raised (skms limits).";
     WrongState = "wrong-state", 409, "The key's state forbids this",
         "The key version is suspended, deactivated, compromised, destroyed or not yet active, and that state does not allow the act. The detail names the state.";
     NotEmpty = "not-empty", 409, "Something is still inside",
@@ -97,6 +103,8 @@ problems! {
         "The key, the version or the associated data is another, or the bytes were altered; which of them is deliberately not said.";
     PolicyInvalid = "policy-invalid", 422, "The policy does not hold together",
         "The policy is not valid Cedar, or does not fit the schema. The detail says where.";
+    IdempotencyKeyReused = "idempotency-key-reused", 422, "The key belongs to another request",
+        "An earlier request with the same Idempotency-Key was not this one, byte for byte. Use a fresh key for every new request.";
     UnsealFailed = "unseal-failed", 422, "That does not open a seal",
         "The passphrase, share or key file is not right for any seal of this store.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",

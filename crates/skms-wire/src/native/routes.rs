@@ -13,6 +13,10 @@ pub const NAMESPACE_HEADER: &str = "x-skms-namespace";
 /// The header that names the request, echoed in the answer.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
 
+/// The header that makes it safe to send a create again
+/// (draft-ietf-httpapi-idempotency-key-header).
+pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+
 /// The namespace of a request that names none.
 pub const DEFAULT_NAMESPACE: &str = "root";
 
@@ -112,6 +116,24 @@ pub struct Route {
     pub answer: Answer,
     /// What it does, in a sentence.
     pub summary: &'static str,
+}
+
+impl Route {
+    /// Whether the route takes an [`IDEMPOTENCY_HEADER`]: everything that
+    /// makes a record does. A seal is part of the store's header, not a
+    /// record, and its answer may be secret shares; so its route does not.
+    pub const fn takes_idempotency_key(&self) -> bool {
+        matches!(self.answer, Created(_)) && !same(self.id, "seal-add")
+    }
+
+    /// Whether an [`IDEMPOTENCY_HEADER`] is refused, because its sender
+    /// believes in a promise that the route does not make. Operations on data
+    /// ignore it: doing them twice changes nothing.
+    pub const fn refuses_idempotency_key(&self) -> bool {
+        matches!(self.method, Method::Post)
+            && !self.takes_idempotency_key()
+            && !matches!(self.body, OneOrBatch(_))
+    }
 }
 
 macro_rules! routes {
@@ -265,6 +287,39 @@ mod tests {
             .collect();
         assert_eq!(places.len(), ROUTES.len());
         assert!(by_id("encrypt").is_some() && by_id("nonesuch").is_none());
+    }
+
+    #[test]
+    fn creates_take_an_idempotency_key_and_changes_refuse_it() {
+        let taking: Vec<_> = ROUTES
+            .iter()
+            .filter(|route| route.takes_idempotency_key())
+            .map(|route| route.id)
+            .collect();
+        assert_eq!(
+            taking,
+            [
+                "namespace-create",
+                "keyring-create",
+                "key-create",
+                "key-import",
+                "token-create",
+                "principal-create"
+            ]
+        );
+        for (id, refuses) in [
+            ("key-rotate", true),
+            ("seal-add", true),
+            ("key-create", false),
+            ("encrypt", false),
+            ("key-read", false),
+        ] {
+            assert_eq!(
+                by_id(id).unwrap().refuses_idempotency_key(),
+                refuses,
+                "{id}"
+            );
+        }
     }
 
     #[test]

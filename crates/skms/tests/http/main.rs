@@ -7,6 +7,7 @@ mod describe;
 mod dev;
 mod effect;
 mod house;
+mod once;
 mod openapi;
 mod secrets;
 mod slow;

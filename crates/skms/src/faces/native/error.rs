@@ -105,6 +105,9 @@ impl From<Engine> for Failure {
                 what: "the batch", ..
             } => Self::with(Kind::BatchTooLarge, said),
             Engine::TooLarge { .. } => Self::invalid(said),
+            Engine::IdempotencyReused => Self::new(Kind::IdempotencyKeyReused),
+            Engine::IdempotencyInUse => Self::new(Kind::IdempotencyKeyInUse),
+            Engine::SecretGiven { .. } => Self::with(Kind::SecretAlreadyGiven, said),
             Engine::Busy => Self::new(Kind::Unavailable),
             Engine::Crypto(error) => error.into(),
             Engine::Policy(error) => error.into(),

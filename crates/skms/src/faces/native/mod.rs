@@ -19,6 +19,7 @@ mod keyrings;
 mod keys;
 pub mod metrics;
 mod namespaces;
+mod once;
 pub mod openapi;
 mod operations;
 mod paging;

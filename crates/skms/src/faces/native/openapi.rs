@@ -8,7 +8,10 @@ use skms_wire::native::{
     openapi::schemas,
     page::PageQuery,
     problem::MEDIA_TYPE,
-    routes::{Answer, Auth, Body, NAMESPACE_HEADER, PREFIX, REQUEST_ID_HEADER, ROUTES, Route},
+    routes::{
+        Answer, Auth, Body, IDEMPOTENCY_HEADER, NAMESPACE_HEADER, PREFIX, REQUEST_ID_HEADER,
+        ROUTES, Route,
+    },
     terms::KeyFormat,
 };
 
@@ -147,6 +150,13 @@ fn parameters(route: &Route) -> Vec<Value> {
     };
     if let Auth::Action(_) = route.auth {
         parameters.push(header(NAMESPACE_HEADER, "The namespace; root if left out."));
+    }
+    if route.takes_idempotency_key() {
+        parameters.push(header(
+            IDEMPOTENCY_HEADER,
+            "A fresh name for this request, 1 to 255 printable ASCII characters. Sent again \
+             under it within a day, the request is not done again and is answered the same.",
+        ));
     }
     parameters.push(header(
         REQUEST_ID_HEADER,

@@ -26,7 +26,7 @@ use super::{
     body::Bounds,
     call::Call,
     error::Failure,
-    identity,
+    identity, once,
     table::{self, Handler},
 };
 use crate::{config::LogLevel, net::Peer};
@@ -143,7 +143,7 @@ async fn walk(
         .get::<Arc<Peer>>()
         .ok_or_else(|| Failure::internal("a request without a connection"))?;
     let namespace = namespace(&parts.headers)?;
-    let caller = match route.auth {
+    let mut caller = match route.auth {
         Auth::Open => None,
         Auth::Action(_) => Some(Arc::new(Caller {
             session: identity::authenticate(app, peer, &parts.headers, &namespace, request_id)
@@ -151,6 +151,7 @@ async fn walk(
             source: Some(peer.address.ip().to_canonical()),
             request_id: request_id.to_owned(),
             tls: peer.tls,
+            idempotency: None,
         })),
     };
     let params = params
@@ -160,6 +161,11 @@ async fn walk(
         .collect();
     let bounds = Bounds::of(&app.limits, caller.is_some());
     let body = bounds.read(&parts.headers, body).await?;
+    if let Some(caller) = &mut caller
+        && let Some(key) = once::key(route, &parts, &body)?
+    {
+        Arc::make_mut(caller).idempotency = Some(key);
+    }
     let call = Call {
         app: Arc::clone(app),
         caller,
