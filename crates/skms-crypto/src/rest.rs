@@ -85,6 +85,21 @@ impl RecordKey {
         Ok(sealed)
     }
 
+    /// As [`RecordKey::seal_with_counter`], of what `out` holds from `start`
+    /// on, in its place; the tag is appended.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] past 2^36 bytes; then `out` ends at `start`.
+    pub fn seal_tail_with_counter(
+        &self,
+        counter: u64,
+        aad_parts: &[&[u8]],
+        out: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<()> {
+        self.seal_tail(counter_nonce(counter), aad_parts, out, start)
+    }
+
     /// Opens what [`RecordKey::seal_with_counter`] made under this counter.
     ///
     /// # Errors
@@ -108,6 +123,16 @@ impl RecordKey {
     ) -> Result<()> {
         let start = out.len();
         out.extend_from_slice(plaintext);
+        self.seal_tail(nonce, aad_parts, out, start)
+    }
+
+    fn seal_tail(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad_parts: &[&[u8]],
+        out: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<()> {
         let body = out.get_mut(start..).unwrap_or_default();
         let tag = with_encoded(aad_parts, |aad| {
             let nonce = Nonce::assume_unique_for_key(nonce);
@@ -287,6 +312,10 @@ mod tests {
                 .expose(),
             b"event"
         );
+        let mut in_place = b"before event".to_vec();
+        key.seal_tail_with_counter(5, &[b"segment"], &mut in_place, 7)
+            .unwrap();
+        assert_eq!(in_place, [&b"before "[..], &sealed].concat());
         assert!(key.open_with_counter(6, &[b"segment"], &sealed).is_err());
         assert!(key.open_with_counter(5, &[], &sealed).is_err());
         assert!(key.open_with_counter(5, &[b"segment"], &[]).is_err());

@@ -47,6 +47,8 @@ pub struct Session {
     pub authentication: Authentication,
     /// When the credential ends; `None` never.
     pub expires_at: Option<UnixSeconds>,
+    /// How the log names the credential.
+    label: Box<str>,
     live: AtomicBool,
 }
 
@@ -58,10 +60,16 @@ impl Session {
     ) -> Self {
         Self {
             principal,
+            label: authentication.label().into(),
             authentication,
             expires_at,
             live: AtomicBool::new(true),
         }
+    }
+
+    /// How the log names its credential: kind and public identifier.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// Whether a client certificate proved it.

@@ -66,7 +66,7 @@ impl EventDraft {
                 at_millis: entry.now_ms,
                 namespace,
                 principal: caller.session.principal.id().into(),
-                authentication: caller.session.authentication.label().into(),
+                authentication: caller.session.label().into(),
                 source: caller.source,
                 action: A::ACTION.name().into(),
                 targets: vec![named],

@@ -34,6 +34,7 @@ mod gate;
 mod idempotency;
 mod jobs;
 mod keychange;
+mod lanes;
 mod opened;
 pub mod operate;
 mod page;
@@ -45,6 +46,7 @@ mod sessions;
 mod slow;
 mod target;
 mod unsealing;
+mod use_event;
 
 pub use act::Act;
 pub use caller::{Authentication, Caller, Session};

@@ -31,6 +31,9 @@ pub struct KeySnapshot {
     revision: u64,
     namespace: Arc<str>,
     keyring: Arc<str>,
+    /// Its full name and its identifier, as events have them.
+    path: Box<str>,
+    id_text: Box<str>,
     versions: Vec<Arc<OpenVersion>>,
 }
 
@@ -95,11 +98,15 @@ impl KeySnapshot {
                 }
             })
             .collect();
+        let path = format!("{namespace}/{keyring}/{}", key.name.as_str()).into();
+        let id_text = key.id.to_string().into();
         Self {
             key,
             revision,
             namespace,
             keyring,
+            path,
+            id_text,
             versions,
         }
     }
@@ -112,6 +119,16 @@ impl KeySnapshot {
     /// The revision of its record.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Its full name, as people write it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its identifier, as people write it.
+    pub(crate) fn id_text(&self) -> &str {
+        &self.id_text
     }
 
     /// Where it is.
@@ -316,26 +333,46 @@ async fn count(
 ) -> Result<()> {
     loop {
         match open.reserve.take(uses) {
-            Taken::Taken { .. } => return Ok(()),
-            Taken::NeedsBlock => reserve_block(entry, cell, open, uses).await?,
+            Taken::Taken { refill } => {
+                if refill {
+                    tokio::spawn(refill_ahead(
+                        Arc::clone(&entry.rooms),
+                        Arc::clone(cell),
+                        Arc::clone(open),
+                    ));
+                }
+                return Ok(());
+            }
+            Taken::NeedsBlock => reserve_block(&entry.rooms, cell, open, uses, uses).await?,
         }
     }
 }
 
+/// Fetches the next block while half of this one is left, so that no caller
+/// waits for it. Where it fails, the caller who needs the block finds out.
+async fn refill_ahead(rooms: Arc<Rooms>, cell: Arc<KeyCell>, open: Arc<OpenVersion>) {
+    if let Some(_errand) = open.reserve.claim_refill() {
+        let _ = reserve_block(&rooms, &cell, &open, 1, u64::MAX).await;
+    }
+}
+
+/// Reserves the next block durably, unless `enough` uses are left by the time
+/// that it is this call's turn.
 async fn reserve_block(
-    entry: &Entry,
+    rooms: &Arc<Rooms>,
     cell: &Arc<KeyCell>,
     open: &Arc<OpenVersion>,
     uses: u64,
+    enough: u64,
 ) -> Result<()> {
     let guard = Arc::clone(&cell.changing).lock_owned().await;
     if cell.is_retired() {
         return Err(Error::Busy);
     }
-    if open.reserve.left() >= uses {
+    if open.reserve.left() >= enough {
         return Ok(());
     }
-    let (rooms, cell, open) = (entry.rooms.clone(), Arc::clone(cell), Arc::clone(open));
+    let (rooms, cell, open) = (Arc::clone(rooms), Arc::clone(cell), Arc::clone(open));
     to_the_end(async move {
         let _guard = guard;
         let snapshot = cell.snapshot();

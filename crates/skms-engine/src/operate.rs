@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
 use crate::opened::InUse;
+use crate::use_event;
 
 /// Most items one batch may hold.
 pub const MAX_BATCH: usize = 1000;
@@ -96,14 +97,21 @@ impl Engine {
         still_live::<O>(&held, &mut results);
 
         let failed = results.iter().filter(|result| result.is_err()).count();
-        let outcome = match results.iter().find_map(|result| result.as_ref().err()) {
-            Some(reason) if failed == results.len() => Outcome::failed(reason),
-            _ => Outcome::Success,
-        };
-        let event = EventDraft::of_key(&entry, &key, outcome)?
-            .versions(held.iter().map(InUse::version))
-            .items(results.len(), failed);
-        entry.record(event).await?;
+        if failed == 0 && held.len() <= 1 {
+            let version = held.first().map(InUse::version);
+            let snapshot = key.target().snapshot();
+            let event = use_event::encode(&entry, &key, &snapshot, version, results.len())?;
+            entry.rooms.recorder.append_entry(event).await?;
+        } else {
+            let outcome = match results.iter().find_map(|result| result.as_ref().err()) {
+                Some(reason) if failed == results.len() => Outcome::failed(reason),
+                _ => Outcome::Success,
+            };
+            let event = EventDraft::of_key(&entry, &key, outcome)?
+                .versions(held.iter().map(InUse::version))
+                .items(results.len(), failed);
+            entry.record(event).await?;
+        }
         // The uses stay registered until here: a revocation that is waiting
         // for them returns only after their answers are settled.
         drop(held);

@@ -14,6 +14,7 @@ use skms_store::sealed::OutboxEvent;
 use skms_store::{Change, Entry as JournalEntry, Journal, SealedStore};
 
 use crate::error::Result;
+use crate::lanes::durable;
 
 /// Writes events.
 pub(crate) struct Recorder {
@@ -42,16 +43,19 @@ impl Recorder {
 
     /// Appends an event and waits until it is durable.
     pub(crate) async fn append(&self, event: &Event) -> Result<()> {
-        let ticket = self.journal.append(vec![seal(event, None)?])?;
-        ticket.wait().await?;
-        Ok(())
+        self.append_entry(seal(event, None)?).await
+    }
+
+    /// As [`Recorder::append`], of an event that is encoded already.
+    pub(crate) async fn append_entry(&self, entry: JournalEntry) -> Result<()> {
+        let ticket = self.journal.append(vec![entry])?;
+        durable(&ticket).await
     }
 
     /// As [`Recorder::append`]; may use the reserve when the disk is full.
     pub(crate) async fn append_urgent(&self, event: &Event) -> Result<()> {
         let ticket = self.journal.append_as(vec![seal(event, None)?], true)?;
-        ticket.wait().await?;
-        Ok(())
+        durable(&ticket).await
     }
 
     /// Writes `changes` and the event's outbox row in one batch. `urgent`
@@ -88,7 +92,7 @@ impl Recorder {
         let ticket = self
             .journal
             .append_as(vec![committed.entry], committed.urgent)?;
-        ticket.wait().await?;
+        durable(&ticket).await?;
         self.settled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::detail::{DetailKey, DetailValue, Details};
 use crate::error::{Error, Result};
-use crate::event::{Event, Outcome, Target};
+use crate::event::{Event, EventId, Outcome, Target};
 use crate::text::Text;
 use crate::time;
 
@@ -22,22 +23,14 @@ pub const FORMAT: u32 = 1;
 impl Event {
     /// Appends the event to `out`, always in the same bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"format\":");
-        number(out, FORMAT.into());
-        out.extend_from_slice(b",\"id\":\"");
-        hex(out, &self.id.0);
-        out.extend_from_slice(b"\",\"at\":\"");
-        time::write_rfc3339(out, self.at_millis);
-        out.push(b'"');
+        opening(out, self.id, self.at_millis);
         if let Some(namespace) = &self.namespace {
             field(out, "namespace", namespace);
         }
         field(out, "principal", &self.principal);
         field(out, "authentication", &self.authentication);
-        if let Some(source) = self.source {
-            // Digits, letters, dots and colons only. Writing to a vector
-            // cannot fail.
-            let _ = write!(out, ",\"source\":\"{source}\"");
+        if let Some(from) = self.source {
+            source(out, from);
         }
         field(out, "action", &self.action);
         out.extend_from_slice(b",\"targets\":[");
@@ -124,17 +117,44 @@ fn encode_detail(out: &mut Vec<u8>, key: DetailKey, value: &DetailValue) {
 
 /// A field that is not the first of its object.
 fn field(out: &mut Vec<u8>, name: &str, value: &Text) {
+    field_of(out, name, value.as_str());
+}
+
+/// As [`field`], of a text that keeps to the bound of [`Text`] already.
+pub(crate) fn field_of(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    string(out, value.as_str());
+    string(out, value);
+}
+
+/// How every event begins, up to its first optional field.
+pub(crate) fn opening(out: &mut Vec<u8>, id: EventId, at_millis: i64) {
+    out.extend_from_slice(b"{\"format\":");
+    number(out, FORMAT.into());
+    out.extend_from_slice(b",\"id\":\"");
+    hex(out, &id.0);
+    out.extend_from_slice(b"\",\"at\":\"");
+    time::write_rfc3339(out, at_millis);
+    out.push(b'"');
+}
+
+/// The peer's address.
+pub(crate) fn source(out: &mut Vec<u8>, source: IpAddr) {
+    // Digits, letters, dots and colons only. Writing to a vector cannot fail.
+    let _ = write!(out, ",\"source\":\"{source}\"");
 }
 
 /// A JSON string. Beyond what JSON requires, everything that could move a
 /// cursor or turn the direction of text is escaped too, so that no one's
 /// input changes how a line of the log looks.
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    if text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut plain_from = 0;
     for (at, character) in text.char_indices() {
         if !must_escape(character) {
@@ -159,6 +179,11 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Printable ASCII that JSON takes as it is: most of what events hold.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
+}
+
 const fn must_escape(character: char) -> bool {
     matches!(
         character,
@@ -175,7 +200,7 @@ const fn must_escape(character: char) -> bool {
     )
 }
 
-fn number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -189,7 +214,7 @@ fn number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         out.push(hex_digit(byte >> 4));
         out.push(hex_digit(byte & 0xf));
@@ -216,7 +241,7 @@ struct Wire<'a> {
     principal: String,
     authentication: String,
     #[serde(default)]
-    source: Option<std::net::IpAddr>,
+    source: Option<IpAddr>,
     action: String,
     targets: Vec<WireTarget>,
     #[serde(borrow)]
@@ -333,7 +358,6 @@ impl From<WireTarget> for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
 
     fn plain() -> Event {
         Event {

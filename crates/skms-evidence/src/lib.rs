@@ -23,6 +23,7 @@ mod frontier;
 pub mod leaf;
 mod text;
 pub mod time;
+mod use_event;
 
 pub use detail::{DetailKey, DetailValue, Details};
 pub use encode::FORMAT;
@@ -31,3 +32,4 @@ pub use event::{Event, EventId, Outcome, Target};
 pub use frontier::Frontier;
 pub use leaf::{commitment, leaf_hash};
 pub use text::{MAX_TEXT_LEN, Text};
+pub use use_event::UseEvent;

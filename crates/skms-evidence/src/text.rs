@@ -62,7 +62,7 @@ impl Text {
 }
 
 /// The text itself if it fits, else as much of it as fits with the mark.
-fn bounded(text: &str) -> Cow<'_, str> {
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_LEN {
         return Cow::Borrowed(text);
     }

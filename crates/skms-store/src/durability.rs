@@ -245,6 +245,12 @@ impl fmt::Debug for Lane {
 }
 
 impl Lane {
+    /// Whether it waits for this journal.
+    #[must_use]
+    pub fn is_for(&self, durability: &Arc<Durability>) -> bool {
+        Arc::ptr_eq(&self.durability, durability)
+    }
+
     /// As [`Durability::wait`], woken through this lane.
     pub fn wait(&self, target: u64) -> LaneWait {
         LaneWait {

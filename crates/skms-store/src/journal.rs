@@ -74,6 +74,12 @@ impl Ticket {
         self.first + self.count
     }
 
+    /// Where it is published what is durable.
+    #[must_use]
+    pub const fn durability(&self) -> &Arc<Durability> {
+        &self.durability
+    }
+
     /// Resolves when all of them survive power loss; the journal's thread
     /// wakes the task. See [`crate::durability::Lane`] for one wake-up a
     /// worker.

@@ -40,6 +40,14 @@ pub enum ConfigError {
     },
 }
 
+/// One thread for each core but one: the journal's thread, slow work and the
+/// kernel's own want a core too, and threads that take turns on one cost more
+/// than they bring.
+fn default_workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    cores.saturating_sub(1).max(1)
+}
+
 fn value(setting: &'static str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Value {
         setting,
@@ -54,6 +62,8 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// Where the database, the journal and the self-made certificate live.
     pub data_dir: PathBuf,
+    /// Threads that serve connections.
+    pub workers: usize,
     /// How connections are protected.
     pub tls: TlsConfig,
     /// What a client may ask for.

@@ -14,8 +14,8 @@
 //! ends a clean stop.
 
 use skms_crypto::rest::RecordKey;
-use zeroize::Zeroizing;
 
+use super::waiting::Queued;
 use crate::error::{Error, Result};
 use crate::journal::{ENTRY_MAX, Entry};
 use crate::sealed::codec::Reader;
@@ -107,49 +107,44 @@ impl FrameCipher {
         [segment, header]
     }
 
-    /// Appends an entry's frame.
+    /// Appends an entry's frame. Whatever fails, no plaintext stays in `out`.
     pub(crate) fn put_entry(
         &self,
         out: &mut Vec<u8>,
         index: u64,
         group: u64,
-        entry: &Entry,
+        entry: Queued<'_>,
     ) -> Result<()> {
-        let mut plain = Zeroizing::new(Vec::with_capacity(ENTRY_FIXED + entry.bytes.len()));
-        plain.extend_from_slice(&entry.id);
-        plain.extend_from_slice(&entry.salt);
-        plain.push(u8::from(entry.commit.is_some()));
-        plain.extend_from_slice(&entry.commit.unwrap_or(0).to_be_bytes());
-        plain.extend_from_slice(&entry.bytes);
-        self.put(out, Sort::Entry, index, group, &plain)
+        let len = ENTRY_FIXED + entry.bytes.len();
+        // Sealed where it lies: room first, so that nothing is moved and left.
+        out.reserve(HEADER_LEN + len + TAG_LEN);
+        let header = put_header(out, Sort::Entry, len, index, group);
+        let start = out.len();
+        out.extend_from_slice(entry.id);
+        out.extend_from_slice(entry.salt);
+        out.push(u8::from(entry.commit.is_some()));
+        out.extend_from_slice(&entry.commit.unwrap_or(0).to_be_bytes());
+        out.extend_from_slice(entry.bytes);
+        self.seal(out, index, &header, start)
     }
 
     /// Appends a mark's frame.
     pub(crate) fn put_mark(&self, out: &mut Vec<u8>, index: u64, group: u64) -> Result<()> {
-        self.put(out, Sort::Mark, index, group, &[])
+        let header = put_header(out, Sort::Mark, 0, index, group);
+        let start = out.len();
+        self.seal(out, index, &header, start)
     }
 
-    fn put(
+    fn seal(
         &self,
         out: &mut Vec<u8>,
-        sort: Sort,
         index: u64,
-        group: u64,
-        plain: &[u8],
+        header: &[u8; HEADER_LEN],
+        start: usize,
     ) -> Result<()> {
-        let header = FrameHeader {
-            sort,
-            len: plain.len() + TAG_LEN,
-            index,
-            group,
-        }
-        .encode();
         let segment = self.segment.to_be_bytes();
-        let body = self
-            .key
-            .seal_with_counter(index, &Self::aad(&segment, &header), plain)?;
-        out.extend_from_slice(&header);
-        out.extend_from_slice(&body);
+        self.key
+            .seal_tail_with_counter(index, &Self::aad(&segment, header), out, start)?;
         Ok(())
     }
 
@@ -169,6 +164,24 @@ impl FrameCipher {
             Sort::Entry => Some((header, Some(decode(plain.expose()).ok()?))),
         }
     }
+}
+
+fn put_header(
+    out: &mut Vec<u8>,
+    sort: Sort,
+    plain_len: usize,
+    index: u64,
+    group: u64,
+) -> [u8; HEADER_LEN] {
+    let header = FrameHeader {
+        sort,
+        len: plain_len + TAG_LEN,
+        index,
+        group,
+    }
+    .encode();
+    out.extend_from_slice(&header);
+    header
 }
 
 fn decode(plain: &[u8]) -> Result<Entry> {
@@ -211,7 +224,9 @@ mod tests {
     #[test]
     fn frames_open_in_their_place_only() {
         let mut bytes = Vec::new();
-        cipher(3).put_entry(&mut bytes, 5, 4, &entry()).unwrap();
+        cipher(3)
+            .put_entry(&mut bytes, 5, 4, Queued::from(&entry()))
+            .unwrap();
         assert_eq!(bytes.len(), framed_len(5));
         let (header, opened) = cipher(3).open(&bytes).unwrap();
         assert_eq!((header.index, header.group), (5, 4));

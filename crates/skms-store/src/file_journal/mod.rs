@@ -12,6 +12,7 @@ mod open;
 mod prepare;
 mod read;
 pub(crate) mod segment;
+mod waiting;
 mod writer;
 
 use std::collections::{HashSet, VecDeque};
@@ -32,6 +33,7 @@ use crate::store::BoxFuture;
 use frame::framed_len;
 use prepare::Prepared;
 use segment::SegmentHeader;
+use waiting::Waiting;
 
 pub use open::OpenReport;
 
@@ -106,8 +108,9 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    entries: VecDeque<Entry>,
-    /// Bytes the queued entries take in a segment.
+    waiting: Waiting,
+    /// Bytes in a segment that are wanted and not yet written: by what waits
+    /// and by what the writer has in hand.
     bytes: usize,
     /// Sequence of the next entry to be queued.
     next: u64,
@@ -115,6 +118,7 @@ struct Queue {
     room: usize,
     refused: Option<String>,
     closed: bool,
+    writer_waits: bool,
 }
 
 /// Ids of entries, for feeding the journal once.
@@ -187,63 +191,64 @@ impl Shared {
                 self.highest_commit.fetch_max(commit, Ordering::AcqRel);
             }
         }
-        let idle = queue.entries.is_empty();
-        queue.entries.extend(entries);
+        let wake = queue.waiting.is_empty() && queue.writer_waits;
+        for entry in &entries {
+            queue.waiting.push(entry);
+        }
         drop(queue);
-        if idle {
+        if wake {
             self.wake.notify_one();
         }
         Ok(Ticket::new(first, count, Arc::clone(&self.durability)))
     }
 
-    /// For the writer: what waits, up to so many bytes and at least one
-    /// entry; `None` once closed and empty.
-    fn take(&self, bytes_max: usize) -> Option<Vec<Entry>> {
+    /// For the writer: takes everything that waits, waiting until there is
+    /// something; false once closed and empty.
+    fn take(&self, into: &mut Waiting) -> bool {
+        into.clear();
         let mut queue = lock(&self.queue);
-        while queue.entries.is_empty() {
+        while queue.waiting.is_empty() {
             if queue.closed {
-                return None;
+                return false;
             }
+            queue.writer_waits = true;
             queue = self
                 .wake
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
+            queue.writer_waits = false;
         }
-        let (mut taken, mut bytes) = (0, 0);
-        for entry in &queue.entries {
-            bytes += framed_len(entry.bytes.len());
-            if taken > 0 && bytes > bytes_max {
-                break;
-            }
-            taken += 1;
-        }
-        let entries: Vec<Entry> = queue.entries.drain(..taken).collect();
+        std::mem::swap(&mut queue.waiting, into);
+        // Before the lock is let go, so that an id is always in one of them.
         let mut ids = lock(&self.ids);
-        for entry in &entries {
-            queue.bytes = queue.bytes.saturating_sub(framed_len(entry.bytes.len()));
-            ids.add(entry.id);
+        for head in &into.heads {
+            ids.add(head.id);
         }
-        Some(entries)
+        true
     }
 
     fn begun(&self, segment: SegmentInfo) {
         lock(&self.segments).push(segment);
     }
 
-    /// For the writer: the segment is durable up to `end`, the journal up to
-    /// `sequence`.
-    fn written(&self, end: usize, capacity: usize, sequence: u64) {
+    /// For the writer: `bytes` more of what was queued are written; the
+    /// segment is durable up to `end`, the journal up to `sequence`.
+    fn written(&self, bytes: usize, end: usize, capacity: usize, sequence: u64) {
         if let Some(segment) = lock(&self.segments).last_mut() {
             segment.end = end;
         }
-        lock(&self.queue).room = capacity.saturating_sub(end).saturating_sub(frame::MARK_LEN);
+        {
+            let mut queue = lock(&self.queue);
+            queue.bytes = queue.bytes.saturating_sub(bytes);
+            queue.room = capacity.saturating_sub(end).saturating_sub(frame::MARK_LEN);
+        }
         self.durability.publish(sequence);
     }
 
     fn refuse(&self, why: &str) {
         let mut queue = lock(&self.queue);
         queue.refused.get_or_insert_with(|| why.to_owned());
-        queue.entries.clear();
+        queue.waiting.clear();
         queue.bytes = 0;
     }
 
@@ -254,7 +259,7 @@ impl Shared {
 
     fn knows(&self, id: &[u8; 16]) -> bool {
         let queue = lock(&self.queue);
-        let queued = queue.entries.iter().any(|entry| entry.id == *id);
+        let queued = queue.waiting.heads.iter().any(|head| head.id == *id);
         queued || lock(&self.ids).known.contains(id)
     }
 }

@@ -250,7 +250,7 @@ mod tests {
                 commit: None,
             };
             cipher()
-                .put_entry(&mut bytes, index, index / 2 * 2, &entry)
+                .put_entry(&mut bytes, index, index / 2 * 2, (&entry).into())
                 .unwrap();
             ends.push(bytes.len());
         }

@@ -9,9 +9,9 @@ use skms_crypto::{Hash, Hasher};
 
 use super::frame::{FrameCipher, MARK_LEN, framed_len};
 use super::segment::{Link, SEGMENT_HEADER_LEN, SegmentHeader};
+use super::waiting::Waiting;
 use super::{SegmentInfo, SegmentKeys, Shared};
 use crate::error::{Error, Result};
-use crate::journal::Entry;
 use crate::sealed::TermNumber;
 
 /// The most bytes written between two syncs, so that the first of a long
@@ -43,8 +43,9 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn run(mut self) {
-        while let Some(entries) = self.shared.take(GROUP_BYTES) {
-            if let Err(error) = self.append(&entries) {
+        let (mut waiting, mut group) = (Waiting::default(), Vec::new());
+        while self.shared.take(&mut waiting) {
+            if let Err(error) = self.append(&waiting, &mut group) {
                 return self.fail(&error);
             }
         }
@@ -59,25 +60,25 @@ impl Writer {
         self.shared.durability.fail(&why);
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<()> {
-        let mut group = Vec::new();
+    fn append(&mut self, entries: &Waiting, group: &mut Vec<u8>) -> Result<()> {
         let mut first = self.active.as_ref().map_or(0, |active| active.index);
         let mut pending = 0;
-        for entry in entries {
+        for entry in entries.iter() {
             let len = framed_len(entry.bytes.len());
             if !self.fits(group.len() + len) {
-                self.flush(&mut group, &mut pending)?;
+                self.flush(group, &mut pending)?;
                 self.roll()?;
                 first = 0;
+            } else if !group.is_empty() && group.len() + len > GROUP_BYTES {
+                self.flush(group, &mut pending)?;
+                first = self.active.as_ref().map_or(0, |active| active.index);
             }
             let active = self.active.as_mut().ok_or(Error::Closed)?;
-            active
-                .cipher
-                .put_entry(&mut group, active.index, first, entry)?;
+            active.cipher.put_entry(group, active.index, first, entry)?;
             active.index += 1;
             pending += 1;
         }
-        self.flush(&mut group, &mut pending)
+        self.flush(group, &mut pending)
     }
 
     /// Room for so many bytes, and always for the mark of a clean stop; and
@@ -107,7 +108,7 @@ impl Writer {
         active.offset += group.len();
         self.sequence += *pending;
         self.shared
-            .written(active.offset, active.capacity, self.sequence);
+            .written(group.len(), active.offset, active.capacity, self.sequence);
         group.clear();
         *pending = 0;
         Ok(())
@@ -160,7 +161,7 @@ impl Writer {
             hasher,
         });
         self.shared
-            .written(SEGMENT_HEADER_LEN, capacity, self.sequence);
+            .written(0, SEGMENT_HEADER_LEN, capacity, self.sequence);
         Ok(())
     }
 

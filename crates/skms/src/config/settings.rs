@@ -12,6 +12,9 @@ use serde::Deserialize;
 
 use super::{ConfigError, DEFAULT_PORT, Limits, LogLevel, ServerConfig, TlsConfig, value};
 
+/// Most threads that serve connections.
+const WORKERS_MAX: usize = 1024;
+
 /// Settings from one source; what it does not say is left to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +25,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// As [`ServerConfig::log`].
     pub log: Option<String>,
+    /// As [`ServerConfig::workers`].
+    pub workers: Option<usize>,
     /// As [`ServerConfig::tls`].
     pub tls: TlsSettings,
     /// As [`ServerConfig::limits`].
@@ -107,6 +112,7 @@ impl Settings {
             listen: list("SKMS_LISTEN"),
             data_dir: path("SKMS_DATA_DIR"),
             log: variable("SKMS_LOG"),
+            workers: None,
             tls: TlsSettings {
                 certificate: path("SKMS_TLS_CERTIFICATE"),
                 key: path("SKMS_TLS_KEY"),
@@ -127,6 +133,7 @@ impl Settings {
             listen: other.listen.or(self.listen),
             data_dir: other.data_dir.or(self.data_dir),
             log: other.log.or(self.log),
+            workers: other.workers.or(self.workers),
             tls: TlsSettings {
                 certificate: other.tls.certificate.or(self.tls.certificate),
                 key: other.tls.key.or(self.tls.key),
@@ -169,6 +176,11 @@ impl Settings {
                 identity,
                 client_ca: self.tls.client_ca,
                 names: self.tls.names.unwrap_or_default(),
+            },
+            workers: match self.workers {
+                Some(workers) if (1..=WORKERS_MAX).contains(&workers) => workers,
+                Some(_) => return Err(value("workers", "it is from 1 to 1024")),
+                None => super::default_workers(),
             },
             limits: self.limits.resolve()?,
             log: match self.log {

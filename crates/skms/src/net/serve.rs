@@ -185,7 +185,8 @@ async fn serve(
         metrics,
     });
     let (stop, stopping) = watch::channel(false);
-    let workers = Workers::start(&serving, &stopping).map_err(system("cannot start a worker"))?;
+    let workers = Workers::start(config.workers, &serving, &stopping)
+        .map_err(system("cannot start a worker"))?;
     let acceptors = workers.accept_from(listeners, config.limits.connections, log);
     for address in &addresses {
         log.info(
@@ -275,14 +276,16 @@ impl Drop for Acceptors {
 }
 
 impl Workers {
-    /// One for each core.
-    fn start(serving: &Arc<Serving>, stop: &watch::Receiver<bool>) -> io::Result<Self> {
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    fn start(
+        count: usize,
+        serving: &Arc<Serving>,
+        stop: &watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         let mut workers = Self {
-            senders: Vec::with_capacity(cores),
-            handles: Vec::with_capacity(cores),
+            senders: Vec::with_capacity(count),
+            handles: Vec::with_capacity(count),
         };
-        for number in 0..cores {
+        for number in 0..count {
             let (sender, handle) = worker::start(number, Arc::clone(serving), stop.clone())?;
             workers.senders.push(sender);
             workers.handles.push(handle);

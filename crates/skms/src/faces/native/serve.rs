@@ -1,7 +1,13 @@
 //! The way of every request through this face: name it → check the host →
 //! identify → read the body → hand it to its handler → answer, count, log.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::{
     Router,
@@ -190,10 +196,22 @@ fn request_id(headers: &HeaderMap) -> String {
         .filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(plain));
     match sent {
         Some(text) => text.to_owned(),
-        None => rand::array::<12>()
-            .map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-            .unwrap_or_default(),
+        None => fresh_request_id(),
     }
+}
+
+/// A name that no other request has: the process's own random beginning and
+/// a count. It names and does not prove anything, so it may be guessed.
+fn fresh_request_id() -> String {
+    static PROCESS: LazyLock<[u8; 5]> = LazyLock::new(|| rand::array().unwrap_or_default());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let count = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let bytes = PROCESS.iter().chain(count.iter().skip(1));
+    bytes
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| DIGITS.get(usize::from(digit)).map(|d| char::from(*d)))
+        .collect()
 }
 
 /// On plain HTTP, refuses names that are not this machine's: a browser that
