@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -28,11 +28,13 @@ use tokio::{
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
 use super::log::Log;
-use crate::{config::Limits, faces::native::metrics::Metrics};
+use crate::{
+    config::Limits,
+    faces::native::{Native, metrics::Metrics},
+};
 
 /// Requests of one HTTP/2 connection at once.
 const STREAMS: u32 = 128;
@@ -45,7 +47,7 @@ const PING: Duration = Duration::from_secs(20);
 pub struct Serving {
     /// `None` serves plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    pub router: Router,
+    pub native: Native,
     pub limits: Limits,
     pub log: Log,
     pub metrics: Arc<Metrics>,
@@ -148,7 +150,7 @@ impl Drop for Open {
 pub async fn serve(
     stream: TcpStream,
     address: SocketAddr,
-    serving: &Serving,
+    serving: &Arc<Serving>,
     stop: watch::Receiver<bool>,
 ) {
     // Small answers should not wait for an acknowledgement.
@@ -184,21 +186,24 @@ pub async fn serve(
     http(stream, peer, speaks_h2, serving, stop).await;
 }
 
-async fn http<S>(stream: S, peer: Peer, h2: bool, serving: &Serving, stop: watch::Receiver<bool>)
-where
+async fn http<S>(
+    stream: S,
+    peer: Peer,
+    h2: bool,
+    serving: &Arc<Serving>,
+    stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = Arc::new(peer);
     let io = TokioIo::new(stream);
-    let (router, of_service) = (serving.router.clone(), Arc::clone(&peer));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let open = Open::new(&of_service);
-        request.extensions_mut().insert(Arc::clone(&of_service));
-        let answer = router.clone().oneshot(request.map(Body::new));
+    let (of_connection, of_service) = (Arc::clone(serving), Arc::clone(&peer));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (serving, open) = (Arc::clone(&of_connection), Open::new(&of_service));
         async move {
-            let answer: Result<Response<Body>, Infallible> = answer.await;
+            let answer: Response<Body> = serving.native.answer(&open.0, request).await;
             drop(open);
-            answer
+            Ok::<_, Infallible>(answer)
         }
     });
     let limits = &serving.limits;

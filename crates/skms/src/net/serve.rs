@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     config::ServerConfig,
-    faces::native::{self, App, DevToken, metrics::Metrics},
+    faces::native::{App, DevToken, Native, metrics::Metrics},
 };
 
 /// How often a self-made certificate is made anew.
@@ -179,7 +179,7 @@ async fn serve(
     ));
     let serving = Arc::new(Serving {
         tls: tls.as_ref().map(Tls::config),
-        router: native::router(Arc::clone(&app)),
+        native: Native::new(Arc::clone(&app)),
         limits: config.limits.clone(),
         log,
         metrics,

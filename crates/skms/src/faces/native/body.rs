@@ -1,8 +1,11 @@
 //! Reading a request's body, into no more memory than its sender has earned.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use axum::body::Body;
+use axum::{
+    BoxError,
+    body::{Bytes, HttpBody},
+};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use skms_wire::native::ProblemKind;
@@ -50,11 +53,11 @@ impl Bounds {
     /// announced; [`ProblemKind::RequestTimeout`];
     /// [`ProblemKind::MalformedRequest`] for a body that broke off;
     /// [`ProblemKind::UnsupportedMediaType`] for one that is not JSON.
-    pub async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Zeroizing<Vec<u8>>, Failure>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
@@ -76,12 +79,16 @@ impl Bounds {
         Ok(bytes)
     }
 
-    async fn gather(
+    async fn gather<B>(
         &self,
         announced: Option<usize>,
-        body: Body,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut limited = Limited::new(body, self.longest);
+        body: B,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let mut limited = pin!(Limited::new(body, self.longest));
         let mut bytes = Zeroizing::new(Vec::with_capacity(self.at_first(announced)));
         while let Some(frame) = limited.frame().await {
             let frame = frame.map_err(|error| {
@@ -135,6 +142,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     const MIB: usize = 1024 * 1024;

@@ -1,21 +1,21 @@
 //! A request that has been let in: who asks, for what, and with which body.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use skms_engine::{Caller, Engine, KeyRef};
 use skms_wire::native::{ProblemKind, page::PageQuery, read};
 use zeroize::Zeroizing;
 
-use super::{App, error::Failure};
+use super::{App, error::Failure, paths::Param};
 
 /// One request, ready for its handler.
 pub struct Call {
     pub app: Arc<App>,
     /// Absent on routes that are open to anyone.
     pub caller: Option<Arc<Caller>>,
-    pub namespace: String,
-    pub params: Vec<(String, String)>,
+    pub namespace: Cow<'static, str>,
+    pub params: Vec<Param>,
     pub query: String,
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -41,7 +41,7 @@ impl Call {
     pub fn param(&self, name: &str) -> &str {
         self.params
             .iter()
-            .find(|(known, _)| known == name)
+            .find(|(known, _)| *known == name)
             .map_or("", |(_, value)| value)
     }
 

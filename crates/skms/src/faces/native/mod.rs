@@ -1,7 +1,7 @@
 //! The native HTTP face, under `/api/v1`: JSON in, one engine act, JSON out,
 //! every error a problem (RFC 9457).
 //!
-//! [`table`] ties each row of the wire room's route table to a handler; the
+//! [`paths`] finds the row of the route table, [`table`] ties each row of the wire room's route table to a handler; the
 //! handlers are in one file a resource. [`serve`] is the way that all of them
 //! share.
 
@@ -23,6 +23,7 @@ mod once;
 pub mod openapi;
 mod operations;
 mod paging;
+mod paths;
 mod policies;
 mod principals;
 mod seals;
@@ -37,7 +38,6 @@ use std::{
     time::Instant,
 };
 
-use axum::Router;
 use skms_crypto::{SecretBytes, locked};
 use skms_engine::Engine;
 use skms_wire::SecretText;
@@ -106,7 +106,4 @@ impl App {
     }
 }
 
-/// The face as a service.
-pub fn router(app: Arc<App>) -> Router {
-    serve::router(app)
-}
+pub use serve::Native;

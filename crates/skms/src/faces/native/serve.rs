@@ -2,6 +2,7 @@
 //! identify → read the body → hand it to its handler → answer, count, log.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -10,19 +11,17 @@ use std::{
 };
 
 use axum::{
-    Router,
-    body::Body,
-    extract::{RawPathParams, Request, rejection::RawPathParamsRejection},
-    routing::{MethodFilter, on},
+    BoxError,
+    body::{Body, Bytes, HttpBody},
 };
-use http::{HeaderMap, HeaderValue, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header, request::Parts};
 use skms_crypto::rand;
 use skms_engine::Caller;
 use skms_wire::native::{
     Problem, ProblemKind,
     routes::{
-        Auth, Body as RouteBody, DEFAULT_NAMESPACE, Method, NAMESPACE_HEADER, PREFIX,
-        REQUEST_ID_HEADER, ROUTES, Route,
+        Auth, Body as RouteBody, DEFAULT_NAMESPACE, Method, NAMESPACE_HEADER, REQUEST_ID_HEADER,
+        ROUTES, Route,
     },
 };
 
@@ -33,6 +32,7 @@ use super::{
     call::Call,
     error::Failure,
     identity, once,
+    paths::{Found, Param, Paths},
     table::{self, Handler},
 };
 use crate::{config::LogLevel, net::Peer};
@@ -40,54 +40,80 @@ use crate::{config::LogLevel, net::Peer};
 /// The longest name of a namespace or request in a header.
 const NAME_MAX: usize = 128;
 
-/// Every route of the table, and problems for everything else.
-pub fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new();
-    for (at, route) in ROUTES.iter().enumerate() {
-        let (app, handler) = (Arc::clone(&app), table::handler(route.id));
-        let serve = move |params: Result<RawPathParams, RawPathParamsRejection>,
-                          request: Request| {
-            let app = Arc::clone(&app);
-            async move { one(app, (at, route), handler, params, request).await }
-        };
-        router = router.route(
-            &format!("{PREFIX}{}", route.path),
-            on(filter(route.method), serve),
-        );
-    }
-    let (lost, wrong) = (Arc::clone(&app), app);
-    router
-        .fallback(move |request: Request| {
-            let app = Arc::clone(&lost);
-            async move { unrouted(&app, &request, ProblemKind::NoSuchRoute) }
-        })
-        .method_not_allowed_fallback(move |request: Request| {
-            let app = Arc::clone(&wrong);
-            async move { unrouted(&app, &request, ProblemKind::MethodNotAllowed) }
-        })
-}
-
-fn filter(method: Method) -> MethodFilter {
-    match method {
-        Method::Get => MethodFilter::GET,
-        Method::Post => MethodFilter::POST,
-        Method::Put => MethodFilter::PUT,
-        Method::Patch => MethodFilter::PATCH,
-        Method::Delete => MethodFilter::DELETE,
-    }
-}
-
-async fn one(
+/// The face as one service: every route of the table, and problems for
+/// everything else.
+pub struct Native {
     app: Arc<App>,
-    (at, route): (usize, &'static Route),
+    paths: Paths,
+    handlers: Vec<Option<Handler>>,
+}
+
+impl Native {
+    /// Serves with `app`.
+    #[must_use]
+    pub fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            paths: Paths::of_table(),
+            handlers: ROUTES
+                .iter()
+                .map(|route| table::handler(route.id))
+                .collect(),
+        }
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer<B>(&self, peer: &Peer, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = request.into_parts();
+        let (place, params) = match self.paths.find(&parts.method, parts.uri.path()) {
+            Found::Route(place, params) => (place, Some(params)),
+            Found::Malformed(place) => (place, None),
+            Found::Nothing => return unrouted(&self.app, &parts, ProblemKind::NoSuchRoute, &[]),
+            Found::OtherMethods(methods) => {
+                return unrouted(&self.app, &parts, ProblemKind::MethodNotAllowed, &methods);
+            }
+        };
+        let (Some(route), Some(handler)) = (ROUTES.get(place), self.handlers.get(place)) else {
+            return unrouted(&self.app, &parts, ProblemKind::NoSuchRoute, &[]);
+        };
+        let routed = Routed {
+            place,
+            route,
+            handler: *handler,
+            params,
+        };
+        one(&self.app, peer, routed, &parts, body).await
+    }
+}
+
+/// What the table says about a request.
+struct Routed {
+    place: usize,
+    route: &'static Route,
     handler: Option<Handler>,
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-) -> Response<Body> {
+    /// `None` when one of them is no text.
+    params: Option<Vec<Param>>,
+}
+
+async fn one<B>(
+    app: &Arc<App>,
+    peer: &Peer,
+    routed: Routed,
+    parts: &Parts,
+    body: B,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     let began = Instant::now();
-    let request_id = request_id(request.headers());
-    let path = request.uri().path().to_owned();
-    let walk = walk(&app, route, handler, params, request, &request_id);
+    let (place, route) = (routed.place, routed.route);
+    let request_id = request_id(&parts.headers);
+    let walk = walk(app, peer, routed, parts, body, &request_id);
     let result = match tokio::time::timeout(app.limits.answer_timeout, walk).await {
         Ok(result) => result,
         Err(_late) => Err(Failure::with(
@@ -95,25 +121,21 @@ async fn one(
             "the answer was not ready in time",
         )),
     };
-    let mut response = match &result {
-        Ok(_) => None,
+    let mut response = match result {
+        Ok(reply) => reply.into_response(route),
         Err(failure) => {
             let problem = failure
                 .problem()
-                .with_instance(path)
+                .with_instance(parts.uri.path())
                 .with_request_id(&*request_id);
-            log_failure(&app, route.id, failure, &request_id);
+            log_failure(app, route.id, &failure, &request_id);
             app.metrics.problem(failure.kind());
-            Some(answer::problem(&problem))
+            answer::problem(&problem)
         }
     };
-    if let Ok(reply) = result {
-        response = Some(reply.into_response(route));
-    }
-    let mut response = response.unwrap_or_default();
     finish(&mut response, &request_id);
     let elapsed = began.elapsed();
-    app.metrics.request(at, response.status(), elapsed);
+    app.metrics.request(place, response.status(), elapsed);
     if app.log.takes(LogLevel::Debug) {
         app.log.debug(
             "request",
@@ -133,21 +155,23 @@ async fn one(
     response
 }
 
-async fn walk(
+async fn walk<B>(
     app: &Arc<App>,
-    route: &Route,
-    handler: Option<Handler>,
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
+    peer: &Peer,
+    routed: Routed,
+    parts: &Parts,
+    body: B,
     request_id: &str,
-) -> Result<Reply, Failure> {
-    let (parts, body) = request.into_parts();
+) -> Result<Reply, Failure>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     check_host(app, &parts.uri, &parts.headers)?;
-    let handler = handler.ok_or(Failure::new(ProblemKind::NotSupported))?;
-    let peer = parts
-        .extensions
-        .get::<Arc<Peer>>()
-        .ok_or_else(|| Failure::internal("a request without a connection"))?;
+    let route = routed.route;
+    let handler = routed
+        .handler
+        .ok_or(Failure::new(ProblemKind::NotSupported))?;
     let namespace = namespace(&parts.headers)?;
     let mut caller = match route.auth {
         Auth::Open => None,
@@ -160,15 +184,13 @@ async fn walk(
             idempotency: None,
         })),
     };
-    let params = params
-        .map_err(|_| Failure::malformed("the path is not percent-encoded UTF-8"))?
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let params = routed
+        .params
+        .ok_or_else(|| Failure::malformed("the path is not percent-encoded UTF-8"))?;
     let bounds = Bounds::of(&app.limits, caller.is_some());
     let body = bounds.read(&parts.headers, body).await?;
     if let Some(caller) = &mut caller
-        && let Some(key) = once::key(route, &parts, &body)?
+        && let Some(key) = once::key(route, parts, &body)?
     {
         Arc::make_mut(caller).idempotency = Some(key);
     }
@@ -243,65 +265,41 @@ fn check_host(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> 
     }
 }
 
-fn namespace(headers: &HeaderMap) -> Result<String, Failure> {
+fn namespace(headers: &HeaderMap) -> Result<Cow<'static, str>, Failure> {
     let mut sent = headers.get_all(NAMESPACE_HEADER).iter();
     let Some(value) = sent.next() else {
-        return Ok(DEFAULT_NAMESPACE.to_owned());
+        return Ok(Cow::Borrowed(DEFAULT_NAMESPACE));
     };
     match value.to_str() {
         Ok(text) if sent.next().is_none() && (1..=NAME_MAX).contains(&text.len()) => {
-            Ok(text.to_owned())
+            Ok(Cow::Owned(text.to_owned()))
         }
         _ => Err(Failure::malformed("X-SKMS-Namespace is one plain name")),
     }
 }
 
-fn unrouted(app: &App, request: &Request, kind: ProblemKind) -> Response<Body> {
-    let request_id = request_id(request.headers());
-    let failure = match check_host(app, request.uri(), request.headers()) {
+/// Answers what the table has no row for; `methods` are those that the path
+/// is served with (RFC 9110, section 15.5.6).
+fn unrouted(app: &App, parts: &Parts, kind: ProblemKind, methods: &[Method]) -> Response<Body> {
+    let request_id = request_id(&parts.headers);
+    let failure = match check_host(app, &parts.uri, &parts.headers) {
         Ok(()) => Failure::new(kind),
         Err(refused) => refused,
     };
     app.metrics.problem(failure.kind());
     let problem: Problem = failure
         .problem()
-        .with_instance(request.uri().path())
+        .with_instance(parts.uri.path())
         .with_request_id(&*request_id);
     let mut response = answer::problem(&problem);
-    if failure.kind() == ProblemKind::MethodNotAllowed
-        && let Ok(allow) = HeaderValue::from_str(&allowed(request.uri().path()))
-    {
-        response.headers_mut().insert(header::ALLOW, allow);
+    if failure.kind() == ProblemKind::MethodNotAllowed {
+        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+        if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
     }
     finish(&mut response, &request_id);
     response
-}
-
-/// The methods that a path is served with (RFC 9110, section 15.5.6).
-fn allowed(path: &str) -> String {
-    let path = path.strip_prefix(PREFIX).unwrap_or(path);
-    let fits = |route: &&Route| {
-        let (mut asked, mut known) = (path.split('/'), route.path.split('/'));
-        loop {
-            match (asked.next(), known.next()) {
-                (None, None) => return true,
-                (Some(a), Some(k)) if a == k || k.starts_with('{') => {}
-                _ => return false,
-            }
-        }
-    };
-    let parameters = |route: &Route| route.path.matches('{').count();
-    // A path that is spelt out is its own, whatever a parameter would take in.
-    let Some(fewest) = ROUTES.iter().filter(fits).map(parameters).min() else {
-        return String::new();
-    };
-    let methods: Vec<&str> = ROUTES
-        .iter()
-        .filter(fits)
-        .filter(|route| parameters(route) == fewest)
-        .map(|route| route.method.name())
-        .collect();
-    methods.join(", ")
 }
 
 /// What every response carries.
@@ -335,14 +333,6 @@ fn log_failure(app: &App, route: &str, failure: &Failure, request_id: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn allowed_methods_come_from_the_table() {
-        assert_eq!(allowed("/api/v1/health"), "GET");
-        assert_eq!(allowed("/api/v1/policies/p"), "GET, PUT, DELETE");
-        assert_eq!(allowed("/api/v1/tokens/self"), "GET");
-        assert_eq!(allowed("/api/v1/nonesuch"), "");
-    }
 
     #[test]
     fn odd_request_names_are_replaced() {
