@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 
 use crate::{
-    Context, Principal, ResourceKind, ResourceRef,
+    Context, ContextFields, Principal, ResourceKind, ResourceRef,
     name::{joined, qualified},
     schema::Model,
 };
@@ -147,7 +147,12 @@ pub(crate) fn object_entity(
     .map_err(|error| error.to_string())
 }
 
-pub(crate) fn context(context: &Context) -> Result<cedar_policy::Context, Unspoken> {
+/// The circumstances, as far as any policy mentions them: an address costs
+/// Cedar more than the rest of a decision.
+pub(crate) fn context(
+    context: &Context,
+    mentioned: ContextFields,
+) -> Result<cedar_policy::Context, Unspoken> {
     let mut pairs = vec![
         (
             "now".to_owned(),
@@ -162,7 +167,9 @@ pub(crate) fn context(context: &Context) -> Result<cedar_policy::Context, Unspok
             RestrictedExpression::new_bool(context.certificate),
         ),
     ];
-    if let Some(address) = context.source_ip {
+    if let Some(address) = context.source_ip
+        && mentioned.contains(ContextFields::SOURCE_IP)
+    {
         pairs.push((
             "source_ip".to_owned(),
             RestrictedExpression::new_ip(address.to_canonical().to_string()),

@@ -219,7 +219,7 @@ impl PolicySet {
             subject.uid,
             action.uid(),
             object.uid,
-            entities::context(request.context)?,
+            entities::context(request.context, self.mentions)?,
             None,
         )
         .map_err(|error| error.to_string())?;

@@ -77,7 +77,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
             "PRAGMA synchronous = FULL;
              PRAGMA fullfsync = ON;
              PRAGMA secure_delete = ON;
-             PRAGMA foreign_keys = ON;",
+             PRAGMA foreign_keys = ON;
+             PRAGMA wal_autocheckpoint = 4096;",
         )
         .map_err(backend)?;
     create(&connection)?;

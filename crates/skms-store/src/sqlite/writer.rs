@@ -1,6 +1,8 @@
 //! The one thread that writes: it groups the batches that wait into one
-//! transaction, each in a savepoint of its own, and syncs once for all.
+//! transaction and syncs once for all. A batch that cannot be written takes
+//! no other along: the group is then tried again with a savepoint for each.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio::sync::oneshot;
 use super::reserve::Reserve;
 use super::schema::{self, backend};
 use crate::error::{Conflict, Error, Result};
-use crate::store::{Batch, Forgotten, Row, Seen, Write};
+use crate::store::{Batch, Forgotten, Kind, RecordId, Row, Seen, Write};
 
 /// The most batches in one transaction; bounds what a failing sync undoes.
 const GROUP_MAX: usize = 512;
@@ -138,10 +140,20 @@ impl Writer {
                 .collect();
         }
         let mut outcomes = Vec::with_capacity(group.len());
-        let whole = self.attempt(group, &mut outcomes);
-        if let Err(error) = whole {
+        let mut whole = self.attempt(group, &mut outcomes, Mode::AllOrNone);
+        if let Err(Stopped::AtBatch) = whole {
+            // One of them cannot be written: again, each by itself.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            outcomes.clear();
+            whole = self.attempt(group, &mut outcomes, Mode::EachAlone);
+        }
+        if let Err(stopped) = whole {
             // Already rolled back for some errors; then this says so.
             let _ = self.connection.execute_batch("ROLLBACK");
+            let error = match stopped {
+                Stopped::Whole(error) => error,
+                Stopped::AtBatch => Error::Invalid("a batch stopped the others"),
+            };
             outcomes.resize_with(group.len(), || Ok(()));
             if schema::is_disk_failure(&error) {
                 self.failure = Some(error.to_string());
@@ -156,24 +168,38 @@ impl Writer {
         outcomes
     }
 
-    fn attempt(&self, group: &mut [Waiting], outcomes: &mut Vec<Result<()>>) -> Result<()> {
-        let run = |sql: &str| -> Result<()> {
+    fn attempt(
+        &self,
+        group: &mut [Waiting],
+        outcomes: &mut Vec<Result<()>>,
+        mode: Mode,
+    ) -> std::result::Result<(), Stopped> {
+        let run = |sql: &str| {
             self.connection
                 .prepare_cached(sql)
                 .and_then(|mut statement| statement.execute([]))
                 .map(|_| ())
-                .map_err(backend)
+                .map_err(|error| Stopped::Whole(backend(error)))
         };
+        let mut heads = Heads::default();
         run("BEGIN IMMEDIATE")?;
         for (batch, _) in group {
-            run("SAVEPOINT batch")?;
-            match apply(&self.connection, batch) {
-                Ok(()) => run("RELEASE batch")?,
+            if mode == Mode::EachAlone {
+                run("SAVEPOINT batch")?;
+            }
+            let before = (mode == Mode::EachAlone).then(|| heads.clone());
+            match (apply(&self.connection, &mut heads, batch), before) {
+                (Ok(()), None) => {}
+                (Ok(()), Some(_)) => run("RELEASE batch")?,
                 // The whole transaction is lost or in doubt.
-                Err(error) if matches!(error, Error::Full) || schema::is_disk_failure(&error) => {
-                    return Err(error);
+                (Err(error), _)
+                    if matches!(error, Error::Full) || schema::is_disk_failure(&error) =>
+                {
+                    return Err(Stopped::Whole(error));
                 }
-                Err(error) => {
+                (Err(_), None) => return Err(Stopped::AtBatch),
+                (Err(error), Some(before)) => {
+                    heads = before;
                     run("ROLLBACK TO batch")?;
                     run("RELEASE batch")?;
                     outcomes.push(Err(error));
@@ -182,6 +208,7 @@ impl Writer {
             }
             outcomes.push(Ok(()));
         }
+        heads.write(&self.connection).map_err(Stopped::Whole)?;
         run("COMMIT")
     }
 
@@ -213,28 +240,83 @@ impl Writer {
     }
 }
 
+/// How a group is tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// As if no batch could fail, which is nearly always so.
+    AllOrNone,
+    /// Each in a savepoint, so that one that fails takes nothing along.
+    EachAlone,
+}
+
+/// Why an attempt came to nothing.
+enum Stopped {
+    /// One batch cannot be written.
+    AtBatch,
+    /// The transaction failed.
+    Whole(Error),
+}
+
+/// Rows that nearly every batch of a group replaces, the heads: kept here
+/// until the transaction ends, and then written once.
+#[derive(Clone, Default)]
+struct Heads(BTreeMap<RecordId, Row>);
+
+impl Heads {
+    fn get(&self, connection: &Connection, kind: Kind, id: RecordId) -> Result<Option<Row>> {
+        match self.0.get(&id) {
+            Some(row) if kind == Kind::Head => Ok(Some(row.clone())),
+            _ => schema::get(connection, kind, id),
+        }
+    }
+
+    /// Writes a row, or keeps it for later.
+    fn put(&mut self, connection: &Connection, write: &Write) -> Result<()> {
+        match write {
+            Write::Put { row, .. } if row.kind == Kind::Head && row.index.is_none() => {
+                self.0.insert(row.id, row.clone());
+                return Ok(());
+            }
+            Write::Put { row, .. } if row.kind == Kind::Head => self.0.remove(&row.id),
+            Write::Delete {
+                kind: Kind::Head,
+                id,
+                ..
+            } => self.0.remove(id),
+            _ => None,
+        };
+        put(connection, write)
+    }
+
+    fn write(self, connection: &Connection) -> Result<()> {
+        self.0
+            .into_values()
+            .try_for_each(|row| put_row(connection, &row))
+    }
+}
+
 /// Checks, finalises and writes one batch inside the open transaction.
-fn apply(connection: &Connection, batch: &mut Batch) -> Result<()> {
+fn apply(connection: &Connection, heads: &mut Heads, batch: &mut Batch) -> Result<()> {
     let mut replaced = Vec::with_capacity(batch.writes.len());
     for write in &batch.writes {
-        replaced.push(expected_row(connection, write)?);
+        replaced.push(expected_row(connection, heads, write)?);
     }
     for write in &batch.writes {
-        put(connection, write)?;
+        heads.put(connection, write)?;
     }
     if let Some(finalise) = &mut batch.finalise {
         let read = batch
             .reads
             .iter()
-            .map(|(kind, id)| schema::get(connection, *kind, *id))
+            .map(|(kind, id)| heads.get(connection, *kind, *id))
             .collect::<Result<Vec<_>>>()?;
         let more = finalise(&Seen {
             replaced: &replaced,
             read: &read,
         })?;
         for write in &more {
-            expected_row(connection, write)?;
-            put(connection, write)?;
+            expected_row(connection, heads, write)?;
+            heads.put(connection, write)?;
         }
     }
     for write in &batch.meta {
@@ -243,9 +325,9 @@ fn apply(connection: &Connection, batch: &mut Batch) -> Result<()> {
     Ok(())
 }
 
-fn expected_row(connection: &Connection, write: &Write) -> Result<Option<Row>> {
+fn expected_row(connection: &Connection, heads: &Heads, write: &Write) -> Result<Option<Row>> {
     let (kind, id) = write.place();
-    let row = schema::get(connection, kind, id)?;
+    let row = heads.get(connection, kind, id)?;
     let conflict = match (&row, write.expected()) {
         (None, None) => return Ok(row),
         (Some(found), Some(expected)) if found.revision == expected => return Ok(row),
@@ -262,44 +344,45 @@ fn signed(revision: u64) -> Result<i64> {
 
 fn put(connection: &Connection, write: &Write) -> Result<()> {
     match write {
-        Write::Put { row, .. } => {
-            let revision = signed(row.revision)?;
-            let taken = |error: &rusqlite::Error| {
-                error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
-            };
-            connection
-                .prepare_cached(
-                    "INSERT INTO record (kind, id, revision, entry, scope, sealed)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                     ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision,
-                     entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed",
-                )
-                .and_then(|mut statement| {
-                    statement.execute(params![
-                        row.kind.number(),
-                        row.id.0,
-                        revision,
-                        row.index,
-                        row.scope,
-                        row.sealed
-                    ])
-                })
-                .map_err(|error| {
-                    if taken(&error) {
-                        Error::conflict(row.kind, row.id, Conflict::Index)
-                    } else {
-                        backend(error)
-                    }
-                })?;
-        }
-        Write::Delete { kind, id, .. } => {
-            connection
-                .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")
-                .and_then(|mut statement| statement.execute(params![kind.number(), id.0]))
-                .map_err(backend)?;
-        }
+        Write::Put { row, .. } => put_row(connection, row),
+        Write::Delete { kind, id, .. } => connection
+            .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")
+            .and_then(|mut statement| statement.execute(params![kind.number(), id.0]))
+            .map(|_| ())
+            .map_err(backend),
     }
-    Ok(())
+}
+
+fn put_row(connection: &Connection, row: &Row) -> Result<()> {
+    let revision = signed(row.revision)?;
+    let taken = |error: &rusqlite::Error| {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO record (kind, id, revision, entry, scope, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision,
+             entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                row.kind.number(),
+                row.id.0,
+                revision,
+                row.index,
+                row.scope,
+                row.sealed
+            ])
+        })
+        .map(|_| ())
+        .map_err(|error| {
+            if taken(&error) {
+                Error::conflict(row.kind, row.id, Conflict::Index)
+            } else {
+                backend(error)
+            }
+        })
 }
 
 fn put_meta(connection: &Connection, write: &crate::store::MetaWrite) -> Result<()> {
