@@ -40,6 +40,15 @@ pub const FOR_TESTS: &[Need] = &[
     },
 ];
 
+/// What `cargo xtask bench` needs besides.
+pub const FOR_BENCH: &[Need] = &[Need {
+    what: "wrk",
+    why: "it is the load",
+    packages: &["wrk"],
+    // It has no option that succeeds and does nothing.
+    works: || Command::new("wrk").output().is_ok(),
+}];
+
 /// What `cargo xtask fuzz` needs besides.
 pub const FOR_FUZZING: &[Need] = &[Need {
     what: "a C++ compiler",

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, Told, checks, fuzz, picture, test_run, tidy};
+use xtask::{Result, Told, bench, checks, fuzz, picture, test_run, tidy};
 
 const HELP: &str = "\
 cargo xtask <chore>
@@ -18,6 +18,9 @@ cargo xtask <chore>
   fuzz [TARGET] [--seconds N] [--asan] [--list]
                               libFuzzer on one parser or on all, N seconds each (60)
   crash [--rounds N]          kills a server under write load N times (200)
+  bench [--quick] [--json FILE] [--write] [--rounds N] [--seconds N] [--only CASE,…]
+                              measures the server beside bare ones and OpenBao, and
+                              writes docs/performance.md (with --quick only if told to)
   picture                     runs the demo and draws its output as docs/demo.svg
   fips                        builds with the FIPS 140-3 module (needs cmake and Go)
   setup                       only installs what the tests need
@@ -48,6 +51,7 @@ fn run(chore: &str, rest: &[String]) -> Result {
         "deny" => checks::deny(),
         "fuzz" => fuzz::run(rest),
         "crash" => test_run::crash(rest),
+        "bench" => bench::bench(rest),
         "picture" => picture::draw(),
         "fips" => checks::fips(),
         "setup" => test_run::set_up().map(|_| ()),

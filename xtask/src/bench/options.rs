@@ -1,0 +1,129 @@
+//! What `cargo xtask bench` is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::case::{self, Case, MAIN};
+use super::load::Pressure;
+use crate::Result;
+
+/// How it is measured, and what becomes of it.
+pub struct Options {
+    /// Few and short rounds, the main cases alone.
+    pub quick: bool,
+    /// How often all of it is measured.
+    pub rounds: u32,
+    /// How long one server is loaded in one round.
+    pub time: Duration,
+    /// The cases.
+    pub cases: Vec<&'static Case>,
+    /// Where the list goes.
+    pub json: Option<PathBuf>,
+    /// Write docs/performance.md.
+    pub write: bool,
+    /// Build first.
+    pub build: bool,
+}
+
+impl Options {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// An option or a case that does not exist, or a value that is none.
+    pub fn parse(arguments: &[String]) -> Result<Self> {
+        let quick = arguments.iter().any(|argument| argument == "--quick");
+        let mut options = Self {
+            quick,
+            rounds: if quick { 2 } else { 5 },
+            time: Duration::from_secs(if quick { 2 } else { 4 }),
+            cases: MAIN.iter().collect(),
+            json: None,
+            write: !quick,
+            build: true,
+        };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().ok_or(format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--quick" => {}
+                "--write" => options.write = true,
+                "--no-build" => options.build = false,
+                "--json" => options.json = Some(PathBuf::from(value()?)),
+                "--rounds" => options.rounds = at_least_one(argument, value()?)?,
+                "--seconds" => {
+                    options.time = Duration::from_secs(at_least_one(argument, value()?)?.into());
+                }
+                "--only" => {
+                    options.cases = value()?
+                        .split(',')
+                        .map(|name| {
+                            case::named(name).ok_or_else(|| format!("there is no case {name}"))
+                        })
+                        .collect::<std::result::Result<_, _>>()?;
+                    options.write = false;
+                }
+                _ => return Err(format!("no such option: {argument}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The names of the main cells.
+    pub fn cells(&self) -> Vec<String> {
+        self.cases
+            .iter()
+            .map(|case| format!("{}-tls", case.name))
+            .collect()
+    }
+
+    /// The load of one round.
+    pub fn pressure(&self, connections: u32) -> Pressure {
+        // Many handshakes come first and must not be most of it.
+        let handshakes = Duration::from_secs(u64::from(connections) / 64);
+        Pressure {
+            connections,
+            time: self.time + handshakes,
+        }
+    }
+}
+
+fn at_least_one(option: &str, text: &str) -> Result<u32> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{option} takes a number from 1, not {text:?}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options> {
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&words)
+    }
+
+    #[test]
+    fn quick_writes_no_document_unless_told() {
+        assert!(parse("").unwrap().write);
+        assert!(!parse("--quick --json f").unwrap().write);
+        assert!(parse("--quick --write").unwrap().write);
+        assert!(!parse("--only sign-p256-tls").unwrap().write);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for bad in [
+            "--fast",
+            "--json",
+            "--rounds 0",
+            "--rounds x",
+            "--only nonesuch",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        let options = parse("--only sign-p256-tls,create-aes --rounds 3 --seconds 1").unwrap();
+        assert_eq!(options.cells(), ["sign-p256-tls", "create-aes-tls"]);
+        assert_eq!((options.rounds, options.time.as_secs()), (3, 1));
+    }
+}
