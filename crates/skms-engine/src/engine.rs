@@ -13,10 +13,10 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::idempotency::Running;
+use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
 use crate::jobs::housekeeping;
 use crate::keychange::put_key;
-use crate::opened::Keys;
 use crate::places::Places;
 use crate::recorder::Recorder;
 use crate::records;
@@ -24,6 +24,7 @@ use crate::records::key::KeyRecord;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::slow::SlowPool;
+use crate::stock::Stock;
 use crate::unsealing::Unsealing;
 
 /// How the engine is set up.
@@ -37,6 +38,11 @@ pub struct Config {
     pub slow_threads: usize,
     /// Decisions remembered.
     pub decisions: usize,
+    /// RSA-2048 keys made ahead at most; a quarter as many RSA-3072 and a
+    /// sixteenth RSA-4096.
+    pub rsa_stock: usize,
+    /// Keys in memory at most, beyond those that are in use.
+    pub keys_in_memory: usize,
 }
 
 impl Config {
@@ -47,6 +53,8 @@ impl Config {
             clock: Clock::system(),
             slow_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             decisions: 65_536,
+            rsa_stock: 256,
+            keys_in_memory: 100_000,
         }
     }
 
@@ -69,6 +77,7 @@ const SLOW_QUEUE: usize = 256;
 pub(crate) struct Rooms {
     pub(crate) clock: Clock,
     pub(crate) slow: SlowPool,
+    pub(crate) stock: Arc<Stock>,
     pub(crate) store: Arc<SealedStore>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) recorder: Recorder,
@@ -87,7 +96,7 @@ impl Rooms {
     /// Opens the rooms on an unsealed store.
     pub(crate) async fn open(
         config: &Config,
-        slow: &SlowPool,
+        (slow, stock): (&SlowPool, &Arc<Stock>),
         store: Arc<SealedStore>,
         journal: Arc<dyn Journal>,
     ) -> Result<Self> {
@@ -98,10 +107,11 @@ impl Rooms {
         Ok(Self {
             clock: config.clock.clone(),
             slow: slow.clone(),
+            stock: Arc::clone(stock),
             store,
             journal,
             recorder,
-            keys: Keys::new(),
+            keys: Keys::new(config.keys_in_memory),
             places,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
@@ -187,6 +197,7 @@ pub struct Engine {
     pub(crate) unsealing: Unsealing,
     rooms: ArcSwapOption<Rooms>,
     slow: SlowPool,
+    stock: Arc<Stock>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -201,12 +212,14 @@ impl Engine {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         skms_crypto::selftest::run_fast()?;
         let slow = SlowPool::start(config.slow_threads, SLOW_QUEUE)?;
+        let stock = Stock::start(config.rsa_stock)?;
         let unsealing = Unsealing::open(&config).await?;
         Ok(Arc::new(Self {
             config,
             unsealing,
             rooms: ArcSwapOption::empty(),
             slow,
+            stock,
             trouble: Mutex::new(None),
         }))
     }
@@ -230,6 +243,23 @@ impl Engine {
         &self.slow
     }
 
+    pub(crate) fn stock(&self) -> &Arc<Stock> {
+        &self.stock
+    }
+
+    /// RSA keys that are ready to be handed out, by length.
+    pub fn stock_ready(&self) -> Vec<(skms_crypto::Algorithm, usize)> {
+        self.stock.ready()
+    }
+
+    /// How many keys are in memory, opened or not.
+    pub fn keys_in_memory(&self) -> usize {
+        self.rooms
+            .load()
+            .as_ref()
+            .map_or(0, |rooms| rooms.keys.len())
+    }
+
     /// Opens the rooms to callers.
     pub(crate) fn put_rooms(&self, rooms: Rooms) {
         self.rooms.store(Some(Arc::new(rooms)));
@@ -240,6 +270,7 @@ impl Engine {
         let rooms = self.rooms.swap(None)?;
         rooms.sessions.end_all();
         rooms.keys.retire_all();
+        self.stock.discard();
         Some(rooms)
     }
 

@@ -2,9 +2,8 @@
 //! version the live state that revocation flips, the reserve of uses, and
 //! the opened key with its schedules.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use skms_crypto::{KeyMaterial, OpenKey};
@@ -22,8 +21,7 @@ use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::operate::KeyOperation;
-use crate::records;
-use crate::records::key::{KeyRecord, key_name, material_name};
+use crate::records::key::material_name;
 
 /// A key's metadata at one revision.
 pub struct KeySnapshot {
@@ -43,8 +41,16 @@ pub(crate) struct OpenVersion {
     number: VersionNumber,
     live: Arc<Live>,
     reserve: UseReserve,
+    /// How many uses to reserve next: few at first, so that few are lost with
+    /// a key that is seldom used and leaves memory between.
+    block: AtomicU64,
     opened: OnceCell<Arc<OpenKey>>,
 }
+
+/// The first block of uses that a version reserves after it came into memory.
+const FIRST_BLOCK: u64 = 256;
+/// How much larger the next one is, until it is the key's largest.
+const BLOCK_GROWS: u64 = 4;
 
 impl OpenVersion {
     /// A version that comes into memory, or goes on under new rules: uses in
@@ -59,6 +65,7 @@ impl OpenVersion {
                 |known| Arc::clone(&known.live),
             ),
             reserve: UseReserve::for_key(key),
+            block: AtomicU64::new(FIRST_BLOCK),
             opened: match known {
                 Some(known) if !gone => known.opened.clone(),
                 _ => OnceCell::new(),
@@ -75,6 +82,9 @@ pub struct KeyCell {
     /// Set when the cell is no longer the one in memory. Nothing is changed
     /// or used through it any more.
     retired: AtomicBool,
+    /// Whether it was looked up since the keys in memory were last gone
+    /// through for what can go.
+    wanted: AtomicBool,
 }
 
 impl KeySnapshot {
@@ -162,7 +172,20 @@ impl KeyCell {
             snapshot: ArcSwap::from_pointee(snapshot),
             changing: Arc::new(Mutex::new(())),
             retired: AtomicBool::new(false),
+            wanted: AtomicBool::new(true),
         }
+    }
+
+    /// Notes that somebody wants it.
+    pub(crate) fn want(&self) {
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody wanted it since this was last asked.
+    pub(crate) fn was_wanted(&self) -> bool {
+        self.wanted.swap(false, Ordering::Relaxed)
     }
 
     fn is_retired(&self) -> bool {
@@ -205,7 +228,7 @@ impl KeyCell {
     }
 
     /// Takes everything away from a key whose record is gone.
-    fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
         for version in &self.snapshot().versions {
             version.live.flip(&VersionPermits::NONE);
@@ -376,7 +399,8 @@ async fn reserve_block(
     to_the_end(async move {
         let _guard = guard;
         let snapshot = cell.snapshot();
-        let wanted = snapshot.key.use_block().max(uses);
+        let block = open.block.load(Ordering::Relaxed);
+        let wanted = snapshot.key.use_block().min(block).max(uses);
         let (key, granted) = snapshot.key.reserve_uses(open.number, wanted)?;
         if granted < uses {
             return Err(Error::UseLimit {
@@ -392,6 +416,8 @@ async fn reserve_block(
         };
         cell.put_in_force(key, revision);
         open.reserve.add(granted);
+        open.block
+            .store(block.saturating_mul(BLOCK_GROWS), Ordering::Relaxed);
         rooms.agenda.look(&cell);
         Ok(())
     })
@@ -454,123 +480,4 @@ pub(crate) async fn lock_key(
             .ok_or(Error::NotFound { what: "key" })?;
     }
     Err(Error::Busy)
-}
-
-/// The keys that are in memory.
-pub(crate) struct Keys {
-    cells: RwLock<HashMap<String, Arc<KeyCell>>>,
-    /// Rises when a key goes, so that a look-up that began before does not
-    /// bring it back.
-    gone: AtomicU64,
-}
-
-impl Keys {
-    pub(crate) fn new() -> Self {
-        Self {
-            cells: RwLock::new(HashMap::new()),
-            gone: AtomicU64::new(0),
-        }
-    }
-
-    /// The key of that name, read in if it is not in memory yet.
-    pub(crate) async fn resolve(
-        &self,
-        rooms: &Rooms,
-        at: KeyRef<'_>,
-    ) -> Result<Option<Arc<KeyCell>>> {
-        let path = path(at);
-        if let Some(cell) = self.known(&path) {
-            return Ok(Some(cell));
-        }
-        loop {
-            let seen = self.gone.load(Ordering::SeqCst);
-            let Some(cell) = load(rooms, at).await? else {
-                return Ok(None);
-            };
-            if let Some(cell) = self.keep(&path, cell, seen) {
-                return Ok(Some(cell));
-            }
-        }
-    }
-
-    fn known(&self, path: &str) -> Option<Arc<KeyCell>> {
-        self.cells
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
-    }
-
-    fn keep(&self, path: &str, cell: KeyCell, seen: u64) -> Option<Arc<KeyCell>> {
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        if self.gone.load(Ordering::SeqCst) != seen {
-            return None;
-        }
-        let cell = cells
-            .entry(path.to_owned())
-            .or_insert_with(|| Arc::new(cell));
-        Some(Arc::clone(cell))
-    }
-
-    /// Takes in a key that was just created.
-    pub(crate) fn insert(&self, cell: KeyCell) -> Arc<KeyCell> {
-        let path = path(cell.snapshot().at());
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        let cell = cells.entry(path).or_insert_with(|| Arc::new(cell));
-        Arc::clone(cell)
-    }
-
-    /// Forgets a key whose record is gone.
-    pub(crate) fn remove(&self, at: KeyRef<'_>) {
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        self.gone.fetch_add(1, Ordering::SeqCst);
-        if let Some(cell) = cells.remove(&path(at)) {
-            cell.retire();
-        }
-    }
-
-    /// Forgets a key whose record may no longer be what memory says, after a
-    /// commit that failed or whose outcome is not known: uses in flight
-    /// refuse, and the next call reads the record anew.
-    pub(crate) fn reload(&self, cell: &KeyCell) {
-        self.remove(cell.snapshot().at());
-    }
-
-    /// Ends every use there is: the server is being sealed.
-    pub(crate) fn retire_all(&self) {
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        self.gone.fetch_add(1, Ordering::SeqCst);
-        for cell in cells.values() {
-            cell.retire();
-        }
-        cells.clear();
-    }
-}
-
-/// Names hold no NUL, so this tells apart what differs.
-fn path(at: KeyRef<'_>) -> String {
-    let mut path = String::with_capacity(at.namespace.len() + at.keyring.len() + at.name.len() + 2);
-    for part in [at.namespace, "\0", at.keyring, "\0", at.name] {
-        path.push_str(part);
-    }
-    path
-}
-
-async fn load(rooms: &Rooms, at: KeyRef<'_>) -> Result<Option<KeyCell>> {
-    let Some((namespace, ring)) = rooms.places.ring(at.namespace, at.keyring) else {
-        return Ok(None);
-    };
-    let name = key_name(ring.ring.id, at.name);
-    let Some(stored) = rooms.store.find(namespace.0, Kind::Key, &name).await? else {
-        return Ok(None);
-    };
-    let record: KeyRecord = records::decode(stored.plaintext.expose())?;
-    let key = record.into_domain(stored.id, namespace)?;
-    Ok(Some(KeyCell::new(KeySnapshot::new(
-        key,
-        stored.revision,
-        Arc::from(at.namespace),
-        Arc::from(at.keyring),
-        None,
-    ))))
 }

@@ -1,6 +1,6 @@
 //! The bounded pool for work that takes longer than a request may hold a
 //! worker: RSA, key generation, Argon2. A worker thread never waits for it;
-//! its task does.
+//! its task does. The pool's threads give way to the workers.
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -9,6 +9,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::priority::{self, SLOW_WORK};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -28,6 +29,7 @@ impl SlowPool {
             thread::Builder::new()
                 .name(format!("skms-slow-{number}"))
                 .spawn(move || {
+                    priority::give_way(SLOW_WORK);
                     loop {
                         let next = match jobs.lock() {
                             Ok(jobs) => jobs.recv(),

@@ -162,7 +162,7 @@ impl Engine {
                 .run(move || open_journal(&config, &store))
                 .await??
         };
-        let rooms = Rooms::open(&self.config, self.slow(), store, journal).await?;
+        let rooms = Rooms::open(&self.config, (self.slow(), self.stock()), store, journal).await?;
         rooms.recorder.recover().await?;
         let mut event = server_event(&self.config, "system.unseal")?;
         if truncated > 0 {

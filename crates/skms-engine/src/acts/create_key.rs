@@ -110,8 +110,11 @@ pub(crate) fn target(
     )
 }
 
-/// Generates material: slow algorithms on the bounded pool.
+/// Generates material: slow algorithms from the stock or on the bounded pool.
 pub(crate) async fn generate(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
+    if let Some(ready) = rooms.stock.take(algorithm) {
+        return Ok(ready);
+    }
     if algorithm.row().slow_to_generate {
         Ok(rooms
             .slow
@@ -239,6 +242,7 @@ pub(crate) async fn store<A: Act>(
     let (namespace, keyring): (Arc<str>, Arc<str>) =
         (Arc::from(at.namespace), Arc::from(at.keyring));
     let rooms = Arc::clone(&entry.rooms);
+    let seen = rooms.keys.seen(at);
     to_the_end(async move {
         let committed = match rooms.recorder.commit(changes, &event, false).await {
             Err(Error::Conflict) => {
@@ -251,8 +255,11 @@ pub(crate) async fn store<A: Act>(
         drop((shared, claim));
         let revision = committed.revisions.first().copied().unwrap_or(1);
         let snapshot = KeySnapshot::new(key, revision, namespace, keyring, None);
-        let cell = rooms.keys.insert(KeyCell::new(snapshot));
         rooms.recorder.settle(committed).await?;
+        let cell = rooms
+            .keys
+            .insert(&rooms, KeyCell::new(snapshot), seen)
+            .await?;
         rooms.agenda.look(&cell);
         Ok(cell.snapshot())
     })

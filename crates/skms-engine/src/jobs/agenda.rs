@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use skms_keys::{DueAct, UnixSeconds};
+use skms_store::Kind;
 
 use crate::act::act;
 use crate::acts::rotate;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::opened::KeyCell;
-use crate::places;
+use crate::records;
 use crate::records::key::KeyRecord;
 
 act!(
@@ -31,6 +32,9 @@ act!(
     "Destroys the versions whose window is over."
 );
 act!(RotateDue, KeyRotate, "Rotates a key that is due for it.");
+
+/// Keys that are read at a time in such a walk.
+const SWEEP_PAGE: usize = 128;
 
 /// Seconds between two walks over every stored key.
 const SWEEP_SECONDS: i64 = 3600;
@@ -120,20 +124,34 @@ impl Engine {
                 .values()
                 .map(|ring| (ring.ring.id, ring.ring.name.as_str().to_owned()))
                 .collect();
-            for (id, _, record) in places::all::<KeyRecord>(&rooms.store, namespace.id.0).await? {
-                let key = record.into_domain(id, namespace.id)?;
-                let soon = key.next_due().is_some_and(|at| at <= horizon);
-                let Some(keyring) = names.get(&key.keyring).filter(|_| soon) else {
-                    continue;
-                };
-                let at = KeyRef {
-                    namespace: &namespace.name,
-                    keyring,
-                    name: key.name.as_str(),
-                };
-                if let Some(cell) = rooms.keys.resolve(&rooms, at).await? {
-                    rooms.agenda.look(&cell);
+            let mut after = None;
+            loop {
+                let page = rooms
+                    .store
+                    .scan(namespace.id.0, Kind::Key, after, SWEEP_PAGE)
+                    .await?;
+                after = page.last().map(|record| record.id);
+                if after.is_none() {
+                    break;
                 }
+                for stored in page {
+                    let record: KeyRecord = records::decode(stored.plaintext.expose())?;
+                    let key = record.into_domain(stored.id, namespace.id)?;
+                    let soon = key.next_due().is_some_and(|at| at <= horizon);
+                    let Some(keyring) = names.get(&key.keyring).filter(|_| soon) else {
+                        continue;
+                    };
+                    let at = KeyRef {
+                        namespace: &namespace.name,
+                        keyring,
+                        name: key.name.as_str(),
+                    };
+                    if let Some(cell) = rooms.keys.resolve(&rooms, at).await? {
+                        rooms.agenda.look(&cell);
+                    }
+                }
+                // A million keys take a while; nobody waits for them.
+                tokio::task::yield_now().await;
             }
         }
         Ok(())
