@@ -72,6 +72,27 @@ pub struct ServerConfig {
     pub log: LogLevel,
     /// A key file that unseals the server as it starts.
     pub unseal_key_file: Option<PathBuf>,
+    /// What is kept in memory.
+    pub memory: MemoryConfig,
+}
+
+/// What is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// Keys at most, beyond those that are in use.
+    pub keys: usize,
+    /// RSA-2048 keys that are made ahead at most; a quarter as many RSA-3072
+    /// and a sixteenth RSA-4096.
+    pub rsa_stock: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self {
+            keys: 100_000,
+            rsa_stock: 256,
+        }
+    }
 }
 
 /// How connections are protected.

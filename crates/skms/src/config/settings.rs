@@ -10,7 +10,12 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{ConfigError, DEFAULT_PORT, Limits, LogLevel, ServerConfig, TlsConfig, value};
+use super::{
+    ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig, TlsConfig, value,
+};
+
+/// Most RSA keys that are made ahead.
+const RSA_STOCK_MAX: usize = 65_536;
 
 /// Most threads that serve connections.
 const WORKERS_MAX: usize = 1024;
@@ -33,6 +38,18 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// How the server unseals itself.
     pub unseal: UnsealSettings,
+    /// What is kept in memory.
+    pub memory: MemorySettings,
+}
+
+/// The `[memory]` table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemorySettings {
+    /// As [`MemoryConfig::keys`].
+    pub keys: Option<usize>,
+    /// As [`MemoryConfig::rsa_stock`].
+    pub rsa_stock: Option<usize>,
 }
 
 /// The `[tls]` table.
@@ -123,6 +140,7 @@ impl Settings {
             unseal: UnsealSettings {
                 key_file: path("SKMS_UNSEAL_KEY_FILE"),
             },
+            memory: MemorySettings::default(),
         }
     }
 
@@ -143,6 +161,10 @@ impl Settings {
             limits: self.limits.overridden_by(&other.limits),
             unseal: UnsealSettings {
                 key_file: other.unseal.key_file.or(self.unseal.key_file),
+            },
+            memory: MemorySettings {
+                keys: other.memory.keys.or(self.memory.keys),
+                rsa_stock: other.memory.rsa_stock.or(self.memory.rsa_stock),
             },
         }
     }
@@ -188,7 +210,23 @@ impl Settings {
                 None => LogLevel::default(),
             },
             unseal_key_file: self.unseal.key_file,
+            memory: self.memory.resolve()?,
         })
+    }
+}
+
+impl MemorySettings {
+    fn resolve(&self) -> Result<MemoryConfig, ConfigError> {
+        let usual = MemoryConfig::default();
+        let keys = self.keys.unwrap_or(usual.keys);
+        if keys == 0 {
+            return Err(value("memory.keys", "it is at least one"));
+        }
+        let rsa_stock = self.rsa_stock.unwrap_or(usual.rsa_stock);
+        if rsa_stock > RSA_STOCK_MAX {
+            return Err(value("memory.rsa_stock", "it is at most 65536"));
+        }
+        Ok(MemoryConfig { keys, rsa_stock })
     }
 }
 
@@ -340,6 +378,10 @@ mod tests {
             ("log = 'loud'", "log"),
             ("[tls]\nkey = 'k'", "tls"),
             ("[limits]\nconnections = 0", "limits.connections"),
+            ("workers = 0", "workers"),
+            ("workers = 1025", "workers"),
+            ("[memory]\nkeys = 0", "memory.keys"),
+            ("[memory]\nrsa_stock = 65537", "memory.rsa_stock"),
             ("[limits]\nbody_bytes = 1", "limits.body_bytes"),
             (
                 "[limits]\nbody_timeout_seconds = 0",

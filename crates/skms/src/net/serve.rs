@@ -149,7 +149,9 @@ async fn serve(
         .filter_map(|listener| listener.local_addr().ok())
         .collect();
 
-    let engine_config = skms_engine::Config::new(&config.data_dir);
+    let mut engine_config = skms_engine::Config::new(&config.data_dir);
+    engine_config.keys_in_memory = config.memory.keys;
+    engine_config.rsa_stock = config.memory.rsa_stock;
     let (engine, dev_token) = match options.dev {
         Some(dev) => {
             let (engine, root) = dev::engine(&engine_config).await?;

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use skms_crypto::{Algorithm, Family};
 use skms_wire::native::health::{AlgorithmView, Algorithms, Health, ServerStatus};
 
-use super::{App, answer::Reply, call::Call, convert::use_words, error::Failure, openapi};
+use super::{
+    App, answer::Reply, call::Call, convert::use_words, error::Failure, metrics::Held, openapi,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -76,7 +78,16 @@ pub async fn status(call: Call) -> Result<Reply, Failure> {
 pub async fn metrics(call: Call) -> Result<Reply, Failure> {
     call.no_query()?;
     call.engine().authorize_metrics(call.caller()?).await?;
-    let text = call.app.metrics.text(call.app.engine.is_sealed());
+    let engine = call.engine();
+    let held = Held {
+        keys: engine.keys_in_memory(),
+        stock: engine
+            .stock_ready()
+            .into_iter()
+            .map(|(algorithm, ready)| (algorithm.name(), ready))
+            .collect(),
+    };
+    let text = call.app.metrics.text(engine.is_sealed(), &held);
     Ok(Reply::Document("text/plain; version=0.0.4", text))
 }
 

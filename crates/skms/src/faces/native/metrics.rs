@@ -52,6 +52,29 @@ impl Drop for OpenConnection {
     }
 }
 
+/// What the engine holds in memory.
+#[derive(Default)]
+pub struct Held {
+    /// Keys, opened or not.
+    pub keys: usize,
+    /// RSA keys made ahead, by algorithm.
+    pub stock: Vec<(&'static str, usize)>,
+}
+
+impl Held {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "# HELP skms_keys_in_memory Keys that are in memory.")?;
+        writeln!(out, "# TYPE skms_keys_in_memory gauge")?;
+        writeln!(out, "skms_keys_in_memory {}", self.keys)?;
+        writeln!(out, "# HELP skms_rsa_stock RSA keys made ahead.")?;
+        writeln!(out, "# TYPE skms_rsa_stock gauge")?;
+        for (algorithm, ready) in &self.stock {
+            writeln!(out, "skms_rsa_stock{{algorithm=\"{algorithm}\"}} {ready}")?;
+        }
+        Ok(())
+    }
+}
+
 fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
@@ -115,10 +138,12 @@ impl Metrics {
 
     /// All of it as text.
     #[must_use]
-    pub fn text(&self, sealed: bool) -> String {
+    pub fn text(&self, sealed: bool, held: &Held) -> String {
         let mut out = String::with_capacity(16 * 1024);
         // Writing to a string does not fail.
-        let _ = self.write(&mut out, sealed);
+        let _ = self
+            .write(&mut out, sealed)
+            .and_then(|()| held.write(&mut out));
         out
     }
 
@@ -230,7 +255,7 @@ mod tests {
     #[test]
     fn every_series_is_there_from_the_start_and_counts() {
         let metrics = Arc::new(Metrics::new());
-        let fresh = metrics.text(true);
+        let fresh = metrics.text(true, &Held::default());
         assert!(fresh.contains("skms_sealed 1\n"));
         for route in ROUTES {
             assert!(fresh.contains(&format!("route=\"{}\",status=\"5xx\"}} 0\n", route.id)));
@@ -239,7 +264,7 @@ mod tests {
         metrics.request(0, StatusCode::OK, Duration::from_micros(300));
         metrics.request(0, StatusCode::NOT_FOUND, Duration::from_secs(60));
         metrics.problem(ProblemKind::NotFound);
-        let text = metrics.text(false);
+        let text = metrics.text(false, &Held::default());
         assert!(text.contains("skms_connections_open 1\n"));
         assert!(text.contains("kind=\"not-found\"} 1\n"));
         assert!(text.contains("le=\"0.000250\"} 0\n"));
@@ -247,6 +272,10 @@ mod tests {
         assert!(text.contains("le=\"10.000000\"} 1\n"));
         assert!(text.contains("le=\"+Inf\"} 2\n"));
         drop(open);
-        assert!(metrics.text(false).contains("skms_connections_open 0\n"));
+        assert!(
+            metrics
+                .text(false, &Held::default())
+                .contains("skms_connections_open 0\n")
+        );
     }
 }
