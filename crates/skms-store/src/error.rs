@@ -209,6 +209,43 @@ pub enum Error {
     /// unknown until the files are opened again.
     #[error("writing failed earlier and nothing is accepted until a restart: {0}")]
     Failed(String),
+    /// The operator's: the database is away, too slow or refuses us. Nothing
+    /// was written; what needs it fails until it is back.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// As [`Error::Unavailable`], but the connection was lost while
+    /// committing: whether the batch was written is found out before anything
+    /// else is read or written.
+    #[error(
+        "the connection to the database was lost while committing, and whether the change was made is not known yet: {0}"
+    )]
+    Undecided(String),
+    /// The operator's: another server works with this database.
+    #[error(
+        "the {database} is in use by another server ({holder}); two servers on the same data would damage it"
+    )]
+    DatabaseInUse {
+        /// Which database.
+        database: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// The operator's: the database's settings do not keep what it
+    /// acknowledges.
+    #[error("the database cannot hold keys: {0}")]
+    UnsafeDatabase(String),
+    /// The operator's: what answers now lacks changes that were acknowledged,
+    /// such as a replica that was behind when it took over, or a restored
+    /// backup.
+    #[error(
+        "the database that answers is behind: it is at commit {database}, and {seen} was acknowledged before"
+    )]
+    Behind {
+        /// Groups of commits it has.
+        database: u64,
+        /// Groups of commits it had acknowledged.
+        seen: u64,
+    },
     /// The server's: it is stopping.
     #[error("closed")]
     Closed,
@@ -236,6 +273,49 @@ impl Error {
         Self::Io {
             what: what.into(),
             source,
+        }
+    }
+
+    /// The same once more, for another who waited for the same thing. Keeps
+    /// the words where it cannot keep the cause.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Closed => Self::Closed,
+            Self::Overloaded => Self::Overloaded,
+            Self::Failed(why) => Self::Failed(why.clone()),
+            Self::Unavailable(why) => Self::Unavailable(why.clone()),
+            Self::Undecided(why) => Self::Undecided(why.clone()),
+            Self::UnsafeDatabase(why) => Self::UnsafeDatabase(why.clone()),
+            Self::Malformed(what) => Self::Malformed(what),
+            Self::Invalid(what) => Self::Invalid(what),
+            Self::DatabaseInUse { database, holder } => Self::DatabaseInUse {
+                database: database.clone(),
+                holder: holder.clone(),
+            },
+            Self::Behind { database, seen } => Self::Behind {
+                database: *database,
+                seen: *seen,
+            },
+            Self::OtherInstall {
+                what,
+                expected,
+                found,
+            } => Self::OtherInstall {
+                what,
+                expected: expected.clone(),
+                found: found.clone(),
+            },
+            Self::Newer {
+                what,
+                found,
+                supported,
+            } => Self::Newer {
+                what,
+                found: *found,
+                supported: *supported,
+            },
+            other => Self::Backend(other.to_string().into()),
         }
     }
 

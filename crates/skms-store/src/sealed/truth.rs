@@ -223,6 +223,9 @@ const fn nothing_happened(error: &Error) -> bool {
             | Error::Malformed(_)
             | Error::Full
             | Error::Overloaded
+            | Error::Unavailable(_)
+            | Error::DatabaseInUse { .. }
+            | Error::Behind { .. }
             | Error::Crypto(_)
     )
 }

@@ -191,14 +191,19 @@ impl From<Store> for Failure {
             | Store::JournalCorrupt { .. }
             | Store::OtherInstall { .. } => Self::hidden(Kind::StorageCorrupt, said),
             Store::Full => Self::new(Kind::StorageFull),
-            Store::Overloaded | Store::Closed | Store::InUse { .. } => {
-                Self::hidden(Kind::Unavailable, said)
-            }
+            Store::Overloaded
+            | Store::Closed
+            | Store::InUse { .. }
+            | Store::DatabaseInUse { .. }
+            | Store::Unavailable(_)
+            | Store::Undecided(_) => Self::hidden(Kind::Unavailable, said),
+            Store::Behind { .. } => Self::hidden(Kind::StorageCorrupt, said),
             Store::Failed(_) => Self::hidden(Kind::Unavailable, said),
             Store::Crypto(error) => error.into(),
             Store::Newer { .. }
             | Store::StaleKeys
             | Store::UnsafeFile { .. }
+            | Store::UnsafeDatabase(_)
             | Store::Io { .. }
             | Store::Backend(_) => Self::internal(said),
             _ => Self::internal(said),
