@@ -22,6 +22,7 @@ pub mod seals;
 pub mod terms;
 pub mod tokens;
 pub mod versions;
+pub mod written;
 
 pub use batch::{BatchItem, OneOrBatch, OneOrResults};
 pub use page::Page;

@@ -2,7 +2,10 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use skms_engine::operate::{KeyOperation, MAX_BATCH};
-use skms_wire::native::{BatchItem, OneOrBatch, OneOrResults, ProblemKind};
+use skms_wire::native::{
+    BatchItem, OneOrBatch, OneOrResults, ProblemKind,
+    written::{self, Written},
+};
 
 use super::{answer::Reply, call::Call, error::Failure};
 
@@ -95,6 +98,24 @@ pub fn merge<T, Answer>(
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(OneOrResults::Results(results))
+}
+
+/// As [`serve`], for the answers that there are most of.
+pub async fn serve_written<O, Wire, Answer>(
+    call: Call,
+    request: impl Fn(Wire) -> Result<O::Request, Failure>,
+    answer: impl Fn(O::Response) -> Answer,
+) -> Result<Reply, Failure>
+where
+    O: KeyOperation,
+    Wire: DeserializeOwned,
+    Answer: Written,
+{
+    let body = call.json()?;
+    let answer = run::<O, Wire, Answer>(&call, body, request, answer).await?;
+    written::to_json(&answer)
+        .map(Reply::Json)
+        .map_err(|_| Failure::internal("an answer that has no JSON"))
 }
 
 /// [`run`], from the body's bytes to the answer's.

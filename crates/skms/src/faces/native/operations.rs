@@ -13,7 +13,7 @@ use skms_wire::{
 
 use super::{
     answer::Reply,
-    batch::{merge, serve, sort},
+    batch::{merge, serve, serve_written, sort},
     call::Call,
     convert::{self, SignatureTerms, exposed, optional, secret, version},
     error::Failure,
@@ -27,7 +27,7 @@ fn ciphertext(bytes: Vec<u8>, version: VersionNumber) -> Ciphertext {
 }
 
 pub async fn encrypt(call: Call) -> Result<Reply, Failure> {
-    serve::<encrypt::Encrypt, EncryptRequest, _>(
+    serve_written::<encrypt::Encrypt, EncryptRequest, _>(
         call,
         |item| {
             Ok(encrypt::Request {
@@ -50,7 +50,7 @@ pub async fn encrypt(call: Call) -> Result<Reply, Failure> {
 }
 
 pub async fn decrypt(call: Call) -> Result<Reply, Failure> {
-    serve::<decrypt::Decrypt, DecryptRequest, _>(
+    serve_written::<decrypt::Decrypt, DecryptRequest, _>(
         call,
         |item| {
             Ok(decrypt::Request {
@@ -176,7 +176,7 @@ pub async fn unwrap(call: Call) -> Result<Reply, Failure> {
 }
 
 pub async fn sign(call: Call) -> Result<Reply, Failure> {
-    serve::<sign::Sign, SignRequest, _>(
+    serve_written::<sign::Sign, SignRequest, _>(
         call,
         |item| {
             Ok(sign::Request {
@@ -227,7 +227,7 @@ pub async fn verify(call: Call) -> Result<Reply, Failure> {
 }
 
 pub async fn mac(call: Call) -> Result<Reply, Failure> {
-    serve::<mac::Mac, MacRequest, _>(
+    serve_written::<mac::Mac, MacRequest, _>(
         call,
         |item| {
             Ok(mac::Request {
