@@ -1,8 +1,6 @@
 //! The event of a call that used a key and worked: the commonest there is,
 //! so it goes from what is in memory straight to the journal's bytes.
 
-use std::fmt::Write as _;
-
 use skms_crypto::rand;
 use skms_evidence::{EventId, UseEvent};
 use skms_keys::VersionNumber;
@@ -30,9 +28,10 @@ pub(crate) fn encode<A: Act>(
     let (id, salt) = split(&drawn);
     let mut policies = String::new();
     for name in authorized.policies() {
-        let space = if policies.is_empty() { "" } else { " " };
-        // Writing to a string cannot fail.
-        let _ = write!(policies, "{space}{name}");
+        if !policies.is_empty() {
+            policies.push(' ');
+        }
+        name.write_to(&mut policies);
     }
     let session = &entry.caller.session;
     let mut bytes = Vec::with_capacity(USUAL);

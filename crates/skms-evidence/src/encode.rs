@@ -141,8 +141,23 @@ pub(crate) fn opening(out: &mut Vec<u8>, id: EventId, at_millis: i64) {
 
 /// The peer's address.
 pub(crate) fn source(out: &mut Vec<u8>, source: IpAddr) {
-    // Digits, letters, dots and colons only. Writing to a vector cannot fail.
-    let _ = write!(out, ",\"source\":\"{source}\"");
+    out.extend_from_slice(b",\"source\":\"");
+    match source {
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                number(out, octet.into());
+            }
+        }
+        // Digits, letters, dots and colons only. Writing to a vector cannot
+        // fail.
+        IpAddr::V6(address) => {
+            let _ = write!(out, "{address}");
+        }
+    }
+    out.push(b'"');
 }
 
 /// A JSON string. Beyond what JSON requires, everything that could move a
@@ -215,10 +230,11 @@ pub(crate) fn number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.push(hex_digit(byte >> 4));
-        out.push(hex_digit(byte & 0xf));
-    }
+    out.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0xf)]),
+    );
 }
 
 const fn hex_digit(value: u8) -> u8 {

@@ -15,20 +15,24 @@ pub fn write_rfc3339(out: &mut Vec<u8>, unix_millis: i64) {
     let millis = unix_millis.clamp(MIN_MILLIS, MAX_MILLIS);
     let (year, month, day) = civil_from_days(millis.div_euclid(MILLIS_PER_DAY));
     let of_day = millis.rem_euclid(MILLIS_PER_DAY);
-    digits(out, year, 4);
-    out.push(b'-');
-    digits(out, month, 2);
-    out.push(b'-');
-    digits(out, day, 2);
-    out.push(b'T');
-    digits(out, of_day / 3_600_000, 2);
-    out.push(b':');
-    digits(out, of_day / 60_000 % 60, 2);
-    out.push(b':');
-    digits(out, of_day / 1000 % 60, 2);
-    out.push(b'.');
-    digits(out, of_day % 1000, 3);
-    out.push(b'Z');
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut pair = |at: usize, number: i64| {
+        if let Some([tens, ones]) = text.get_mut(at..at + 2) {
+            // Each number is below 100.
+            (*tens, *ones) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
+        }
+    };
+    pair(0, year / 100);
+    pair(2, year % 100);
+    pair(5, month);
+    pair(8, day);
+    pair(11, of_day / 3_600_000);
+    pair(14, of_day / 60_000 % 60);
+    pair(17, of_day / 1000 % 60);
+    let fraction = of_day % 1000;
+    pair(20, fraction / 10);
+    text[22] = b'0' + (fraction % 10) as u8;
+    out.extend_from_slice(&text);
 }
 
 /// The same as text.
@@ -51,13 +55,6 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     );
     let moment = time::PrimitiveDateTime::parse(text, format).ok()?;
     i64::try_from(moment.assume_utc().unix_timestamp_nanos() / 1_000_000).ok()
-}
-
-fn digits(out: &mut Vec<u8>, number: i64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = number / 10_i64.pow(place) % 10;
-        out.push(b'0' + digit as u8);
-    }
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the proleptic

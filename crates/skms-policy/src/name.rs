@@ -59,6 +59,13 @@ impl PolicyName {
         Ok(Self { namespace, name })
     }
 
+    /// Appends it as [`Display`](std::fmt::Display) shows it.
+    pub fn write_to(&self, out: &mut String) {
+        out.push_str(&self.namespace);
+        out.push('/');
+        out.push_str(&self.name);
+    }
+
     /// The namespace it was written in.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -74,6 +81,8 @@ impl PolicyName {
 
 impl std::fmt::Display for PolicyName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        let mut text = String::new();
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
 }

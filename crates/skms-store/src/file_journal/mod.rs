@@ -17,6 +17,7 @@ mod writer;
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -124,9 +125,29 @@ struct Queue {
 /// Ids of entries, for feeding the journal once.
 #[derive(Default)]
 struct Ids {
-    known: HashSet<[u8; 16]>,
+    known: HashSet<[u8; 16], BuildHasherDefault<Drawn>>,
     order: VecDeque<[u8; 16]>,
     kept: usize,
+}
+
+/// Ids are drawn at random by this process: their own bits scatter them.
+#[derive(Default)]
+struct Drawn(u64);
+
+impl Hasher for Drawn {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.0 = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
+        }
+    }
 }
 
 impl Ids {

@@ -78,7 +78,7 @@ pub(super) fn open(
     }
 
     let mut ids = Ids {
-        known: HashSet::new(),
+        known: HashSet::default(),
         order: VecDeque::new(),
         kept: usize::MAX,
     };
