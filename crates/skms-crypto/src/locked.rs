@@ -9,5 +9,5 @@
 mod process;
 mod slab;
 
-pub use process::{Report, lock_process};
+pub use process::{Report, lock_process, raise_open_files};
 pub use slab::{Slab, SlotRef};

@@ -9,6 +9,7 @@ use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 
 use crate::error::{Error, Result};
 use crate::idempotency::IdempotencyKey;
+use crate::limits::Bucket;
 
 /// How a principal proved who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub struct Session {
     /// How the log names the credential.
     label: Box<str>,
     live: AtomicBool,
+    bucket: Arc<Bucket>,
 }
 
 impl Session {
@@ -57,6 +59,7 @@ impl Session {
         principal: Arc<Principal>,
         authentication: Authentication,
         expires_at: Option<UnixSeconds>,
+        bucket: Arc<Bucket>,
     ) -> Self {
         Self {
             principal,
@@ -64,12 +67,18 @@ impl Session {
             authentication,
             expires_at,
             live: AtomicBool::new(true),
+            bucket,
         }
     }
 
     /// How the log names its credential: kind and public identifier.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// What the principal may still ask for.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.bucket
     }
 
     /// Whether a client certificate proved it.
@@ -115,7 +124,12 @@ impl Caller {
     pub(crate) fn system(part: &'static str) -> Result<Arc<Self>> {
         let principal = Arc::new(Principal::new(PrincipalKind::System, ROOT_NAMESPACE, part)?);
         Ok(Arc::new(Self {
-            session: Arc::new(Session::new(principal, Authentication::System, None)),
+            session: Arc::new(Session::new(
+                principal,
+                Authentication::System,
+                None,
+                Arc::default(),
+            )),
             source: None,
             request_id: String::new(),
             tls: false,

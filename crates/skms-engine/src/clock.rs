@@ -40,6 +40,18 @@ impl Clock {
         }
     }
 
+    /// Nanoseconds since the Unix epoch, as far as 64 bits reach: until 2554.
+    pub fn now_ns(&self) -> u64 {
+        match &self.0 {
+            Some(_) => u64::try_from(self.now_ms()).map_or(0, |ms| ms.saturating_mul(1_000_000)),
+            None => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |elapsed| {
+                    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+                }),
+        }
+    }
+
     /// Whole seconds since the Unix epoch.
     pub fn now(&self) -> UnixSeconds {
         UnixSeconds(self.now_ms().div_euclid(1000))

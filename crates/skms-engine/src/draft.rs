@@ -177,6 +177,17 @@ impl EventDraft {
         self
     }
 
+    /// The namespace that an act on the server is about, as a second target.
+    pub(crate) fn namespace(mut self, name: &str) -> Self {
+        self.event.targets.push(EventTarget {
+            kind: TargetKind::Namespace.word().into(),
+            id: Text::default(),
+            name: name.into(),
+            version: None,
+        });
+        self
+    }
+
     /// The groups that a credential carries.
     pub(crate) fn groups(mut self, groups: &BTreeSet<String>) -> Self {
         if !groups.is_empty() {

@@ -1,8 +1,10 @@
 //! The engine itself: the rooms it opens when it is unsealed and closes when
 //! it is sealed.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_keys::{Key, KeyringId, NamespaceId};
@@ -17,13 +19,15 @@ use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
 use crate::jobs::housekeeping;
 use crate::keychange::put_key;
+use crate::limits::{Limiter, Limits, Rate};
 use crate::places::Places;
+use crate::quotas::Quotas;
 use crate::recorder::Recorder;
 use crate::records;
 use crate::records::key::KeyRecord;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
-use crate::slow::SlowPool;
+use crate::slow::{Load, SlowPool};
 use crate::stock::Stock;
 use crate::unsealing::Unsealing;
 
@@ -43,6 +47,10 @@ pub struct Config {
     pub rsa_stock: usize,
     /// Keys in memory at most, beyond those that are in use.
     pub keys_in_memory: usize,
+    /// The rate of principals for whom none is set; `None` for no limit.
+    pub rate: Option<Rate>,
+    /// Slow work is refused when it would wait longer than this for a thread.
+    pub slow_wait: Duration,
 }
 
 impl Config {
@@ -55,6 +63,8 @@ impl Config {
             decisions: 65_536,
             rsa_stock: 256,
             keys_in_memory: 100_000,
+            rate: None,
+            slow_wait: Duration::from_secs(15),
         }
     }
 
@@ -89,6 +99,9 @@ pub(crate) struct Rooms {
     pub(crate) agenda: Agenda,
     pub(crate) refusals: Refusals,
     pub(crate) idempotency: Arc<Running>,
+    pub(crate) limiter: Limiter,
+    pub(crate) quotas: Quotas,
+    limits: ArcSwap<HashMap<String, Arc<Limits>>>,
     changes: Arc<RwLock<()>>,
 }
 
@@ -104,6 +117,7 @@ impl Rooms {
         let places = Places::load(&store).await?;
         let documents = crate::acts::policies::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
+        let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
             clock: config.clock.clone(),
             slow: slow.clone(),
@@ -119,6 +133,9 @@ impl Rooms {
             agenda: Agenda::default(),
             refusals: Refusals::default(),
             idempotency: Arc::default(),
+            limiter: Limiter::new(config.rate),
+            quotas: Quotas::default(),
+            limits: ArcSwap::from_pointee(limits),
             changes: Arc::new(RwLock::new(())),
         })
     }
@@ -134,16 +151,34 @@ impl Rooms {
             let places = Places::load(&self.store).await?;
             let documents = crate::acts::policies::load(&self.store, &places).await?;
             let policies = PolicySet::compile(documents)?;
-            Ok::<_, Error>((places, policies))
+            let limits = crate::acts::limits::load(&self.store, &places).await?;
+            Ok::<_, Error>((places, policies, limits))
         };
         match fresh.await {
-            Ok((places, policies)) => {
+            Ok((places, policies, limits)) => {
                 self.places.replace(places);
+                self.limits.store(Arc::new(limits));
                 self.policies.store(Arc::new(policies));
             }
             // Nobody gets in on what memory alone says.
             Err(_) => self.policies.store(Arc::new(PolicySet::empty())),
         }
+    }
+
+    /// What is set for a namespace, if anything is.
+    pub(crate) fn limits(&self, namespace: &str) -> Option<Arc<Limits>> {
+        self.limits.load().get(namespace).cloned()
+    }
+
+    /// Takes over what was set for a namespace, or forgets it; the caller
+    /// holds the change lock.
+    pub(crate) fn set_limits(&self, namespace: &str, limits: Option<Arc<Limits>>) {
+        let mut all = HashMap::clone(&self.limits.load());
+        match limits {
+            Some(limits) => all.insert(namespace.to_owned(), limits),
+            None => all.remove(namespace),
+        };
+        self.limits.store(Arc::new(all));
     }
 
     /// For changes of what keys live in (namespaces, keyrings, policies): one
@@ -211,7 +246,7 @@ impl Engine {
     /// format is newer, or when it cannot be read.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         skms_crypto::selftest::run_fast()?;
-        let slow = SlowPool::start(config.slow_threads, SLOW_QUEUE)?;
+        let slow = SlowPool::start(config.slow_threads, SLOW_QUEUE, config.slow_wait)?;
         let stock = Stock::start(config.rsa_stock)?;
         let unsealing = Unsealing::open(&config).await?;
         Ok(Arc::new(Self {
@@ -237,6 +272,11 @@ impl Engine {
     /// The rooms, if they are open.
     pub(crate) fn rooms(&self) -> Result<Arc<Rooms>> {
         self.rooms.load_full().ok_or(Error::Sealed)
+    }
+
+    /// What waits and what was turned away, for the metrics.
+    pub fn load(&self) -> Load {
+        self.slow.load()
     }
 
     pub(crate) fn slow(&self) -> &SlowPool {

@@ -109,6 +109,20 @@ pub enum Error {
         /// The token's public identifier.
         id: String,
     },
+    /// A limit that the operator set is reached.
+    #[error("the limit of {limit} {what} is reached")]
+    QuotaExceeded {
+        /// Of what, where.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The principal asks for more in a second than it may.
+    #[error("over the rate: try again in {retry_after_seconds} s")]
+    RateLimited {
+        /// Seconds until there is room again.
+        retry_after_seconds: u64,
+    },
     /// The cryptographic library refused the input.
     #[error("{0}")]
     Crypto(#[source] skms_crypto::Error),

@@ -14,6 +14,7 @@ use skms_store::{Kind, RecordId};
 use crate::caller::{Authentication, Session};
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
+use crate::limits::Bucket;
 use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::principal::PrincipalRecord;
@@ -144,6 +145,20 @@ impl Engine {
         Ok(session)
     }
 
+    /// The session behind a bearer token that was let in before: no look-up in
+    /// the store. `None` says nothing about the token.
+    pub fn recognise_token(&self, token: &str) -> Option<Arc<Session>> {
+        if !token.starts_with(TOKEN_PREFIX) || token.len() > TOKEN_MAX {
+            return None;
+        }
+        let rooms = self.rooms().ok()?;
+        let digest = token_digest(token.as_bytes());
+        rooms
+            .sessions
+            .known(&slot(TOKEN, &digest))
+            .filter(|session| session.check(rooms.clock.now()).is_ok())
+    }
+
     /// The session behind a TLS client certificate whose key the peer has
     /// proved to hold, by the certificate's DER: as whom the namespace that
     /// the call is for has registered it, or else the root namespace. What
@@ -213,12 +228,14 @@ async fn token_session(rooms: &Rooms, digest: &str) -> Result<(RecordId, Session
         &record.principal,
         &record.groups,
     )?;
+    let bucket = bucket(rooms, &principal);
     let session = Session::new(
         Arc::new(principal),
         Authentication::Token {
             id: stored.id.to_string(),
         },
         record.expires_at.map(UnixSeconds),
+        bucket,
     );
     Ok((stored.id, session))
 }
@@ -251,14 +268,21 @@ async fn certificate_session(rooms: &Rooms, name: &str) -> Result<(RecordId, Ses
         &record.name,
         &record.groups,
     )?;
+    let bucket = bucket(rooms, &principal);
     let session = Session::new(
         Arc::new(principal),
         Authentication::Certificate {
             fingerprint: record.fingerprint.clone(),
         },
         record.expires_at.map(UnixSeconds),
+        bucket,
     );
     Ok((stored.id, session))
+}
+
+fn bucket(rooms: &Rooms, principal: &Principal) -> Arc<Bucket> {
+    let limits = rooms.limits(principal.namespace());
+    rooms.limiter.bucket(principal, limits.as_deref())
 }
 
 fn principal(

@@ -109,6 +109,9 @@ actions! {
 
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
+    LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";
+    LimitsWrite = "limits.write", ["operate"], [System], "Set a namespace's limits.";
+
     SystemSeal = "system.seal", ["operate"], [System], "Seal the server.";
     SystemMetrics = "system.metrics", ["operate", "audit"], [System], "Read the metrics.";
     SealList = "seal.list", ["operate", "audit"], [System], "List the seals.";

@@ -5,6 +5,8 @@ mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use skms_engine::limits::Rate;
+
 pub use settings::{Settings, TlsSettings, UnsealSettings};
 
 /// The port when nothing else is said.
@@ -113,6 +115,21 @@ pub struct TlsConfig {
 pub struct Limits {
     /// Connections open at once; more wait to be accepted.
     pub connections: usize,
+    /// Connections open at once from one address (IPv6: one /64); more are
+    /// closed.
+    pub connections_per_source: usize,
+    /// Requests that one worker has under way; more are turned away.
+    pub requests_per_worker: usize,
+    /// Requests a second of one principal for whom nothing else is set;
+    /// `None` for any number.
+    pub rate: Option<Rate>,
+    /// Requests a second from one address that is nobody yet.
+    pub strangers: Rate,
+    /// Slow work (RSA, key generation, Argon2id) that would wait longer than
+    /// this is turned away.
+    pub slow_wait: Duration,
+    /// Bytes that all large bodies under way may take together.
+    pub body_memory_bytes: usize,
     /// Bytes in a request's body.
     pub body_bytes: usize,
     /// For the TLS handshake.
@@ -130,10 +147,32 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
+/// Connections open at once when nothing is said.
+const CONNECTIONS: usize = 16_384;
+
+/// Three quarters for one source, so that it does not shut out the others.
+/// Few connections are not worth dividing: there only the whole is limited.
+const fn per_source(connections: usize) -> usize {
+    if connections < 1024 {
+        usize::MAX
+    } else {
+        connections / 4 * 3
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 4096,
+            connections: CONNECTIONS,
+            connections_per_source: per_source(CONNECTIONS),
+            requests_per_worker: 2048,
+            rate: None,
+            strangers: Rate {
+                per_second: 200,
+                burst: 1000,
+            },
+            slow_wait: Duration::from_secs(15),
+            body_memory_bytes: 256 * 1024 * 1024,
             body_bytes: 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),

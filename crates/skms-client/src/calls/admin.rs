@@ -1,6 +1,7 @@
 //! Namespaces, keyrings, tokens, policies and principals.
 
 use skms_wire::native::keyrings::{CreateKeyringRequest, KeyringView};
+use skms_wire::native::limits::{LimitsView, PutLimitsRequest};
 use skms_wire::native::namespaces::{CreateNamespaceRequest, NamespaceView};
 use skms_wire::native::policies::{PolicyView, PutPolicyRequest};
 use skms_wire::native::principals::{CreatePrincipalRequest, PrincipalView};
@@ -41,6 +42,10 @@ calls! {
     json put_policy ["policy-write"] (policy) send PutPolicyRequest => PolicyView;
     /// Deletes a policy.
     nothing delete_policy ["policy-delete"] (policy);
+    /// Shows the namespace's limits.
+    json limits ["limits-read"] () => LimitsView;
+    /// Sets the namespace's limits.
+    json put_limits ["limits-write"] () send PutLimitsRequest => LimitsView;
     /// A page of the registered certificates.
     page principals ["principal-list"] () => PrincipalView;
     /// Registers a certificate.

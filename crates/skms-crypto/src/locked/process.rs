@@ -60,6 +60,33 @@ pub fn lock_process() -> Report {
     }
 }
 
+/// Lets the process have at least `wanted` files open, as far as the system
+/// permits, and says how many it may have now.
+#[must_use]
+pub fn raise_open_files(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a whole, live struct.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 };
+    if !known || limit.rlim_cur >= wanted {
+        return limit.rlim_cur;
+    }
+    let raise = |to: libc::rlimit| {
+        // SAFETY: the pointer is to a whole, live struct.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &to) == 0 }
+    };
+    // Beyond the hard limit only with the privilege to raise that too.
+    let hard = limit.rlim_max.max(wanted);
+    for (rlim_cur, rlim_max) in [(wanted, hard), (limit.rlim_max, limit.rlim_max)] {
+        if rlim_cur <= rlim_max && raise(libc::rlimit { rlim_cur, rlim_max }) {
+            return rlim_cur;
+        }
+    }
+    limit.rlim_cur
+}
+
 fn disable_core() -> bool {
     let none = libc::rlimit {
         rlim_cur: 0,

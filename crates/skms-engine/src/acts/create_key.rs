@@ -22,6 +22,7 @@ use crate::gate::{Authorized, Entry, KeyRef};
 use crate::idempotency::{Claim, Once};
 use crate::keychange::put_key;
 use crate::opened::{KeyCell, KeySnapshot};
+use crate::quotas;
 use crate::records::key::{KeyRecord, material_name};
 use crate::target::Target;
 
@@ -229,6 +230,7 @@ pub(crate) async fn store<A: Act>(
     material: KeyMaterial,
     (shared, claim): (impl Send + 'static, Claim),
 ) -> Result<Arc<KeySnapshot>> {
+    let room = quotas::room_for_key(&entry.rooms, at, &key).await?;
     let mut changes = vec![
         put_key(&key, None)?,
         put_material(&key, VersionNumber::FIRST, &material)?,
@@ -244,14 +246,16 @@ pub(crate) async fn store<A: Act>(
     let rooms = Arc::clone(&entry.rooms);
     let seen = rooms.keys.seen(at);
     to_the_end(async move {
-        let committed = match rooms.recorder.commit(changes, &event, false).await {
-            Err(Error::Conflict) => {
-                return Err(Error::Exists {
-                    what: "a key of that name",
-                });
-            }
-            other => other?,
-        };
+        let committed = rooms.recorder.commit(changes, &event, false).await;
+        if let Some(room) = room {
+            room.settle(&committed);
+        }
+        let committed = committed.map_err(|error| match error {
+            Error::Conflict => Error::Exists {
+                what: "a key of that name",
+            },
+            other => other,
+        })?;
         drop((shared, claim));
         let revision = committed.revisions.first().copied().unwrap_or(1);
         let snapshot = KeySnapshot::new(key, revision, namespace, keyring, None);

@@ -41,6 +41,8 @@ impl Engine {
         entry
             .change(guard, vec![change], event, move |rooms, _| {
                 rooms.keys.remove(snapshot.at());
+                let key = snapshot.key();
+                rooms.quotas.gone(key.namespace, RecordId(key.id.0));
                 Ok(())
             })
             .await

@@ -17,6 +17,7 @@ pub mod events;
 pub mod export_key;
 pub mod import_key;
 pub mod keyrings;
+pub mod limits;
 pub mod mac;
 pub mod mac_verify;
 pub mod namespaces;

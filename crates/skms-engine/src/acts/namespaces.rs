@@ -219,10 +219,23 @@ impl Engine {
                     expected: *revision,
                 }),
         );
+        let limits = entry
+            .rooms
+            .store
+            .find(namespace.id.0, Kind::Setting, records::limits::NAME)
+            .await?;
+        changes.extend(limits.map(|stored| Change::Delete {
+            namespace: namespace.id.0,
+            kind: Kind::Setting,
+            id: stored.id,
+            expected: stored.revision,
+        }));
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
-        let name = name.to_owned();
+        let (name, id) = (name.to_owned(), namespace.id);
         entry
             .change(guard, changes, event, move |rooms, _| {
+                rooms.quotas.forget(id);
+                rooms.set_limits(&name, None);
                 for (_, id, _) in &credentials {
                     rooms.sessions.end(*id);
                 }

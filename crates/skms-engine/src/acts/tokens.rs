@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::idempotency::Once;
 use crate::page::Page;
 use crate::places::SYSTEM_SCOPE;
+use crate::quotas;
 use crate::records;
 use crate::records::token::TokenRecord;
 use crate::sessions::{TOKEN_PREFIX, token_digest};
@@ -142,7 +143,8 @@ impl Engine {
             ))
             .await?;
         let shared = entry.rooms.share_changes().await;
-        let claim = match entry.rooms.places.namespace(namespace) {
+        let place = entry.rooms.places.namespace(namespace);
+        let claim = match &place {
             Some(place) => match entry.once::<()>(place.id.0).await {
                 Ok(Once::First(claim)) => Ok(claim),
                 Ok(Once::Again(id, ())) => Err(Error::SecretGiven { id: id.to_string() }),
@@ -154,6 +156,14 @@ impl Engine {
         let by = entry.caller.session.principal.id().to_owned();
         let minted = mint(namespace, new, by, entry.now());
         let (token, record) = entry.failed(&allowed, minted).await?;
+        let room = match &place {
+            Some(place) => {
+                let now = entry.now().0;
+                quotas::room_for_token(&entry.rooms, place.id, id, &record, now).await
+            }
+            None => Ok(None),
+        };
+        let room = entry.failed(&allowed, room).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
             .principal(&record.principal)
             .groups(&record.groups);
@@ -161,6 +171,9 @@ impl Engine {
         changes.extend(claim.remember(id, &())?);
         entry
             .change((shared, claim), changes, event, move |_, _| {
+                if let Some(room) = room {
+                    room.settle(&Ok(()));
+                }
                 Ok(IssuedToken {
                     token,
                     view: View::of(id, record),
@@ -263,6 +276,9 @@ impl Engine {
         entry
             .change((), vec![change], event.urgent(), move |rooms, _| {
                 rooms.sessions.end(id);
+                if let Some(place) = rooms.places.namespace(&view.namespace) {
+                    rooms.quotas.gone(place.id, id);
+                }
                 Ok(())
             })
             .await

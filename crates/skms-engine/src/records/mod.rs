@@ -4,6 +4,7 @@
 pub(crate) mod idempotency;
 pub(crate) mod key;
 pub(crate) mod keyring;
+pub(crate) mod limits;
 pub(crate) mod namespace;
 pub(crate) mod policy;
 pub(crate) mod principal;

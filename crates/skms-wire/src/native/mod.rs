@@ -9,6 +9,7 @@ pub mod health;
 pub mod idempotency;
 pub mod keyrings;
 pub mod keys;
+pub mod limits;
 pub mod namespaces;
 pub mod openapi;
 pub mod operations;

@@ -5,8 +5,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    events, health, keyrings, keys, namespaces, operations, policies, principals, problem, seals,
-    terms, tokens, versions,
+    events, health, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
+    seals, terms, tokens, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -46,6 +46,7 @@ pub fn schemas() -> Named {
             RandomResponse, HashRequest, HashResponse;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
+        limits: RateLimit, PutLimitsRequest, LimitsView;
         principals: CreatePrincipalRequest, PrincipalView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,

@@ -126,6 +126,17 @@ impl Route {
         matches!(self.answer, Created(_)) && !same(self.id, "seal-add")
     }
 
+    /// Whether it is served also while others are turned away: to see how the
+    /// server is, and to stop what must be stopped.
+    pub const fn is_urgent(&self) -> bool {
+        same(self.id, "health")
+            || same(self.id, "seal")
+            || same(self.id, "key-revoke")
+            || same(self.id, "key-suspend")
+            || same(self.id, "token-revoke")
+            || same(self.id, "principal-delete")
+    }
+
     /// Whether an [`IDEMPOTENCY_HEADER`] is refused, because its sender
     /// believes in a promise that the route does not make. Operations on data
     /// ignore it: doing them twice changes nothing.
@@ -228,6 +239,9 @@ pub const ROUTES: &[Route] = routes! {
     Get "/principals/{principal}" "principal-read" ["principal.read"] None => Answer::Json("PrincipalView"), "Show a registered certificate.";
     Delete "/principals/{principal}" "principal-delete" ["principal.delete"] None => Empty, "Forget a certificate.";
 
+    Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
+    Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
+
     Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
 
     Post "/storage/rotate-storage-key" "storage-rotate-storage-key" ["storage.rotate-storage-key"] None => Answer::Json("RotateStorageKeyResponse"), "Begin a new storage key.";
@@ -320,6 +334,13 @@ mod tests {
                 "{id}"
             );
         }
+    }
+
+    #[test]
+    fn every_urgent_route_is_there() {
+        let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
+        assert_eq!(urgent, 6);
+        assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 
     #[test]

@@ -148,7 +148,12 @@ fn problem_hint(kind: ProblemKind) -> Option<String> {
         P::PayloadTooLarge => "encrypt large data with `skms encrypt --age`",
         P::AlreadyExists => "choose another name",
         P::Internal | P::StorageCorrupt => "the server's log has the cause under the same request",
-        P::Unavailable | P::TooManyRequests => "try again shortly",
+        P::Unavailable | P::TooManyRequests | P::IdempotencyKeyInUse => "try again shortly",
+        P::QuotaExceeded => "remove what is not needed, or have it raised with `skms limits set`",
+        P::SecretAlreadyGiven => {
+            "the first answer had the token and is gone: \
+             `skms token revoke` it by that identifier, and make a new one"
+        }
         _ => return None,
     };
     Some(text.to_owned())

@@ -87,6 +87,9 @@ impl Exit {
                 | P::Conflict
                 | P::NotEmpty
                 | P::AlreadyUnsealed
+                | P::IdempotencyKeyInUse
+                | P::QuotaExceeded
+                | P::SecretAlreadyGiven
                 | P::UseNotPermitted
                 | P::NotExportable
                 | P::RefusedAsUnsafe,
@@ -105,6 +108,7 @@ impl Exit {
             Some(
                 P::MalformedRequest
                 | P::InvalidArgument
+                | P::IdempotencyKeyReused
                 | P::PayloadTooLarge
                 | P::BatchTooLarge
                 | P::UnsupportedOperation

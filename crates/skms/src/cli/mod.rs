@@ -17,6 +17,7 @@ mod kem;
 mod key;
 mod keyname;
 mod keyring;
+mod limits;
 mod log;
 mod mac;
 mod namespace;
@@ -156,6 +157,9 @@ enum Command {
     /// Manage principals known by client certificates
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// Show and set how much a namespace's members may have and ask for
+    #[command(subcommand)]
+    Limits(limits::Limits),
     /// Rotate the keys beneath the store, and verify it
     #[command(subcommand)]
     Storage(storage::Storage),
@@ -270,6 +274,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Token(command) => command.run(global).await,
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
+        Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
         Command::Demo(command) => command.run(global).await,
@@ -366,6 +371,8 @@ mod tests {
             "skms token list --json",
             "skms policy put p file.cedar",
             "skms principal create p --certificate c.pem --group g",
+            "skms limits show",
+            "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",
             "skms storage verify",
             "skms seals add --shamir 2/3",
@@ -394,6 +401,8 @@ mod tests {
             "skms key grant orders --reason x",
             "skms encrypt --token secret orders",
             "skms derive d",
+            "skms limits set",
+            "skms limits set --rate fast",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use skms_engine::limits::Rate;
 
 use super::{
     ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig, TlsConfig, value,
@@ -72,6 +73,22 @@ pub struct TlsSettings {
 pub struct LimitSettings {
     /// As [`Limits::connections`].
     pub connections: Option<usize>,
+    /// As [`Limits::connections_per_source`].
+    pub connections_per_source: Option<usize>,
+    /// As [`Limits::requests_per_worker`].
+    pub requests_per_worker: Option<usize>,
+    /// As [`Limits::rate`].
+    pub principal_requests_per_second: Option<u32>,
+    /// As many at once; a second's if left out.
+    pub principal_burst: Option<u32>,
+    /// As [`Limits::strangers`].
+    pub stranger_requests_per_second: Option<u32>,
+    /// As many at once; a second's if left out.
+    pub stranger_burst: Option<u32>,
+    /// As [`Limits::slow_wait`].
+    pub slow_wait_seconds: Option<u64>,
+    /// As [`Limits::body_memory_bytes`].
+    pub body_memory_bytes: Option<usize>,
     /// As [`Limits::body_bytes`].
     pub body_bytes: Option<usize>,
     /// As [`Limits::handshake_timeout`].
@@ -237,6 +254,14 @@ impl LimitSettings {
         }
         each!(
             connections,
+            connections_per_source,
+            requests_per_worker,
+            principal_requests_per_second,
+            principal_burst,
+            stranger_requests_per_second,
+            stranger_burst,
+            slow_wait_seconds,
+            body_memory_bytes,
             body_bytes,
             handshake_timeout_seconds,
             header_timeout_seconds,
@@ -263,8 +288,55 @@ impl LimitSettings {
         if !(1024..=64 * 1024 * 1024).contains(&body_bytes) {
             return Err(value("limits.body_bytes", "it is from 1024 to 67108864"));
         }
+        let connections_per_source = self
+            .connections_per_source
+            .unwrap_or_else(|| super::per_source(connections));
+        if connections_per_source == 0 {
+            return Err(value("limits.connections_per_source", "it is at least one"));
+        }
+        let requests_per_worker = self
+            .requests_per_worker
+            .unwrap_or(default.requests_per_worker);
+        if !(1..=1_000_000).contains(&requests_per_worker) {
+            return Err(value(
+                "limits.requests_per_worker",
+                "it is from 1 to 1000000",
+            ));
+        }
+        let body_memory_bytes = self.body_memory_bytes.unwrap_or(default.body_memory_bytes);
+        if body_memory_bytes < body_bytes {
+            return Err(value(
+                "limits.body_memory_bytes",
+                "it is at least limits.body_bytes",
+            ));
+        }
         Ok(Limits {
             connections,
+            connections_per_source,
+            requests_per_worker,
+            rate: rate(
+                [
+                    "limits.principal_requests_per_second",
+                    "limits.principal_burst",
+                ],
+                self.principal_requests_per_second,
+                self.principal_burst,
+            )?,
+            strangers: rate(
+                [
+                    "limits.stranger_requests_per_second",
+                    "limits.stranger_burst",
+                ],
+                self.stranger_requests_per_second,
+                self.stranger_burst,
+            )?
+            .unwrap_or(default.strangers),
+            slow_wait: seconds(
+                "limits.slow_wait_seconds",
+                self.slow_wait_seconds,
+                default.slow_wait,
+            )?,
+            body_memory_bytes,
             body_bytes,
             handshake_timeout: seconds(
                 "limits.handshake_timeout_seconds",
@@ -297,6 +369,21 @@ impl LimitSettings {
                 default.drain_timeout,
             )?,
         })
+    }
+}
+
+/// A rate of so many a second and so many at once, from the settings so named.
+fn rate(
+    [rate, burst_setting]: [&'static str; 2],
+    per_second: Option<u32>,
+    burst: Option<u32>,
+) -> Result<Option<Rate>, ConfigError> {
+    match (per_second, burst) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(value(burst_setting, format!("it needs {rate} beside it"))),
+        (Some(per_second), burst) => Rate::new(per_second, burst.unwrap_or(per_second))
+            .map(Some)
+            .map_err(|error| value(rate, error.to_string())),
     }
 }
 
@@ -341,6 +428,8 @@ mod tests {
         let file = toml(
             "listen = ['10.0.0.1:1', '::1']\ndata_dir = '/a'\nlog = 'warn'\n\
              [limits]\nbody_bytes = 2048\nidle_timeout_seconds = 5\n\
+             principal_requests_per_second = 100\nstranger_requests_per_second = 5\n\
+             stranger_burst = 50\n\
              [tls]\ncertificate = 'c'\nkey = 'k'\n[unseal]\nkey_file = 'u'",
         )
         .unwrap();
@@ -363,6 +452,8 @@ mod tests {
         assert_eq!(config.log, LogLevel::Warn);
         assert_eq!(config.limits.body_bytes, 2048);
         assert_eq!(config.limits.idle_timeout, Duration::from_secs(5));
+        assert_eq!(config.limits.rate, Rate::new(100, 100).ok());
+        assert_eq!(config.limits.strangers, Rate::new(5, 50).unwrap());
         assert_eq!(config.tls.names, ["kms.example", "10.0.0.1"]);
         assert_eq!(config.unseal_key_file, Some(PathBuf::from("u")));
     }
@@ -383,6 +474,20 @@ mod tests {
             ("[memory]\nkeys = 0", "memory.keys"),
             ("[memory]\nrsa_stock = 65537", "memory.rsa_stock"),
             ("[limits]\nbody_bytes = 1", "limits.body_bytes"),
+            ("[limits]\nrequests_per_worker = 0", "limits.requests"),
+            (
+                "[limits]\nconnections_per_source = 0",
+                "limits.connections_per",
+            ),
+            (
+                "[limits]\nbody_memory_bytes = 9",
+                "limits.body_memory_bytes",
+            ),
+            ("[limits]\nprincipal_burst = 9", "limits.principal_burst"),
+            (
+                "[limits]\nstranger_requests_per_second = 0",
+                "limits.stranger_requests_per_second",
+            ),
             (
                 "[limits]\nbody_timeout_seconds = 0",
                 "limits.body_timeout_seconds",

@@ -7,13 +7,28 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
-use super::log::Log;
+use super::{
+    load::Shed,
+    log::Log,
+    sources::{Connected, Connections},
+};
+use crate::faces::native::metrics::Metrics;
 
-/// A connection on its way to a worker. The permit counts it until it ends.
+/// A connection on its way to a worker. The permit counts it until it ends,
+/// and so does its source.
 pub struct Arrival {
     pub stream: std::net::TcpStream,
     pub address: SocketAddr,
     pub permit: OwnedSemaphorePermit,
+    pub counted: Connected,
+}
+
+/// How many connections there may be, in all and from one source.
+#[derive(Clone)]
+pub struct Room {
+    pub permits: Arc<Semaphore>,
+    pub connections: Arc<Connections>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Binds every address, or none.
@@ -32,10 +47,11 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketA
 }
 
 /// Accepts for as long as it is polled. One connection over the limit waits
-/// here until another ends, and the rest in the operating system's queue.
+/// here until another ends, and the rest in the operating system's queue; one
+/// over its source's limit is closed.
 pub async fn accept(
     listener: TcpListener,
-    permits: Arc<Semaphore>,
+    room: Room,
     workers: Vec<mpsc::Sender<Arrival>>,
     log: Log,
 ) {
@@ -56,13 +72,18 @@ pub async fn accept(
         let Ok(stream) = stream.into_std() else {
             continue;
         };
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+        let Some(counted) = room.connections.open(address.ip()) else {
+            room.metrics.turned.away(Shed::SourceConnections);
+            continue;
+        };
+        let Ok(permit) = Arc::clone(&room.permits).acquire_owned().await else {
             return;
         };
         let arrival = Arrival {
             stream,
             address,
             permit,
+            counted,
         };
         turn = turn.wrapping_add(1);
         let Some(worker) = workers.get(turn % workers.len().max(1)) else {

@@ -30,7 +30,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use super::log::Log;
+use super::{load::Load, log::Log};
 use crate::{
     config::Limits,
     faces::native::{Native, metrics::Metrics},
@@ -63,6 +63,8 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
     /// The last second of that certificate, in seconds since the Unix epoch.
     pub certificate_ends: Option<u64>,
+    /// What its worker has under way.
+    pub load: Arc<Load>,
     /// The session that its last credential led to.
     remembered: Mutex<Option<Remembered>>,
     open_requests: AtomicUsize,
@@ -78,8 +80,9 @@ struct Remembered {
 }
 
 impl Peer {
-    fn new(address: SocketAddr, tls: bool, certificate: Option<Vec<u8>>) -> Self {
+    fn new(address: SocketAddr, tls: bool, certificate: Option<Vec<u8>>, load: &Arc<Load>) -> Self {
         Self {
+            load: Arc::clone(load),
             address,
             tls,
             certificate_ends: certificate.as_deref().and_then(super::peer::ends),
@@ -151,13 +154,14 @@ pub async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     serving: &Arc<Serving>,
+    load: &Arc<Load>,
     stop: watch::Receiver<bool>,
 ) {
     // Small answers should not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let _counted = serving.metrics.connection();
     let Some(tls) = &serving.tls else {
-        let peer = Peer::new(address, false, None);
+        let peer = Peer::new(address, false, None, load);
         return http(stream, peer, false, serving, stop).await;
     };
     let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
@@ -182,7 +186,7 @@ pub async fn serve(
         .and_then(|chain| chain.first())
         .map(|leaf| leaf.as_ref().to_vec());
     let speaks_h2 = session.alpn_protocol() == Some(b"h2");
-    let peer = Peer::new(address, true, certificate);
+    let peer = Peer::new(address, true, certificate, load);
     http(stream, peer, speaks_h2, serving, stop).await;
 }
 

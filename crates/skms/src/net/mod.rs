@@ -5,10 +5,12 @@ mod accept;
 mod certificate;
 mod connection;
 mod dev;
+pub mod load;
 pub mod log;
 mod peer;
 pub mod serve;
 mod signals;
+pub mod sources;
 mod tls;
 mod worker;
 

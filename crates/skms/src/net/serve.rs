@@ -18,12 +18,13 @@ use tokio::{
 };
 
 use super::{
-    accept::{self, Arrival},
+    accept::{self, Arrival, Room},
     certificate,
     connection::Serving,
     dev::{self, Folder},
     log::Log,
     signals::{Signals, Wish},
+    sources::Connections,
     tls::{self, Tls},
     worker,
 };
@@ -34,6 +35,10 @@ use crate::{
 
 /// How often a self-made certificate is made anew.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// Files that are open beside connections: the store, the journal, listeners
+/// and the runtimes' own, with room to spare.
+const DESCRIPTORS: u64 = 256;
 
 /// What is not in the configuration because it is for one run.
 #[derive(Default)]
@@ -116,6 +121,14 @@ pub fn run(config: ServerConfig, options: Options) -> Result<(), ServeError> {
     for note in &memory.notes {
         log.warn("memory", &[("note", note.as_str().into())]);
     }
+    let wanted = (config.limits.connections as u64).saturating_add(DESCRIPTORS);
+    let files = locked::raise_open_files(wanted);
+    if files < wanted {
+        log.warn(
+            "fewer files may be open than limits.connections needs: raise RLIMIT_NOFILE",
+            &[("needed", wanted.into()), ("allowed", files.into())],
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -152,6 +165,8 @@ async fn serve(
     let mut engine_config = skms_engine::Config::new(&config.data_dir);
     engine_config.keys_in_memory = config.memory.keys;
     engine_config.rsa_stock = config.memory.rsa_stock;
+    engine_config.rate = config.limits.rate;
+    engine_config.slow_wait = config.limits.slow_wait;
     let (engine, dev_token) = match options.dev {
         Some(dev) => {
             let (engine, root) = dev::engine(&engine_config).await?;
@@ -184,12 +199,17 @@ async fn serve(
         native: Native::new(Arc::clone(&app)),
         limits: config.limits.clone(),
         log,
-        metrics,
+        metrics: Arc::clone(&metrics),
     });
     let (stop, stopping) = watch::channel(false);
     let workers = Workers::start(config.workers, &serving, &stopping)
         .map_err(system("cannot start a worker"))?;
-    let acceptors = workers.accept_from(listeners, config.limits.connections, log);
+    let room = Room {
+        permits: Arc::new(Semaphore::new(config.limits.connections)),
+        connections: Connections::new(config.limits.connections_per_source),
+        metrics,
+    };
+    let acceptors = workers.accept_from(listeners, &room, log);
     for address in &addresses {
         log.info(
             "listening",
@@ -295,14 +315,13 @@ impl Workers {
         Ok(workers)
     }
 
-    fn accept_from(&self, listeners: Vec<TcpListener>, connections: usize, log: Log) -> Acceptors {
-        let permits = Arc::new(Semaphore::new(connections));
+    fn accept_from(&self, listeners: Vec<TcpListener>, room: &Room, log: Log) -> Acceptors {
         Acceptors(
             listeners
                 .into_iter()
                 .map(|listener| {
-                    let (permits, senders) = (Arc::clone(&permits), self.senders.clone());
-                    tokio::spawn(accept::accept(listener, permits, senders, log))
+                    let (room, senders) = (room.clone(), self.senders.clone());
+                    tokio::spawn(accept::accept(listener, room, senders, log))
                 })
                 .collect(),
         )

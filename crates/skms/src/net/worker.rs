@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     accept::Arrival,
     connection::{self, Serving},
+    load::Load,
 };
 
 /// Connections that may wait for one worker; beyond it the acceptor waits.
@@ -41,6 +42,8 @@ async fn work(
     serving: Arc<Serving>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let load = Load::new(serving.limits.requests_per_worker);
+    serving.metrics.worker(Arc::clone(&load));
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
     loop {
@@ -48,12 +51,13 @@ async fn work(
             arrival = arrivals.recv() => {
                 let Some(arrival) = arrival else { break };
                 let (serving, stop) = (Arc::clone(&serving), for_connections.clone());
+                let load = Arc::clone(&load);
                 connections.spawn(async move {
-                    let Arrival { stream, address, permit } = arrival;
+                    let Arrival { stream, address, permit, counted } = arrival;
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        connection::serve(stream, address, &serving, stop).await;
+                        connection::serve(stream, address, &serving, &load, stop).await;
                     }
-                    drop(permit);
+                    drop((permit, counted));
                 });
             }
             Some(_ended) = connections.join_next() => {}

@@ -10,6 +10,7 @@ mod house;
 mod once;
 mod openapi;
 mod secrets;
+mod shed;
 mod slow;
 mod sweep;
 mod tls;

@@ -373,6 +373,14 @@ fn identities(api: &Described<'_>) {
     assert_eq!(api.good("policy-read", &["own"], None)["policy"], text);
     api.good("policy-delete", &["own"], None);
 
+    let limits = json!({"keys": 1000, "keyrings": {"default": 900}, "tokens_per_principal": 99,
+        "rate": {"per_second": 90_000}, "rates": {"x": {"per_second": 1, "burst": 2}}});
+    api.good("limits-write", &[], Some(limits));
+    let set = api.good("limits-read", &[], None);
+    assert_eq!(set["rate"], json!({"per_second": 90_000, "burst": 90_000}));
+    let bad = json!({"rate": {"per_second": 0}});
+    assert_eq!(api.bad("limits-write", &[], Some(bad)), "invalid-argument");
+
     let print = "ab".repeat(32);
     let new = json!({"name": "machine", "fingerprint": print, "groups": ["g"]});
     api.good("principal-create", &[], Some(new));

@@ -161,6 +161,56 @@ fn a_client_that_does_not_read_is_let_go() {
 }
 
 #[test]
+fn a_client_that_drips_is_let_go_although_it_is_never_silent() {
+    let house = House::new();
+    let server = house.serve_limited(LIMITS);
+    // One byte at a time, with a pause that no timeout of silence would mind.
+    let drip = |mut connection: Connection, start: &str, rest: &str| {
+        connection.write(start.as_bytes()).unwrap();
+        for byte in rest.bytes().cycle() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            if connection.write(&[byte]).is_err() {
+                break;
+            }
+        }
+        connection.until_closed()
+    };
+    drip(server.connect(), "GET /api/v1/health HTTP/1.1\r\nX: ", "a");
+    let head = format!(
+        "POST /api/v1/random HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 4096\r\n\r\n",
+        server.token
+    );
+    drip(server.connect(), &head, " ");
+    still_well(&server);
+}
+
+#[test]
+fn pipelined_requests_are_answered_one_after_the_other() {
+    let house = House::new();
+    let server = house.serve();
+    let mut connection = server.connect();
+    let mut all = String::new();
+    for number in 0..200 {
+        all.push_str(&format!(
+            "GET /api/v1/seal-status HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: n{number}\r\n\r\n"
+        ));
+    }
+    connection.write(all.as_bytes()).unwrap();
+    let mut read = String::new();
+    while read.matches("\r\nx-request-id: ").count() < 200 {
+        read.push_str(&String::from_utf8(connection.some().unwrap()).unwrap());
+    }
+    let named: Vec<&str> = read
+        .split("\r\nx-request-id: n")
+        .skip(1)
+        .map(|rest| rest.split("\r\n").next().unwrap())
+        .collect();
+    let expected: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    assert_eq!(named, expected);
+}
+
+#[test]
 fn nonsense_on_the_wire_harms_nobody() {
     let house = House::new();
     let server = house.serve_limited(LIMITS);

@@ -180,6 +180,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "agree" => json!({"peer_public_key": ""}),
         "decapsulate" => json!({"ciphertext": ""}),
         "policy-write" => json!({"policy": "permit (principal, action, resource);"}),
+        "limits-write" => json!({"keys": 1000}),
         "principal-create" => json!({"name": "x", "fingerprint": "ab".repeat(32)}),
         "seal-add" => json!({"kind": "key-file"}),
         _ if takes_body(route) => json!({}),

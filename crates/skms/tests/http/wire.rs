@@ -178,6 +178,13 @@ impl Connection {
         }
     }
 
+    /// Reads what is there next.
+    pub fn some(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.more(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads until the server closes the connection; what came before.
     pub fn until_closed(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

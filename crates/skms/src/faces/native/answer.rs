@@ -2,7 +2,7 @@
 //! erased when it has been sent.
 
 use axum::body::{Body, Bytes};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use skms_wire::{
     native::{
@@ -68,20 +68,25 @@ pub fn problem(problem: &Problem) -> Response<Body> {
     *response.status_mut() = status(problem.status);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    match problem.kind() {
-        // RFC 6750, section 3.
-        Some(ProblemKind::Unauthenticated) => {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"skms\""),
-            );
-        }
-        Some(ProblemKind::Unavailable | ProblemKind::TooManyRequests) => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        _ => {}
+    // RFC 6750, section 3.
+    if problem.kind() == Some(ProblemKind::Unauthenticated) {
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"skms\""),
+        );
     }
     response
+}
+
+/// Says when to come back, and that nothing is left until then
+/// (draft-ietf-httpapi-ratelimit-headers) where a rate was the reason.
+pub fn come_back(response: &mut Response<Body>, seconds: u64) {
+    let of_rate = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, seconds.into());
+    if of_rate && let Ok(left) = HeaderValue::from_str(&format!("\"default\";r=0;t={seconds}")) {
+        headers.insert(HeaderName::from_static("ratelimit"), left);
+    }
 }
 
 fn status(code: u16) -> StatusCode {

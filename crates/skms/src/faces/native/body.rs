@@ -12,7 +12,10 @@ use skms_wire::native::ProblemKind;
 use zeroize::Zeroizing;
 
 use super::error::Failure;
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    net::load::{Memory, Share, Shed},
+};
 
 /// The longest body, in bytes, read from a sender who is nobody yet. The
 /// longest that such a sender has a use for is a passphrase or a share.
@@ -42,6 +45,32 @@ impl Bounds {
             longest,
             announced_max,
             time: limits.body_timeout,
+        }
+    }
+
+    /// Claims the memory that a large body will take, for as long as its
+    /// request is under way. Small ones are counted by their number alone.
+    ///
+    /// # Errors
+    /// [`ProblemKind::Unavailable`] when the others under way have it all.
+    pub fn claim<'a, B: HttpBody>(
+        &self,
+        body: &B,
+        memory: &'a Memory,
+    ) -> Result<Option<Share<'a>>, Failure> {
+        let longest = body
+            .size_hint()
+            .upper()
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or(self.longest)
+            .min(self.longest);
+        if longest <= ANNOUNCED_MAX {
+            return Ok(None);
+        }
+        let share = memory.take(longest);
+        match share {
+            Some(share) => Ok(Some(share)),
+            None => Err(Failure::shed(ProblemKind::Unavailable, Shed::BodyMemory)),
         }
     }
 
@@ -148,6 +177,21 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
+    /// A body that does not say how long it is.
+    struct Unmeasured;
+
+    impl HttpBody for Unmeasured {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Ready(None)
+        }
+    }
+
     fn bounds(known: bool) -> Bounds {
         let limits = Limits {
             body_bytes: MIB,
@@ -198,6 +242,34 @@ mod tests {
         assert_eq!(*bytes, whole);
         assert!(bytes.capacity() <= 8192, "{}", bytes.capacity());
         assert!(moved <= 12, "{moved}");
+    }
+
+    #[test]
+    fn large_bodies_claim_their_memory_and_small_ones_none() {
+        let memory = Memory::new(MIB);
+        let known = bounds(true);
+        for small in [Body::empty(), Body::from(vec![0; ANNOUNCED_MAX])] {
+            assert!(
+                known
+                    .claim(&small, &memory)
+                    .is_ok_and(|share| share.is_none())
+            );
+        }
+        let large = Body::from(vec![0; MIB / 2]);
+        let held = known.claim(&large, &memory).unwrap();
+        assert_eq!(memory.taken(), MIB / 2);
+        // What does not say how long it is may become as long as any.
+        let unknown = Body::new(Unmeasured);
+        let refused = known.claim(&unknown, &memory);
+        assert!(refused.is_err_and(|failure| failure.kind() == ProblemKind::Unavailable));
+        drop(held);
+        assert!(known.claim(&unknown, &memory).is_ok());
+        // Nobody gets more than the longest that is read from them.
+        assert!(
+            bounds(false)
+                .claim(&unknown, &memory)
+                .is_ok_and(|share| share.is_none())
+        );
     }
 
     #[tokio::test]

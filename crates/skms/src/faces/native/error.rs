@@ -7,6 +7,8 @@ use skms_policy::Error as Policy;
 use skms_store::Error as Store;
 use skms_wire::native::{Problem, ProblemKind};
 
+use crate::net::load::Shed;
+
 /// Why a request is answered with a problem.
 #[derive(Debug)]
 pub struct Failure {
@@ -15,6 +17,10 @@ pub struct Failure {
     detail: Option<String>,
     /// For the log, where the caller is told less.
     cause: Option<String>,
+    /// When to come back, in seconds.
+    retry_after: u64,
+    /// Why it was turned away, if it was before any work was begun.
+    shed: Option<Shed>,
 }
 
 impl Failure {
@@ -24,6 +30,8 @@ impl Failure {
             kind,
             detail: None,
             cause: None,
+            retry_after: 1,
+            shed: None,
         }
     }
 
@@ -33,6 +41,8 @@ impl Failure {
             kind,
             detail: Some(detail.into()),
             cause: None,
+            retry_after: 1,
+            shed: None,
         }
     }
 
@@ -57,6 +67,37 @@ impl Failure {
             kind,
             detail: None,
             cause: Some(cause.into()),
+            retry_after: 1,
+            shed: None,
+        }
+    }
+
+    /// A request that is turned away before any work is begun.
+    pub const fn shed(kind: ProblemKind, why: Shed) -> Self {
+        let mut failure = Self::new(kind);
+        failure.shed = Some(why);
+        failure
+    }
+
+    /// Why it was turned away, if it was.
+    pub const fn turned_away(&self) -> Option<Shed> {
+        self.shed
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub const fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = seconds;
+        self
+    }
+
+    /// When to come back, in seconds, where coming back helps.
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self.kind {
+            ProblemKind::Unavailable
+            | ProblemKind::TooManyRequests
+            | ProblemKind::IdempotencyKeyInUse => Some(self.retry_after),
+            _ => None,
         }
     }
 
@@ -108,7 +149,11 @@ impl From<Engine> for Failure {
             Engine::IdempotencyReused => Self::new(Kind::IdempotencyKeyReused),
             Engine::IdempotencyInUse => Self::new(Kind::IdempotencyKeyInUse),
             Engine::SecretGiven { .. } => Self::with(Kind::SecretAlreadyGiven, said),
-            Engine::Busy => Self::new(Kind::Unavailable),
+            Engine::QuotaExceeded { .. } => Self::with(Kind::QuotaExceeded, said),
+            Engine::RateLimited {
+                retry_after_seconds,
+            } => Self::shed(Kind::TooManyRequests, Shed::PrincipalRate).after(retry_after_seconds),
+            Engine::Busy => Self::shed(Kind::Unavailable, Shed::Queue),
             Engine::Crypto(error) => error.into(),
             Engine::Policy(error) => error.into(),
             Engine::Store(error) => error.into(),

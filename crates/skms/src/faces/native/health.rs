@@ -6,7 +6,13 @@ use skms_crypto::{Algorithm, Family};
 use skms_wire::native::health::{AlgorithmView, Algorithms, Health, ServerStatus};
 
 use super::{
-    App, answer::Reply, call::Call, convert::use_words, error::Failure, metrics::Held, openapi,
+    App,
+    answer::Reply,
+    call::Call,
+    convert::use_words,
+    error::Failure,
+    metrics::{Held, Now},
+    openapi,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -87,7 +93,11 @@ pub async fn metrics(call: Call) -> Result<Reply, Failure> {
             .map(|(algorithm, ready)| (algorithm.name(), ready))
             .collect(),
     };
-    let text = call.app.metrics.text(engine.is_sealed(), &held);
+    let now = Now {
+        engine: engine.load(),
+        body_bytes: call.app.bodies.taken(),
+    };
+    let text = call.app.metrics.text(engine.is_sealed(), &held, &now);
     Ok(Reply::Document("text/plain; version=0.0.4", text))
 }
 

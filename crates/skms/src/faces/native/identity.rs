@@ -13,7 +13,7 @@ use skms_keys::UnixSeconds;
 use skms_wire::native::ProblemKind;
 
 use super::{App, error::Failure};
-use crate::net::Peer;
+use crate::net::{Peer, load::Shed};
 
 const UNKNOWN: Failure = Failure::new(ProblemKind::Unauthenticated);
 
@@ -36,6 +36,11 @@ pub async fn authenticate(
         (None, None) => None,
     };
     let outcome = identify(app, peer, headers, namespace).await;
+    if let Err(failure) = &outcome
+        && failure.kind() == ProblemKind::Unauthenticated
+    {
+        stranger(app, peer)?;
+    }
     if let (Err(failure), Some(kind)) = (&outcome, kind)
         && failure.kind() == ProblemKind::Unauthenticated
     {
@@ -45,6 +50,28 @@ pub async fn authenticate(
             .await?;
     }
     outcome
+}
+
+/// Counts a request of somebody who is nobody yet against the rate of where
+/// it comes from.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], with the time to wait.
+pub fn stranger(app: &App, peer: &Peer) -> Result<(), Failure> {
+    limited(app.strangers.take(peer.address.ip(), app.elapsed_ns()))
+}
+
+fn limited(outcome: Result<(), u64>) -> Result<(), Failure> {
+    outcome.map_err(|wait| {
+        Failure::shed(ProblemKind::TooManyRequests, Shed::SourceRate)
+            .after(wait.div_ceil(1_000_000_000).max(1))
+    })
+}
+
+/// Before a credential is looked up in the store: where many unknown ones
+/// come from, it is not. Those that are in use already are known without.
+fn may_look_up(app: &App, peer: &Peer) -> Result<(), Failure> {
+    limited(app.strangers.has(peer.address.ip(), app.elapsed_ns()))
 }
 
 async fn identify(
@@ -83,7 +110,13 @@ async fn by_token(app: &App, peer: &Peer, token: &[u8]) -> Result<Arc<Session>, 
         None => token,
     };
     let text = std::str::from_utf8(real).map_err(|_| UNKNOWN)?;
-    let session = app.engine.authenticate_token(text).await?;
+    let session = match app.engine.recognise_token(text) {
+        Some(session) => session,
+        None => {
+            may_look_up(app, peer)?;
+            app.engine.authenticate_token(text).await?
+        }
+    };
     peer.remember(token, Arc::clone(&session));
     Ok(session)
 }
@@ -99,6 +132,7 @@ async fn by_certificate(app: &App, peer: &Peer, namespace: &str) -> Result<Arc<S
     if let Some(session) = recall(peer, &credential) {
         return Ok(session);
     }
+    may_look_up(app, peer)?;
     let session = app
         .engine
         .authenticate_certificate(certificate, namespace)

@@ -4,7 +4,7 @@
 use std::{
     fmt::Write as _,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,6 +12,8 @@ use std::{
 
 use http::StatusCode;
 use skms_wire::native::{ProblemKind, routes::ROUTES};
+
+use crate::net::load::{Load, Shed, Turned};
 
 /// Upper bounds of the duration buckets, in microseconds.
 const BUCKETS: [u64; 12] = [
@@ -35,6 +37,18 @@ pub struct Metrics {
     connections: AtomicU64,
     open_connections: AtomicI64,
     handshakes_failed: AtomicU64,
+    /// What was turned away.
+    pub turned: Turned,
+    workers: Mutex<Vec<Arc<Load>>>,
+}
+
+/// What others know at the moment of asking.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Now {
+    /// What the engine has queued.
+    pub engine: skms_engine::Load,
+    /// Bytes that large bodies take.
+    pub body_bytes: usize,
 }
 
 impl Default for Metrics {
@@ -92,7 +106,17 @@ impl Metrics {
             connections: AtomicU64::new(0),
             open_connections: AtomicI64::new(0),
             handshakes_failed: AtomicU64::new(0),
+            turned: Turned::default(),
+            workers: Mutex::default(),
         }
+    }
+
+    /// Counts a worker's requests from now on.
+    pub fn worker(&self, load: Arc<Load>) {
+        self.workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(load);
     }
 
     /// A request to the route at `place` was answered.
@@ -138,13 +162,67 @@ impl Metrics {
 
     /// All of it as text.
     #[must_use]
-    pub fn text(&self, sealed: bool, held: &Held) -> String {
+    pub fn text(&self, sealed: bool, held: &Held, now: &Now) -> String {
         let mut out = String::with_capacity(16 * 1024);
         // Writing to a string does not fail.
         let _ = self
             .write(&mut out, sealed)
-            .and_then(|()| held.write(&mut out));
+            .and_then(|()| held.write(&mut out))
+            .and_then(|()| self.write_load(&mut out, now));
         out
+    }
+
+    /// How much is under way and waits, and what was turned away.
+    fn write_load(&self, out: &mut String, now: &Now) -> std::fmt::Result {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(out, "# HELP skms_shed_total Turned away before any work.")?;
+        writeln!(out, "# TYPE skms_shed_total counter")?;
+        for why in Shed::ALL {
+            let count = self.turned.count(why);
+            writeln!(out, "skms_shed_total{{reason=\"{}\"}} {count}", why.name())?;
+        }
+        writeln!(out, "# HELP skms_requests_under_way Requests of a worker.")?;
+        writeln!(out, "# TYPE skms_requests_under_way gauge")?;
+        for (number, load) in workers.iter().enumerate() {
+            let requests = load.requests();
+            writeln!(
+                out,
+                "skms_requests_under_way{{worker=\"{number}\"}} {requests}"
+            )?;
+        }
+        let slow = &now.engine;
+        for (name, kind, help, value) in [
+            (
+                "skms_body_memory_bytes",
+                "gauge",
+                "What large bodies take.",
+                now.body_bytes.to_string(),
+            ),
+            (
+                "skms_slow_jobs",
+                "gauge",
+                "Slow work that waits or runs.",
+                slow.slow_jobs.to_string(),
+            ),
+            (
+                "skms_slow_refused_total",
+                "counter",
+                "Slow work refused for the length of its queue.",
+                slow.slow_refused.to_string(),
+            ),
+            (
+                "skms_slow_wait_seconds",
+                "gauge",
+                "What new slow work would wait.",
+                seconds(u64::try_from(slow.slow_wait.as_micros()).unwrap_or(u64::MAX)),
+            ),
+        ] {
+            writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            )?;
+        }
+        Ok(())
     }
 
     fn write(&self, out: &mut String, sealed: bool) -> std::fmt::Result {
@@ -255,7 +333,10 @@ mod tests {
     #[test]
     fn every_series_is_there_from_the_start_and_counts() {
         let metrics = Arc::new(Metrics::new());
-        let fresh = metrics.text(true, &Held::default());
+        let fresh = metrics.text(true, &Held::default(), &Now::default());
+        for why in Shed::ALL {
+            assert!(fresh.contains(&format!("reason=\"{}\"}} 0\n", why.name())));
+        }
         assert!(fresh.contains("skms_sealed 1\n"));
         for route in ROUTES {
             assert!(fresh.contains(&format!("route=\"{}\",status=\"5xx\"}} 0\n", route.id)));
@@ -264,7 +345,7 @@ mod tests {
         metrics.request(0, StatusCode::OK, Duration::from_micros(300));
         metrics.request(0, StatusCode::NOT_FOUND, Duration::from_secs(60));
         metrics.problem(ProblemKind::NotFound);
-        let text = metrics.text(false, &Held::default());
+        let text = metrics.text(false, &Held::default(), &Now::default());
         assert!(text.contains("skms_connections_open 1\n"));
         assert!(text.contains("kind=\"not-found\"} 1\n"));
         assert!(text.contains("le=\"0.000250\"} 0\n"));
@@ -274,7 +355,7 @@ mod tests {
         drop(open);
         assert!(
             metrics
-                .text(false, &Held::default())
+                .text(false, &Held::default(), &Now::default())
                 .contains("skms_connections_open 0\n")
         );
     }

@@ -17,6 +17,7 @@ mod health;
 mod identity;
 mod keyrings;
 mod keys;
+mod limits;
 pub mod metrics;
 mod namespaces;
 mod once;
@@ -43,7 +44,10 @@ use skms_engine::Engine;
 use skms_wire::SecretText;
 
 use self::metrics::Metrics;
-use crate::{config::Limits, net::log::Log};
+use crate::{
+    config::Limits,
+    net::{load::Memory, log::Log, sources::Strangers},
+};
 
 /// What every request is answered with.
 pub struct App {
@@ -57,6 +61,10 @@ pub struct App {
     /// was led here under another name would get through to plain HTTP.
     pub(crate) local_only: bool,
     pub(crate) started: Instant,
+    /// The memory that large bodies share.
+    pub(crate) bodies: Memory,
+    /// What callers who are nobody yet may ask for.
+    pub(crate) strangers: Strangers,
     /// Whether the server is on its way down.
     pub stopping: AtomicBool,
 }
@@ -93,6 +101,8 @@ impl App {
         local_only: bool,
     ) -> Self {
         Self {
+            bodies: Memory::new(limits.body_memory_bytes),
+            strangers: Strangers::new(limits.strangers),
             engine,
             limits,
             log,
@@ -103,6 +113,11 @@ impl App {
             started: Instant::now(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Nanoseconds since the start: the clock of what is counted by address.
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -35,7 +35,10 @@ use super::{
     paths::{Found, Param, Paths},
     table::{self, Handler},
 };
-use crate::{config::LogLevel, net::Peer};
+use crate::{
+    config::LogLevel,
+    net::{Peer, load::Shed},
+};
 
 /// The longest name of a namespace or request in a header.
 const NAME_MAX: usize = 128;
@@ -46,6 +49,7 @@ pub struct Native {
     app: Arc<App>,
     paths: Paths,
     handlers: Vec<Option<Handler>>,
+    urgent: Vec<bool>,
 }
 
 impl Native {
@@ -59,6 +63,7 @@ impl Native {
                 .iter()
                 .map(|route| table::handler(route.id))
                 .collect(),
+            urgent: ROUTES.iter().map(Route::is_urgent).collect(),
         }
     }
 
@@ -84,6 +89,7 @@ impl Native {
             place,
             route,
             handler: *handler,
+            urgent: self.urgent.get(place).copied().unwrap_or_default(),
             params,
         };
         one(&self.app, peer, routed, &parts, body).await
@@ -95,6 +101,7 @@ struct Routed {
     place: usize,
     route: &'static Route,
     handler: Option<Handler>,
+    urgent: bool,
     /// `None` when one of them is no text.
     params: Option<Vec<Param>>,
 }
@@ -113,13 +120,21 @@ where
     let began = Instant::now();
     let (place, route) = (routed.place, routed.route);
     let request_id = request_id(&parts.headers);
-    let walk = walk(app, peer, routed, parts, body, &request_id);
-    let result = match tokio::time::timeout(app.limits.answer_timeout, walk).await {
-        Ok(result) => result,
-        Err(_late) => Err(Failure::with(
-            ProblemKind::RequestTimeout,
-            "the answer was not ready in time",
-        )),
+    // Who is nobody yet holds no place among the requests under way while its
+    // body drips in; what it sends is limited by where it comes from.
+    let counts = route.auth != Auth::Open || route.body == RouteBody::None;
+    let under_way = counts.then(|| peer.load.begin(routed.urgent));
+    let result = if !matches!(under_way, Some(None)) {
+        let walk = walk(app, peer, routed, parts, body, &request_id);
+        match tokio::time::timeout(app.limits.answer_timeout, walk).await {
+            Ok(result) => result,
+            Err(_late) => Err(Failure::with(
+                ProblemKind::RequestTimeout,
+                "the answer was not ready in time",
+            )),
+        }
+    } else {
+        Err(Failure::shed(ProblemKind::Unavailable, Shed::Requests))
     };
     let mut response = match result {
         Ok(reply) => reply.into_response(route),
@@ -130,7 +145,14 @@ where
                 .with_request_id(&*request_id);
             log_failure(app, route.id, &failure, &request_id);
             app.metrics.problem(failure.kind());
-            answer::problem(&problem)
+            if let Some(why) = failure.turned_away() {
+                app.metrics.turned.away(why);
+            }
+            let mut response = answer::problem(&problem);
+            if let Some(seconds) = failure.retry_after() {
+                answer::come_back(&mut response, seconds);
+            }
+            response
         }
     };
     finish(&mut response, &request_id);
@@ -174,7 +196,11 @@ where
         .ok_or(Failure::new(ProblemKind::NotSupported))?;
     let namespace = namespace(&parts.headers)?;
     let mut caller = match route.auth {
-        Auth::Open => None,
+        Auth::Open if routed.urgent => None,
+        Auth::Open => {
+            identity::stranger(app, peer)?;
+            None
+        }
         Auth::Action(_) => Some(Arc::new(Caller {
             session: identity::authenticate(app, peer, &parts.headers, &namespace, request_id)
                 .await?,
@@ -184,10 +210,17 @@ where
             idempotency: None,
         })),
     };
+    if let Some(caller) = &caller
+        && let Err(limited) = app.engine.admit(&caller.session, routed.urgent)
+    {
+        app.engine.record_limited(caller).await?;
+        return Err(limited.into());
+    }
     let params = routed
         .params
         .ok_or_else(|| Failure::malformed("the path is not percent-encoded UTF-8"))?;
     let bounds = Bounds::of(&app.limits, caller.is_some());
+    let _memory = bounds.claim(&body, &app.bodies)?;
     let body = bounds.read(&parts.headers, body).await?;
     if let Some(caller) = &mut caller
         && let Some(key) = once::key(route, parts, &body)?

@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    agree, answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, namespaces,
-    operations, policies, principals, seals, storage, tokens,
+    agree, answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, limits,
+    namespaces, operations, policies, principals, seals, storage, tokens,
 };
 
 /// What serves a route.
@@ -96,6 +96,9 @@ handlers! {
     "principal-create" => principals::create;
     "principal-read" => principals::read;
     "principal-delete" => principals::delete;
+
+    "limits-read" => limits::read;
+    "limits-write" => limits::write;
 
     "event-list" => events::list;
 
