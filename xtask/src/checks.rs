@@ -59,6 +59,21 @@ pub fn fips() -> Result {
     Ok(())
 }
 
+/// Measures what idle TLS connections cost the server's release build.
+///
+/// # Errors
+/// It does not build, or the measurement failed.
+pub fn idle(rest: &[String]) -> Result {
+    machine::provide(machine::FOR_TESTS)?;
+    let build = ["build", "--release", "--locked", "--package", "skms"];
+    run(cargo()
+        .args(build)
+        .args(["--bin", "skms", "--example", "idle"]))?;
+    let folder = crate::command::target_folder().join("release");
+    let mut measure = std::process::Command::new(folder.join("examples/idle"));
+    run(measure.arg(folder.join("skms")).args(rest))
+}
+
 fn format() -> Result {
     run(cargo().args(["fmt", "--all", "--check"]))
 }

@@ -18,7 +18,6 @@ pub mod count;
 pub mod fuzz;
 pub mod machine;
 pub mod picture;
-pub mod postgres;
 pub mod test_run;
 pub mod tidy;
 pub mod tools;

@@ -21,6 +21,7 @@ cargo xtask <chore>
   bench [--quick] [--json FILE] [--write] [--rounds N] [--seconds N] [--only CASE,…]
                               measures the server beside bare ones and OpenBao, and
                               writes docs/performance.md (with --quick only if told to)
+  idle [COUNT]                what COUNT idle TLS connections cost the server (10000)
   picture                     runs the demo and draws its output as docs/demo.svg
   fips                        builds with the FIPS 140-3 module (needs cmake and Go)
   setup                       only installs what the tests need
@@ -52,6 +53,7 @@ fn run(chore: &str, rest: &[String]) -> Result {
         "fuzz" => fuzz::run(rest),
         "crash" => test_run::crash(rest),
         "bench" => bench::bench(rest),
+        "idle" => checks::idle(rest),
         "picture" => picture::draw(),
         "fips" => checks::fips(),
         "setup" => test_run::set_up().map(|_| ()),
