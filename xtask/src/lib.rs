@@ -18,6 +18,8 @@ pub mod count;
 pub mod fuzz;
 pub mod machine;
 pub mod picture;
+pub mod profile;
+pub mod soak;
 pub mod test_run;
 pub mod tidy;
 pub mod tools;

@@ -49,6 +49,14 @@ pub const FOR_BENCH: &[Need] = &[Need {
     works: || Command::new("wrk").output().is_ok(),
 }];
 
+/// What `cargo xtask profile` needs besides.
+pub const FOR_PROFILE: &[Need] = &[Need {
+    what: "valgrind",
+    why: "its callgrind counts instructions",
+    packages: &["valgrind"],
+    works: || succeeds(Command::new("valgrind").arg("--version")),
+}];
+
 /// What `cargo xtask fuzz` needs besides.
 pub const FOR_FUZZING: &[Need] = &[Need {
     what: "a C++ compiler",

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, Told, bench, checks, fuzz, picture, test_run, tidy};
+use xtask::{Result, Told, bench, checks, fuzz, picture, profile, soak, test_run, tidy};
 
 const HELP: &str = "\
 cargo xtask <chore>
@@ -22,6 +22,12 @@ cargo xtask <chore>
                               measures the server beside bare ones and OpenBao, and
                               writes docs/performance.md (with --quick only if told to)
   idle [COUNT]                what COUNT idle TLS connections cost the server (10000)
+  profile [--write] [--no-build]
+                              counts where the time of one encryption goes (callgrind);
+                              --write puts the table into docs/performance.md
+  soak [--seconds N] [--no-build]
+                              loads a server with everything at once for N seconds (600)
+                              and fails if its memory or its descriptors grow
   picture                     runs the demo and draws its output as docs/demo.svg
   fips                        builds with the FIPS 140-3 module (needs cmake and Go)
   setup                       only installs what the tests need
@@ -54,6 +60,8 @@ fn run(chore: &str, rest: &[String]) -> Result {
         "crash" => test_run::crash(rest),
         "bench" => bench::bench(rest),
         "idle" => checks::idle(rest),
+        "profile" => profile::run(rest),
+        "soak" => soak::run(rest),
         "picture" => picture::draw(),
         "fips" => checks::fips(),
         "setup" => test_run::set_up().map(|_| ()),

@@ -1,7 +1,8 @@
 //! What `cargo xtask bench` measures SKMS against, and what it loads it with.
 //!
-//! What it is: the bare servers that set the scale ([`echo`]) and the
-//! cryptographic library's own rates ([`rates`]).
+//! What it is: the bare servers that set the scale ([`echo`]), the
+//! cryptographic library's own rates ([`rates`]), and a mixed load that goes on
+//! ([`soak`]).
 //!
 //! What it is not: part of the product. Nothing here is shipped, and it shares
 //! no code with the server, so that a mistake there cannot hide here.
@@ -13,6 +14,7 @@
 mod certificate;
 mod echo;
 mod rates;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ skms-bench <command>
         --seal, one AES-256-GCM operation an item
   certificate FOLDER [NAME]
         make an authority and a server certificate (ca.pem, cert.pem, key.pem)
+  soak --address URL --ca-file FILE --token-file FILE [--seconds N] [--workers N]
+        make, use and remove keys and tokens all the time
   rates [--seconds N]
         how often the cryptographic library does each thing, on one thread
 ";
@@ -51,6 +55,7 @@ fn run(arguments: &[String]) -> Result {
         "echo" => echo::run(&echo::Options::parse(rest)?),
         "certificate" => certificate::write(rest),
         "rates" => rates::run(rest),
+        "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

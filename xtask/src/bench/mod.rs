@@ -4,21 +4,21 @@
 //! that whatever else the machine does hits all of them alike. Figures are
 //! medians over the rounds.
 
-mod about;
-mod case;
+pub(crate) mod about;
+pub(crate) mod case;
 mod disk;
 mod document;
 mod extra;
 mod goals;
-mod load;
+pub(crate) mod load;
 mod more;
 mod openbao;
 mod options;
-mod ours;
-mod parts;
-mod process;
+pub(crate) mod ours;
+pub(crate) mod parts;
+pub(crate) mod process;
 mod results;
-mod server;
+pub(crate) mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ const MANY: u32 = 256;
 const SLOW_SYNC: f64 = 300.0;
 
 /// The middle value; for an even number of them, the mean of the middle two.
-fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -77,8 +77,11 @@ pub fn bench(arguments: &[String]) -> Result {
     let extra = match options.quick {
         true => Extra::default(),
         false => {
-            stage.measure_more(&options)?;
-            more::measure(folder.path(), &stage.ours, &options)?
+            if let Err(reason) = stage.measure_more(&options) {
+                stage.failures.push(format!("more cells: {reason}"));
+            }
+            let (ours, failures) = (&stage.ours, &mut stage.failures);
+            more::measure(folder.path(), ours, &options, failures)
         }
     };
     let failures = stage.failures;
@@ -148,18 +151,36 @@ fn build(options: &Options) -> Result {
     Ok(())
 }
 
+/// Builds the server and its load.
+///
+/// # Errors
+/// It does not build.
+pub(crate) fn build_programs() -> Result {
+    run(cargo().args(["build", "--release", "--locked"]).args([
+        "--package",
+        "skms",
+        "--package",
+        "skms-bench",
+    ]))
+}
+
 /// Where the servers' data lie: on the disk that holds the target folder. It
 /// goes away with what is in it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self> {
+    /// A new one.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn new() -> Result<Self> {
         let path = target_folder().join(format!("bench-{}", std::process::id()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 
-    fn path(&self) -> &Path {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -1,5 +1,6 @@
 //! What the full run measures beside the main cases: the measuring of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -93,35 +94,62 @@ impl Stage {
     }
 }
 
-/// What is measured once.
-///
-/// # Errors
-/// A server does not start or refuses the load.
-pub fn measure(folder: &Path, ours: &Ours, options: &Options) -> Result<Extra> {
-    let mut extra = Extra::default();
-    say("the library's own rates");
+/// What is measured once. What fails is told and left out: the rest took long
+/// enough to be worth keeping.
+pub fn measure(folder: &Path, ours: &Ours, options: &Options, failures: &mut Vec<String>) -> Extra {
+    let mut attempt = Attempt(failures);
+    let mut extra = Extra {
+        rates: attempt
+            .at("the library's own rates", rates)
+            .unwrap_or_default(),
+        ..Extra::default()
+    };
+    let make = |seconds| create(folder, ours, "RSA-2048", CONNECTIONS, seconds);
+    extra.rsa_after_rest = attempt.at("RSA-2048 keys after a rest", || {
+        thread::sleep(REST);
+        make(1)
+    });
+    extra.rsa_sustained = attempt.at("RSA-2048 keys without a rest", || make(10));
+    for connections in [4, CONNECTIONS] {
+        let what = format!("slow work beside {connections} connections");
+        let slow = attempt.at(&what, || slow_work(folder, ours, connections, options));
+        extra.slow_work.extend(slow);
+    }
+    extra.loaded = attempt.at("many policies and keys", || {
+        loaded(&folder.join("loaded"), options)
+    });
+    extra.growth = attempt.at("very many keys", || growth(&folder.join("growth")));
+    extra
+}
+
+/// Collects what fails.
+struct Attempt<'a>(&'a mut Vec<String>);
+
+impl Attempt<'_> {
+    fn at<T>(&mut self, what: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        say(what);
+        match work() {
+            Ok(done) => Some(done),
+            Err(reason) => {
+                let reason = format!("{what}: {reason}");
+                say(&reason);
+                self.0.push(reason);
+                None
+            }
+        }
+    }
+}
+
+/// How often the cryptographic library does each thing, on one thread.
+fn rates() -> Result<BTreeMap<String, f64>> {
+    let mut rates = BTreeMap::new();
     for line in answer(Command::new(built("skms-bench")).arg("rates"))?.lines() {
         let mut words = line.split(' ').skip(1);
         if let (Some(name), Some(rate)) = (words.next(), words.next()) {
-            extra.rates.insert(name.to_owned(), rate.parse()?);
+            rates.insert(name.to_owned(), rate.parse()?);
         }
     }
-    say("RSA-2048 keys after a rest");
-    thread::sleep(REST);
-    let make = |seconds| create(folder, ours, "RSA-2048", CONNECTIONS, seconds);
-    extra.rsa_after_rest = Some(make(1)?);
-    extra.rsa_sustained = Some(make(10)?);
-    for connections in [4, CONNECTIONS] {
-        say(&format!("slow work beside {connections} connections"));
-        extra
-            .slow_work
-            .push(slow_work(folder, ours, connections, options)?);
-    }
-    say("many policies and keys");
-    extra.loaded = Some(loaded(&folder.join("loaded"), options)?);
-    say("very many keys");
-    extra.growth = Some(growth(&folder.join("growth"))?);
-    Ok(extra)
+    Ok(rates)
 }
 
 fn encrypt(

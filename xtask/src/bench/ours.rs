@@ -88,9 +88,19 @@ impl Ours {
     /// # Errors
     /// It does not start.
     pub fn serve(folder: &Path) -> Result<Self> {
+        // `env` becomes the program that it starts.
+        Self::serve_under(folder, &mut Command::new("env"))
+    }
+
+    /// The same, started by another program such as valgrind.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn serve_under(folder: &Path, starter: &mut Command) -> Result<Self> {
         let address = free_address()?;
         let mut process = Process::start(
-            Command::new(built("skms"))
+            starter
+                .arg(built("skms"))
                 .args(["serve", "--listen", &address.to_string(), "--data-dir"])
                 .arg(folder.join("data"))
                 .arg("--unseal-key-file")
@@ -127,7 +137,11 @@ impl Ours {
         command
     }
 
-    fn set_up(&mut self) -> Result {
+    /// A policy and a token for the load, and keys to work with.
+    ///
+    /// # Errors
+    /// The server refuses them.
+    pub fn set_up(&mut self) -> Result {
         let (policy, token) = (
             self.folder.join("load.cedar"),
             self.folder.join("load.token"),

@@ -14,7 +14,16 @@ const TICKS: u32 = 100;
 /// # Errors
 /// There is no such process.
 pub fn cpu(process: u32) -> Result<Duration> {
-    ticks(&stat(&process.to_string())?, [14, 15])
+    ticks(&stat(&process.to_string())?, &[14, 15])
+}
+
+/// The same, in its own code and in the kernel's.
+///
+/// # Errors
+/// There is no such process.
+pub fn cpu_apart(process: u32) -> Result<(Duration, Duration)> {
+    let stat = stat(&process.to_string())?;
+    Ok((ticks(&stat, &[14])?, ticks(&stat, &[15])?))
 }
 
 /// CPU time of this process's children that have ended.
@@ -22,7 +31,7 @@ pub fn cpu(process: u32) -> Result<Duration> {
 /// # Errors
 /// /proc cannot be read.
 pub fn cpu_of_children() -> Result<Duration> {
-    ticks(&stat("self")?, [16, 17])
+    ticks(&stat("self")?, &[16, 17])
 }
 
 /// How much of a process is in memory, in bytes.
@@ -33,6 +42,23 @@ pub fn resident(process: u32) -> Result<u64> {
     status(process, "VmRSS:").map(|kilobytes| kilobytes * 1024)
 }
 
+/// How many threads a process has.
+///
+/// # Errors
+/// There is no such process.
+pub fn threads(process: u32) -> Result<u64> {
+    status(process, "Threads:")
+}
+
+/// How many descriptors a process has open.
+///
+/// # Errors
+/// There is no such process, or it is somebody else's.
+pub fn descriptors(process: u32) -> Result<u64> {
+    let count = fs::read_dir(format!("/proc/{process}/fd"))?.count();
+    Ok(count.try_into()?)
+}
+
 fn stat(process: &str) -> Result<String> {
     fs::read_to_string(format!("/proc/{process}/stat"))
         .map_err(|error| format!("no process {process}: {error}").into())
@@ -40,7 +66,7 @@ fn stat(process: &str) -> Result<String> {
 
 /// The sum of fields of proc(5)'s stat, which are numbered from 1. The second
 /// holds the program's name and may hold anything, blanks and brackets too.
-fn ticks(stat: &str, fields: [usize; 2]) -> Result<Duration> {
+fn ticks(stat: &str, fields: &[usize]) -> Result<Duration> {
     let (_, rest) = stat.rsplit_once(')').ok_or("an odd stat")?;
     let values: Vec<&str> = rest.split_whitespace().collect();
     let mut sum = 0;
@@ -69,15 +95,17 @@ mod tests {
     #[test]
     fn fields_are_counted_after_the_name() {
         let stat = "7 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 7 3 20 0";
-        assert_eq!(ticks(stat, [14, 15]).unwrap(), Duration::from_secs(2));
-        assert_eq!(ticks(stat, [16, 17]).unwrap(), Duration::from_millis(100));
-        assert!(ticks("7 (a) S 1", [14, 15]).is_err());
+        assert_eq!(ticks(stat, &[14, 15]).unwrap(), Duration::from_secs(2));
+        assert_eq!(ticks(stat, &[16, 17]).unwrap(), Duration::from_millis(100));
+        assert!(ticks("7 (a) S 1", &[14, 15]).is_err());
     }
 
     #[test]
     fn this_process_can_be_read() {
         let me = std::process::id();
         assert!(resident(me).unwrap() > 100_000);
+        assert!(threads(me).unwrap() >= 1);
+        assert!(descriptors(me).unwrap() >= 3);
         cpu(me).unwrap();
         cpu_of_children().unwrap();
         assert!(resident(u32::MAX).is_err());

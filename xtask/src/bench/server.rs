@@ -52,6 +52,22 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Waits for its end; true if it ended well.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn succeeded(&mut self) -> Result<bool> {
+        Ok(self.child.wait()?.success())
+    }
+
     /// Waits until something is true of it.
     ///
     /// # Errors

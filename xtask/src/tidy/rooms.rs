@@ -53,7 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("skms-witness", &["skms-store", "skms-proof"]),
     ("age-plugin-skms", &["skms-client"]),
     // Measures the product; it is no part of it.
-    ("skms-bench", &["skms-client", "skms-wire"]),
+    ("skms-bench", &["skms-client"]),
     ("xtask", &[]),
 ];
 
