@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::support::{HEALTHY, Script, Server, json, problem};
+use crate::support::{HEALTHY, Script, Server, broken, json, problem};
 use skms_client::{Client, Config, Error, Retry};
+use skms_wire::native::namespaces::CreateNamespaceRequest;
 use skms_wire::native::operations::EncryptRequest;
 use skms_wire::native::{BatchItem, ProblemKind};
 use skms_wire::{SecretB64, SecretText};
@@ -103,6 +104,46 @@ async fn what_was_not_done_is_tried_again_and_only_so_often() {
     let (server, client) = start(|_| problem(ProblemKind::Unavailable)).await;
     assert!(client.health().await.is_err());
     assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_create_goes_out_once_more_under_its_key_when_the_connection_breaks() {
+    let request = CreateNamespaceRequest { name: "n".into() };
+    let made = r#"{"id":"1","name":"n","created_at":"2026-01-01T00:00:00Z"}"#;
+    let (server, client) = start(move |count| match count {
+        0 => broken(),
+        _ => json(made),
+    })
+    .await;
+    client.create_namespace(&request).await.unwrap();
+    client.create_namespace(&request).await.unwrap();
+    let keys: Vec<_> = server
+        .seen()
+        .into_iter()
+        .map(|seen| seen.idempotency_key.unwrap())
+        .collect();
+    let [first, again, other] = keys.as_slice() else {
+        panic!("{keys:?}");
+    };
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let unquoted = skms_wire::native::idempotency::key(first.as_bytes());
+    assert_eq!(unquoted.map(|key| key.len()), Some(32));
+
+    let (server, client) = start(|_| broken()).await;
+    let failed = client.create_namespace(&request).await;
+    assert!(matches!(failed, Err(Error::Broken { .. })));
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_sent_again_without_a_key() {
+    let (server, client) = start(|_| broken()).await;
+    let failed = client.encrypt("default", "orders", &item(1)).await;
+    assert!(matches!(failed, Err(Error::Broken { .. })));
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].idempotency_key, None);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A tiny server that answers as a test tells it to.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,7 @@ pub struct Seen {
     pub path: String,
     pub authorization: Option<String>,
     pub namespace: Option<String>,
+    pub idempotency_key: Option<String>,
     pub body: Vec<u8>,
     pub http2: bool,
 }
@@ -79,7 +80,7 @@ async fn answer(
     request: Request<Incoming>,
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Script,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let header = |name: &str| {
         head.headers
@@ -91,6 +92,7 @@ async fn answer(
         path: head.uri.path().to_owned(),
         authorization: header("authorization"),
         namespace: header("x-skms-namespace"),
+        idempotency_key: header("idempotency-key"),
         http2: head.version == ::http::Version::HTTP_2,
         body: body.collect().await.unwrap().to_bytes().to_vec(),
     };
@@ -99,7 +101,19 @@ async fn answer(
         seen.push(entry);
         seen.len() - 1
     };
-    Ok(script(count))
+    let response = script(count);
+    if response.headers().contains_key(BREAK) {
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
+    Ok(response)
+}
+
+const BREAK: &str = "x-break";
+
+/// No answer: the connection breaks after the request has arrived.
+pub fn broken() -> Response<Full<Bytes>> {
+    let response = Response::builder().header(BREAK, "now");
+    response.body(Full::default()).unwrap()
 }
 
 pub fn json(text: &str) -> Response<Full<Bytes>> {

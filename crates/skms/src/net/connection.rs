@@ -165,8 +165,11 @@ pub async fn serve(
         return http(stream, peer, false, serving, stop).await;
     };
     let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
-    let stream = match tokio::time::timeout(serving.limits.handshake_timeout, handshake).await {
-        Ok(Ok(stream)) => stream,
+    let handshake = tokio::time::timeout(serving.limits.handshake_timeout, handshake);
+    // In boxes: what a connection holds while it is idle has room for neither
+    // the handshake nor copies of the session on its way from step to step.
+    let stream = match Box::pin(handshake).await {
+        Ok(Ok(stream)) => Box::new(stream),
         Ok(Err(error)) => {
             serving.metrics.handshake_failed();
             serving.log.debug(
@@ -219,14 +222,16 @@ async fn http<S>(
             .max_header_list_size(HEAD_BYTES as u32)
             .keep_alive_interval(Some(PING))
             .keep_alive_timeout(PING);
-        drive(builder.serve_connection(io, service), &peer, limits, stop).await;
+        let mut connection = Box::pin(builder.serve_connection(io, service));
+        drive(connection.as_mut(), &peer, limits, stop).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(HEAD_BYTES);
-        drive(builder.serve_connection(io, service), &peer, limits, stop).await;
+        let mut connection = Box::pin(builder.serve_connection(io, service));
+        drive(connection.as_mut(), &peer, limits, stop).await;
     }
 }
 
@@ -262,12 +267,11 @@ where
 /// Runs a connection, ends it when it is idle for too long or the server
 /// stops, and lets go of it when the peer does not let it finish.
 async fn drive(
-    connection: impl Graceful,
+    mut connection: Pin<&mut impl Graceful>,
     peer: &Peer,
     limits: &Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    tokio::pin!(connection);
     loop {
         let left = limits.idle_timeout.saturating_sub(peer.idle());
         tokio::select! {
