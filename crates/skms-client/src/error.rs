@@ -56,6 +56,9 @@ pub enum Error {
     /// The server said no, and why.
     #[error("{}", describe(.0))]
     Problem(Box<Problem>),
+    /// The caller's machine: what was received could not be written.
+    #[error("cannot write what was received")]
+    Output(#[source] std::io::Error),
     /// The answer is not one this client understands.
     #[error("unexpected answer from {address}: {what}")]
     Unexpected {

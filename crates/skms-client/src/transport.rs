@@ -126,6 +126,43 @@ impl Client {
         self.call(route, path, &[], None::<&()>).await.map(drop)
     }
 
+    /// Calls a route that answers with a stream, and hands each piece of it
+    /// to `each`. It is not tried again, and may take as long as it goes on:
+    /// the time allowed is for each piece.
+    pub(crate) async fn stream(
+        &self,
+        route: &Route,
+        mut each: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<()> {
+        let late = |_| Error::Timeout {
+            address: self.0.origin.clone(),
+            seconds: self.0.timeout.as_secs(),
+        };
+        let mut sender = self.sender(true).await?;
+        let target = target(route, &[], &[]);
+        let two = matches!(sender, Sender::Two(_));
+        let request = self.request(route, &target, Bytes::new(), two)?;
+        let response = timeout(self.0.timeout, sender.send(request))
+            .await
+            .map_err(late)?
+            .map_err(|failed| self.0.connector.broken(failed.into_error()))?;
+        if !response.status().is_success() {
+            return match self.read(response).await {
+                Err((error, _)) => Err(error),
+                Ok(_) => Err(self.unexpected("a success that is none".to_owned())),
+            };
+        }
+        let mut body = response.into_body();
+        loop {
+            let frame = timeout(self.0.timeout, body.frame()).await.map_err(late)?;
+            let Some(frame) = frame else { return Ok(()) };
+            let frame = frame.map_err(|error| self.0.connector.broken(error))?;
+            if let Ok(data) = frame.into_data() {
+                each(&data).map_err(Error::Output)?;
+            }
+        }
+    }
+
     /// Calls a route that answers with a text document.
     pub(crate) async fn document(&self, route: &Route) -> Result<String> {
         let mut reply = self.call(route, &[], &[], None::<&()>).await?;

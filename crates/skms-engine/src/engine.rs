@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_keys::{Key, KeyringId, NamespaceId};
 use skms_policy::{DecisionCache, PolicySet};
 use skms_store::{Journal, Kind, SealedStore};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -102,6 +102,8 @@ pub(crate) struct Rooms {
     pub(crate) limiter: Limiter,
     pub(crate) quotas: Quotas,
     limits: ArcSwap<HashMap<String, Arc<Limits>>>,
+    /// One backup at a time.
+    pub(crate) backups: Arc<Semaphore>,
     changes: Arc<RwLock<()>>,
 }
 
@@ -136,6 +138,7 @@ impl Rooms {
             limiter: Limiter::new(config.rate),
             quotas: Quotas::default(),
             limits: ArcSwap::from_pointee(limits),
+            backups: Arc::new(Semaphore::new(1)),
             changes: Arc::new(RwLock::new(())),
         })
     }

@@ -46,6 +46,7 @@ mod quotas;
 mod recorder;
 mod records;
 mod refusals;
+mod restored;
 mod sessions;
 mod slow;
 mod stock;

@@ -28,6 +28,7 @@ use crate::records;
 use crate::records::keyring::KeyringRecord;
 use crate::records::namespace::NamespaceRecord;
 use crate::records::policy::PolicyRecord;
+use crate::restored;
 use crate::target::Target;
 
 act!(Seal, SystemSeal, "Seals the server.");
@@ -164,6 +165,7 @@ impl Engine {
         };
         let rooms = Rooms::open(&self.config, (self.slow(), self.stock()), store, journal).await?;
         rooms.recorder.recover().await?;
+        let restored = restored::attend(&self.config, &rooms).await?;
         let mut event = server_event(&self.config, "system.unseal")?;
         if truncated > 0 {
             event.details.set(
@@ -173,6 +175,12 @@ impl Engine {
         }
         rooms.recorder.append(&event).await?;
         self.put_rooms(rooms);
+        if restored {
+            // Keys whose uses were burnt are rotated before anybody waits
+            // for the next look at what is due.
+            self.sweep_agenda().await?;
+            self.do_what_is_due().await?;
+        }
         Ok(())
     }
 
@@ -303,7 +311,7 @@ fn first_records(config: &Config) -> Result<(Vec<Change>, SecretBytes)> {
 }
 
 /// An event of the server itself, outside any call.
-fn server_event(config: &Config, action: &str) -> Result<Event> {
+pub(crate) fn server_event(config: &Config, action: &str) -> Result<Event> {
     let mut details = Details::new();
     details.set(DetailKey::ServerVersion, env!("CARGO_PKG_VERSION"));
     Ok(Event {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::key::{Key, KeyParts};
+use crate::state::KeyState;
 use crate::version::VersionNumber;
 
 /// The most uses in one block. At a limit of 2^32 uses, a version survives
@@ -82,6 +83,31 @@ impl Key {
         }
         version.uses_reserved += granted;
         Ok((Key::from_parts(parts)?, granted))
+    }
+}
+
+impl Key {
+    /// The key with every use that is left counted as used: for a record that
+    /// is older than the key's last use, such as one from a backup. Versions
+    /// whose uses are limited protect nothing any more; those that are only
+    /// to be rotated after so many uses are due for it. `None` when nothing
+    /// is left or nothing is counted.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParts`], which no key gives.
+    pub fn burn_uses(&self) -> Result<Option<Key>> {
+        let Some(all) = self.use_limit().or_else(|| self.rotation_uses()) else {
+            return Ok(None);
+        };
+        let mut parts = self.parts().clone();
+        let mut changed = false;
+        for version in &mut parts.versions {
+            if version.state != KeyState::Destroyed && version.uses_reserved < all {
+                version.uses_reserved = all;
+                changed = true;
+            }
+        }
+        changed.then(|| Key::from_parts(parts)).transpose()
     }
 }
 

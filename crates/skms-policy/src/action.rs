@@ -119,6 +119,7 @@ actions! {
     SealRemove = "seal.remove", ["operate"], [System], "Remove a seal.";
     StorageRotateStorageKey = "storage.rotate-storage-key", ["operate"], [System], "Rotate the storage key.";
     StorageRotateRoot = "storage.rotate-root", ["operate"], [System], "Rotate the root key.";
+    StorageBackup = "storage.backup", ["operate"], [System], "Stream a sealed backup.";
     StorageVerify = "storage.verify", ["operate", "audit"], [System], "Verify every stored record.";
 
     RandomGenerate = "random.generate", ["use"], [System], "Generate random bytes.";

@@ -156,6 +156,23 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A failing disk or a broken transfer: the backup file is not as it was
+    /// written. Nothing in it is used.
+    #[error("the backup is damaged at byte {offset}: {what}")]
+    BackupDamaged {
+        /// Where in the file, in bytes.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// An attack: the backup's keyed digest is not one that a holder of the
+    /// store's root key made.
+    #[error("the backup was not written by this store, or was changed by someone since")]
+    BackupForged,
+    /// The caller's: there is something already where a backup is to be
+    /// restored to.
+    #[error("{0} holds a store already")]
+    Occupied(String),
     /// Another process rotated the keys; this one has to read them again.
     /// Callers of the sealed layer see it only when that failed.
     #[error("the storage keys were rotated elsewhere")]

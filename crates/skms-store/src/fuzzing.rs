@@ -41,6 +41,11 @@ pub fn store_header(bytes: &[u8]) {
     let _ = Header::parse(bytes);
 }
 
+/// A backup's file.
+pub fn backup_file(bytes: &[u8]) {
+    let _ = crate::backup::fuzz_reader(bytes);
+}
+
 /// A share as an operator types it.
 pub fn share_text(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {

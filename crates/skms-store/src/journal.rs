@@ -133,6 +133,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads everything and checks every seal and link.
     fn verify(&self) -> BoxFuture<'_, Result<JournalReport>>;
 
+    /// The sealed bytes of the piece with this number, from 1, up to and with
+    /// the entry before place `entries`; `None` when none of those entries is
+    /// in it. For backups: the pieces from 1 to the first `None` hold exactly
+    /// `entries` durable entries.
+    fn piece(&self, number: u64, entries: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
+
     /// Makes durable what is queued and lets go of the files.
     fn close(&self) -> BoxFuture<'_, Result<()>>;
 }

@@ -8,12 +8,13 @@
 //! meanings. To it a record is bytes with a namespace, a kind, an id, a
 //! revision and perhaps a name.
 //!
-//! Three layers:
+//! Three layers, and what copies them:
 //!
 //! - [`store`] and [`journal`] are the traits: what SQLite and files do now
 //!   and PostgreSQL can do as well. Nothing in them is particular to either.
 //! - [`sqlite`] and [`file_journal`] implement them; `conformance` (a feature) is the
 //!   one suite both kinds of implementation must pass.
+//! - [`backup`] copies both into one file and back.
 //! - [`sealed`] lies above any `Store` and does all the sealing once.
 //!
 //! Standards: AES-256-GCM-SIV (RFC 8452), HKDF (RFC 5869), HMAC (RFC 2104),
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod backup;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod durability;

@@ -32,6 +32,7 @@ const TARGETS: &[(&str, Parser)] = &[
     ),
     ("store_key_file", skms_store::fuzzing::key_file),
     ("store_share_text", skms_store::fuzzing::share_text),
+    ("store_backup_file", skms_store::fuzzing::backup_file),
     ("store_store_header", skms_store::fuzzing::store_header),
     ("wire_base64", skms_wire::fuzzing::base64),
     ("wire_ciphertext", skms_wire::fuzzing::ciphertext),

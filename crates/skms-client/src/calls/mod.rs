@@ -43,6 +43,13 @@ macro_rules! calls {
             self.nothing(ROUTE, &[$($path),*]).await
         }
     };
+    (@ stream $(#[$doc:meta])* $name:ident, $route:literal, (), (), ()) => {
+        $(#[$doc])*
+        pub async fn $name(&self, each: impl FnMut(&[u8]) -> std::io::Result<()>) -> crate::Result<()> {
+            const ROUTE: &skms_wire::native::routes::Route = skms_wire::native::routes::route($route);
+            self.stream(ROUTE, each).await
+        }
+    };
     (@ document $(#[$doc:meta])* $name:ident, $route:literal, (), (), ()) => {
         $(#[$doc])*
         pub async fn $name(&self) -> crate::Result<String> {

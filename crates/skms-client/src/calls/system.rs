@@ -31,6 +31,8 @@ calls! {
     json rotate_storage_key ["storage-rotate-storage-key"] () => RotateStorageKeyResponse;
     /// Replaces the root key.
     json rotate_root ["storage-rotate-root"] () => RotateRootResponse;
+    /// Streams a sealed backup, piece by piece.
+    stream backup ["storage-backup"] ();
     /// Checks every record.
     json verify_storage ["storage-verify"] () => StorageReport;
     /// A page of the record of what was done.

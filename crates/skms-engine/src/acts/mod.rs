@@ -4,6 +4,7 @@
 //! in `keychange`.
 
 pub mod agree;
+pub mod backup;
 pub mod create_key;
 pub mod datakey;
 pub mod decapsulate;

@@ -12,6 +12,7 @@ mod open;
 mod prepare;
 mod read;
 pub(crate) mod segment;
+pub(crate) mod survey;
 mod waiting;
 mod writer;
 
@@ -37,6 +38,7 @@ use segment::SegmentHeader;
 use waiting::Waiting;
 
 pub use open::OpenReport;
+pub use survey::{Surveyed, survey};
 
 /// Where the sealing keys of segments come from.
 pub trait SegmentKeys: Send + Sync + 'static {
@@ -389,6 +391,11 @@ impl Journal for FileJournal {
     fn verify(&self) -> BoxFuture<'_, Result<JournalReport>> {
         let (shared, keys) = (Arc::clone(&self.shared), Arc::clone(&self.keys));
         Box::pin(blocking(move || read::verify(&shared, keys.as_ref())))
+    }
+
+    fn piece(&self, number: u64, entries: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(blocking(move || survey::piece(&shared, number, entries)))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {

@@ -312,9 +312,11 @@ fn scan_tail(
         // What a crash left unsynced becomes durable before it counts.
         file.sync_all()
             .map_err(|error| Error::io("journal segment", error))?;
-        if torn {
-            // The indexes of what was cut off must not be used again under
-            // this segment's key: the next entry begins a new segment.
+        if torn || end.offset == bytes.len() {
+            // A segment without room for anything more, as a restore leaves
+            // it, is finished. In a torn one the indexes of what was cut off
+            // must not be used again under its key. Either way the next entry
+            // begins a new segment.
             tail.previous = digest(hasher);
         } else {
             tail.active = Some(Active {

@@ -10,25 +10,25 @@
 //! [`SealedStore::init`] makes a store, [`Sealed`] opens one, and
 //! [`SealedStore`] is what the engine works with.
 
-mod check;
+pub(crate) mod check;
 pub(crate) mod codec;
 mod commit;
 mod finish;
 mod gate;
 pub(crate) mod header;
-mod heads;
+pub(crate) mod heads;
 mod init;
 pub mod key_file;
-mod keyring;
+pub(crate) mod keyring;
 mod known;
 mod outbox;
-mod place;
+pub(crate) mod place;
 mod rotate;
 mod seals;
-mod slot;
-mod status;
+pub(crate) mod slot;
+pub(crate) mod status;
 mod truth;
-mod unseal;
+pub(crate) mod unseal;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -49,7 +49,7 @@ pub use unseal::{Progress, SealInput, Sealed};
 
 use crate::error::{Error, Result};
 use crate::file_journal::SegmentKeys;
-use crate::store::{Forgotten, Kind, RecordId, Row, Store};
+use crate::store::{Forgotten, Kind, RecordId, Row, Snapshot, Store};
 use check::Checked;
 use header::Public;
 use keyring::Keyring;
@@ -78,6 +78,14 @@ struct Inner {
     /// What the rows must be; `None` when other processes write to the store
     /// too, and only unsealing and verifying find what was replayed.
     known: Option<known::Known>,
+}
+
+/// The keys and the rows as they were at one moment.
+pub(crate) struct View {
+    pub(crate) keyring: Arc<Keyring>,
+    /// Root keys that may open the header, the newest last.
+    pub(crate) roots: Vec<Arc<Slot>>,
+    pub(crate) snapshot: Box<dyn Snapshot>,
 }
 
 /// The newest heads this process has seen; older ones are refused.
@@ -293,12 +301,20 @@ impl SealedStore {
     /// # Errors
     /// Only what kept it from looking; what it found is in the report.
     pub async fn verify(&self) -> Result<Report> {
-        // No key may come or go between taking the keys and the view.
-        let (keyring, mut snapshot) = {
-            let _unchanged = self.0.changing.lock().await;
-            (self.0.keyring()?, self.0.store.snapshot().await?)
-        };
-        check::verify(snapshot.as_mut(), &keyring).await
+        let mut view = self.unchanged_view().await?;
+        check::verify(view.snapshot.as_mut(), &view.keyring).await
+    }
+
+    /// The keys, and a view of the rows that they open: no key comes or goes
+    /// in between.
+    pub(crate) async fn unchanged_view(&self) -> Result<View> {
+        let _unchanged = self.0.changing.lock().await;
+        let (keyring, roots) = (self.0.keyring()?, lock(&self.0.roots).clone());
+        Ok(View {
+            keyring,
+            roots,
+            snapshot: self.0.store.snapshot().await?,
+        })
     }
 
     /// Overwrites what replaced and deleted records left behind, as far as

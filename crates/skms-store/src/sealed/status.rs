@@ -117,7 +117,7 @@ pub struct Status {
     pub notes: Vec<String>,
 }
 
-pub(super) fn seal_infos(public: &Public) -> Vec<SealInfo> {
+pub(crate) fn seal_infos(public: &Public) -> Vec<SealInfo> {
     public
         .seals
         .iter()

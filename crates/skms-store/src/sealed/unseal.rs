@@ -1,6 +1,6 @@
 //! From a sealed store to an open one, secret by secret.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skms_crypto::SecretArray;
 use skms_crypto::SecretBytes;
@@ -44,11 +44,24 @@ pub enum Progress {
     Unsealed(SealedStore),
 }
 
+/// More shares are needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) have: u8,
+    pub(crate) need: u8,
+}
+
+/// Secrets, given one by one until they make up a root key.
+#[derive(Default)]
+pub(crate) struct Ceremony {
+    shares: Mutex<Vec<Share>>,
+    deriving: Gate,
+}
+
 /// A store whose keys are not in memory.
 pub struct Sealed {
     store: Arc<dyn Store>,
-    shares: Mutex<Vec<Share>>,
-    deriving: Gate,
+    ceremony: Ceremony,
     alone: bool,
 }
 
@@ -77,8 +90,7 @@ impl Sealed {
         load(store.as_ref()).await?;
         Ok(Self {
             store,
-            shares: Mutex::default(),
-            deriving: Gate::default(),
+            ceremony: Ceremony::default(),
             alone: true,
         })
     }
@@ -121,7 +133,7 @@ impl Sealed {
     /// Shares given so far and needed, when any were given.
     #[must_use]
     pub fn shares(&self) -> Option<(u8, u8)> {
-        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = self.ceremony.lock();
         shares
             .first()
             .map(|first| (count(&shares), first.threshold()))
@@ -129,10 +141,7 @@ impl Sealed {
 
     /// Forgets the shares given so far.
     pub fn forget_shares(&self) {
-        self.shares
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.ceremony.lock().clear();
     }
 
     /// Tries a secret. A wrong one changes nothing. A right one opens the
@@ -147,18 +156,9 @@ impl Sealed {
     /// [`Error::Altered`].
     pub async fn submit(&self, input: SealInput) -> Result<Progress> {
         let (header, _) = load(self.store.as_ref()).await?;
-        let root = match input {
-            SealInput::Passphrase(passphrase) => {
-                let header = header.clone();
-                self.deriving
-                    .run(move || try_passphrase(&header, &passphrase))
-                    .await?
-            }
-            SealInput::KeyFile(key) => try_key_file(&header, &key)?,
-            SealInput::Share(text) => match self.try_share(&header, &text)? {
-                Ok(root) => root,
-                Err(waiting) => return Ok(waiting),
-            },
+        let root = match self.ceremony.submit(&header, input).await? {
+            Ok(root) => root,
+            Err(Waiting { have, need }) => return Ok(Progress::Waiting { have, need }),
         };
         // Read again with the rows, in one consistent view.
         let checked: Checked = check::check(self.store.as_ref(), &root, self.alone).await?;
@@ -169,12 +169,37 @@ impl Sealed {
             checked,
         )))
     }
+}
+
+impl Ceremony {
+    fn lock(&self) -> MutexGuard<'_, Vec<Share>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries a secret on the seals of this header.
+    pub(crate) async fn submit(
+        &self,
+        header: &Header,
+        input: SealInput,
+    ) -> Result<std::result::Result<Slot, Waiting>> {
+        match input {
+            SealInput::Passphrase(passphrase) => {
+                let header = header.clone();
+                self.deriving
+                    .run(move || try_passphrase(&header, &passphrase))
+                    .await
+                    .map(Ok)
+            }
+            SealInput::KeyFile(key) => try_key_file(header, &key).map(Ok),
+            SealInput::Share(text) => self.try_share(header, &text),
+        }
+    }
 
     fn try_share(
         &self,
         header: &Header,
         text: &SecretText,
-    ) -> Result<std::result::Result<Slot, Progress>> {
+    ) -> Result<std::result::Result<Slot, Waiting>> {
         let share = Share::from_text(text.expose())?;
         let entry = header
             .public
@@ -202,7 +227,7 @@ impl Sealed {
         if share.threshold() != need {
             return Err(Error::ForeignShare);
         }
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.lock();
         if shares.iter().any(|known| known.set() != share.set()) {
             // Two Shamir seals: the ceremony begins again with the other.
             shares.clear();
@@ -215,7 +240,7 @@ impl Sealed {
         shares.push(share);
         let have = count(&shares);
         if have < need {
-            return Ok(Err(Progress::Waiting { have, need }));
+            return Ok(Err(Waiting { have, need }));
         }
         let secret = shamir::combine(&shares);
         shares.clear();

@@ -246,6 +246,7 @@ pub const ROUTES: &[Route] = routes! {
 
     Post "/storage/rotate-storage-key" "storage-rotate-storage-key" ["storage.rotate-storage-key"] None => Answer::Json("RotateStorageKeyResponse"), "Begin a new storage key.";
     Post "/storage/rotate-root" "storage-rotate-root" ["storage.rotate-root"] None => Answer::Json("RotateRootResponse"), "Replace the root key.";
+    Post "/storage/backup" "storage-backup" ["storage.backup"] None => Document("application/octet-stream"), "Stream a sealed backup.";
     Get "/storage/verify" "storage-verify" ["storage.verify"] None => Answer::Json("StorageReport"), "Check every record.";
     Get "/seals" "seal-list" ["seal.list"] None => Page("SealView"), "List the seals.";
     Post "/seals" "seal-add" ["seal.add"] Body::Json("AddSealRequest") => Created("AddSealResponse"), "Add a seal.";

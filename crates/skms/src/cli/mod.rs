@@ -2,6 +2,7 @@
 //! server through [`skms_client`], and prints; it decides nothing.
 
 mod algorithms;
+mod backup;
 mod completion;
 mod connect;
 mod crypt;
@@ -26,7 +27,9 @@ mod policy;
 mod principal;
 mod progress;
 mod random;
+mod restore;
 mod seals;
+mod secrets;
 mod serve;
 mod settings;
 mod sign;
@@ -163,6 +166,11 @@ enum Command {
     /// Rotate the keys beneath the store, and verify it
     #[command(subcommand)]
     Storage(storage::Storage),
+    /// Make and verify backups
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Put a backup in the place of a lost or damaged store
+    Restore(restore::Restore),
     /// Read the record of what was done
     #[command(subcommand)]
     Log(log::Log),
@@ -276,6 +284,8 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Principal(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
+        Command::Backup(command) => command.run(global).await,
+        Command::Restore(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
         Command::Demo(command) => command.run(global).await,
         Command::Serve(_) | Command::Completion(_) | Command::ExitCodes => Ok(()),
@@ -375,6 +385,9 @@ mod tests {
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",
             "skms storage verify",
+            "skms backup create f",
+            "skms backup verify f --share-file a --share-file b",
+            "skms restore f --to d --journal old --accept-loss --key-file k",
             "skms seals add --shamir 2/3",
             "skms log tail --follow",
             "skms completion bash",

@@ -128,6 +128,14 @@ impl NewFile {
         })
     }
 
+    /// What was written so far, under its temporary name, to be read back.
+    pub fn written(&mut self) -> Result<&Path> {
+        self.file
+            .sync_all()
+            .map_err(|error| cannot_write(&self.path, &error))?;
+        Ok(&self.temporary)
+    }
+
     /// Makes it durable and gives it its name.
     pub fn finish(mut self) -> Result<()> {
         self.file

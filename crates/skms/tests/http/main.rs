@@ -2,6 +2,7 @@
 //! refuses, what it withstands, and what it never lets out.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
 mod crash;
 mod describe;
 mod dev;

@@ -24,6 +24,8 @@ pub enum Reply {
     Json(Zeroizing<Vec<u8>>),
     /// A document that is the same for everybody.
     Document(&'static str, String),
+    /// Bytes that are made while they are sent.
+    Stream(&'static str, Body),
 }
 
 impl Reply {
@@ -46,6 +48,7 @@ impl Reply {
                 Body::from(Bytes::from_owner(bytes)),
             ),
             Self::Document(media_type, text) => (Some(media_type), Body::from(text)),
+            Self::Stream(media_type, body) => (Some(media_type), body),
         };
         let mut response = Response::new(body);
         *response.status_mut() = status(route.answer.status());

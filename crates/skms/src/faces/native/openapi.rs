@@ -192,6 +192,7 @@ fn good(route: &Route) -> Value {
         Answer::Document(media_type) => {
             let schema = match media_type {
                 "application/json" => json!({"type": "object"}),
+                "application/octet-stream" => json!({"type": "string", "format": "binary"}),
                 _ => json!({"type": "string"}),
             };
             let essence = media_type.split(';').next().unwrap_or(media_type);

@@ -104,6 +104,7 @@ handlers! {
 
     "storage-rotate-storage-key" => storage::rotate_storage_key;
     "storage-rotate-root" => storage::rotate_root;
+    "storage-backup" => storage::backup;
     "storage-verify" => storage::verify;
 }
 
