@@ -400,8 +400,7 @@ fn storage(api: &Described<'_>) {
     api.good("storage-rotate-root", &[], None);
     let report = api.good("storage-verify", &[], None);
     assert_eq!(report["intact"], true, "{report}");
-    let backup = api.good("storage-backup", &[], None);
-    assert!(backup.as_str().unwrap().starts_with("SKMSBAK"));
+    api.good("storage-backup", &[], None);
     api.good("seal-list", &[], None);
     let shamir = json!({"kind": "shamir", "threshold": 2, "shares": 3});
     let added = api.good("seal-add", &[], Some(shamir));
