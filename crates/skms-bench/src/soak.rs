@@ -220,8 +220,7 @@ async fn remove(client: &Client, name: &str) -> Result {
         match client.delete_key(KEYRING, name).await {
             // Its window has no length, but erasing is the server's job.
             Err(Error::Problem(problem))
-                if problem.kind() == Some(ProblemKind::WrongState)
-                    && start.elapsed() < PATIENCE =>
+                if problem.kind() == Some(ProblemKind::NotEmpty) && start.elapsed() < PATIENCE =>
             {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use skms_client::{Client, Config, Identity};
+use skms_client::{Client, Config, Identity, Retry};
 use skms_wire::SecretText;
 
 use super::error::{CliError, Result};
@@ -53,6 +53,13 @@ impl Connection {
     /// A client of the server that is meant.
     pub fn client(&self) -> Result<Client> {
         Ok(Client::new(self.config(variable)?)?)
+    }
+
+    /// A client that tries everything once.
+    pub fn client_without_retries(&self) -> Result<Client> {
+        let mut config = self.config(variable)?;
+        config.retry = Retry::NEVER;
+        Ok(Client::new(config)?)
     }
 
     /// Flags, then the environment, then the file.

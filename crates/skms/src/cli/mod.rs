@@ -3,6 +3,7 @@
 
 mod algorithms;
 mod backup;
+mod bench;
 mod completion;
 mod connect;
 mod crypt;
@@ -79,6 +80,11 @@ impl Global {
     /// A client of the server that is meant.
     pub fn client(&self) -> Result<Client> {
         self.connection.client()
+    }
+
+    /// The same, with connections of its own, that tries everything once.
+    pub fn client_without_retries(&self) -> Result<Client> {
+        self.connection.client_without_retries()
     }
 
     /// Prints a result as JSON if that is wanted, as text otherwise.
@@ -174,6 +180,8 @@ enum Command {
     /// Read the record of what was done
     #[command(subcommand)]
     Log(log::Log),
+    /// Measure the server: throughput, time to the answer, its CPU time
+    Bench(bench::Bench),
     /// Print a completion script for a shell
     Completion(completion::Completion),
     /// Show the main job on a real server and a real file, with proofs
@@ -245,6 +253,12 @@ fn run(cli: Cli) -> Result<()> {
         Command::Serve(serve) => serve.run(),
         Command::Completion(completion) => completion.run(),
         Command::ExitCodes => output::line(exit::help().trim_end()),
+        // Measuring must not wait for its own one core.
+        Command::Bench(bench) => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::failure(format!("cannot start a runtime: {error}")))?
+            .block_on(bench.run(&global)),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -288,7 +302,9 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Restore(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
         Command::Demo(command) => command.run(global).await,
-        Command::Serve(_) | Command::Completion(_) | Command::ExitCodes => Ok(()),
+        Command::Serve(_) | Command::Bench(_) | Command::Completion(_) | Command::ExitCodes => {
+            Ok(())
+        }
     }
 }
 

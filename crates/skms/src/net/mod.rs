@@ -12,6 +12,7 @@ pub mod serve;
 mod signals;
 pub mod sources;
 mod tls;
+pub mod usage;
 mod worker;
 
 pub use connection::Peer;

@@ -2,6 +2,7 @@
 //! does, what it refuses, its exit codes, and what it never shows.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bench;
 mod ceremony;
 mod demo;
 mod keys;

@@ -14,6 +14,7 @@ use http::StatusCode;
 use skms_wire::native::{ProblemKind, routes::ROUTES};
 
 use crate::net::load::{Load, Shed, Turned};
+use crate::net::usage::Usage;
 
 /// Upper bounds of the duration buckets, in microseconds.
 const BUCKETS: [u64; 12] = [
@@ -245,6 +246,7 @@ impl Metrics {
         writeln!(out, "# TYPE skms_sealed gauge")?;
         writeln!(out, "skms_sealed {}", u8::from(sealed))?;
 
+        write_usage(out, Usage::now())?;
         writeln!(out, "# HELP skms_connections_total Connections accepted.")?;
         writeln!(out, "# TYPE skms_connections_total counter")?;
         writeln!(out, "skms_connections_total {}", get(&self.connections))?;
@@ -317,6 +319,32 @@ impl Metrics {
     }
 }
 
+/// What the process uses, under the names that Prometheus' own clients give it.
+fn write_usage(out: &mut String, usage: Usage) -> std::fmt::Result {
+    if let Some(hundredths) = usage.cpu_hundredths {
+        writeln!(out, "# HELP process_cpu_seconds_total CPU time used.")?;
+        writeln!(out, "# TYPE process_cpu_seconds_total counter")?;
+        let (seconds, rest) = (hundredths / 100, hundredths % 100);
+        writeln!(out, "process_cpu_seconds_total {seconds}.{rest:02}")?;
+    }
+    for (name, help, value) in [
+        (
+            "process_resident_memory_bytes",
+            "How much of it is in memory.",
+            usage.resident_bytes,
+        ),
+        ("process_open_fds", "Descriptors open.", usage.descriptors),
+        ("process_threads", "Threads.", usage.threads),
+    ] {
+        if let Some(value) = value {
+            writeln!(out, "# HELP {name} {help}")?;
+            writeln!(out, "# TYPE {name} gauge")?;
+            writeln!(out, "{name} {value}")?;
+        }
+    }
+    Ok(())
+}
+
 /// Microseconds as seconds, without rounding.
 fn seconds(microseconds: u64) -> String {
     format!(
@@ -340,6 +368,14 @@ mod tests {
         assert!(fresh.contains("skms_sealed 1\n"));
         for route in ROUTES {
             assert!(fresh.contains(&format!("route=\"{}\",status=\"5xx\"}} 0\n", route.id)));
+        }
+        for name in [
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_open_fds",
+            "process_threads",
+        ] {
+            assert!(fresh.contains(&format!("\n{name} ")), "{name}");
         }
         let open = metrics.connection();
         metrics.request(0, StatusCode::OK, Duration::from_micros(300));
