@@ -36,6 +36,9 @@ use crate::unsealing::Unsealing;
 pub struct Config {
     /// Where its files are: the database and the journal's segments.
     pub data_dir: PathBuf,
+    /// The PostgreSQL database that holds the records, where it is not a file
+    /// in `data_dir`. The journal is in `data_dir` either way.
+    pub postgres: Option<skms_store::postgres::Options>,
     /// Where it takes the time from.
     pub clock: Clock,
     /// Threads for slow work (RSA, key generation, Argon2).
@@ -58,6 +61,7 @@ impl Config {
     pub fn new(data_dir: &Path) -> Self {
         Self {
             data_dir: data_dir.to_owned(),
+            postgres: None,
             clock: Clock::system(),
             slow_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             decisions: 65_536,

@@ -13,7 +13,7 @@ use skms_store::file_journal::{FileJournal, Options};
 use skms_store::sealed::{
     InitialShares, NewSeal, Progress, SealInfo, SealInput, Sealed, SealedStore,
 };
-use skms_store::{Change, Journal, Kind, RecordId, SqliteStore};
+use skms_store::{Change, Journal, Kind, PostgresStore, RecordId, SqliteStore, Store};
 
 use crate::act::act;
 use crate::acts::keyrings::DEFAULT;
@@ -84,10 +84,10 @@ pub(crate) struct Unsealing {
 
 impl Unsealing {
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        if !config.database().exists() {
+        if config.postgres.is_none() && !config.database().exists() {
             return Err(Error::NotInitialised);
         }
-        let store = Arc::new(SqliteStore::open(config.database())?);
+        let store = open_store(config).await?;
         match Sealed::open(store).await {
             Ok(sealed) => Ok(Self {
                 sealed,
@@ -110,7 +110,11 @@ impl Engine {
     /// [`Error::Store`] for seals that cannot be and for the disk's troubles.
     pub async fn init(config: &Config, seals: Vec<NewSeal>) -> Result<Initialised> {
         skms_crypto::selftest::run_fast()?;
-        let store = Arc::new(SqliteStore::open(config.database())?);
+        if config.postgres.is_some() && has_journal(config) {
+            // It would be refused later, with the database begun.
+            return Err(Error::AlreadyInitialised);
+        }
+        let store = open_store(config).await?;
         let made = match SealedStore::init(store, seals).await {
             Ok(made) => made,
             Err(skms_store::Error::AlreadyInitialised) => return Err(Error::AlreadyInitialised),
@@ -241,6 +245,19 @@ async fn close(rooms: Arc<Rooms>) -> Result<()> {
     closed?;
     swept?;
     noted
+}
+
+/// Opens the database, wherever it is.
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
+    Ok(match &config.postgres {
+        Some(options) => Arc::new(PostgresStore::open(options.clone()).await?),
+        None => Arc::new(SqliteStore::open(config.database())?),
+    })
+}
+
+/// Whether an earlier installation left its journal.
+fn has_journal(config: &Config) -> bool {
+    std::fs::read_dir(config.journal()).is_ok_and(|mut files| files.next().is_some())
 }
 
 /// Opens the journal; gives too how many bytes of a torn tail were cut off.

@@ -263,6 +263,18 @@ pub enum Error {
         /// Groups of commits it had acknowledged.
         seen: u64,
     },
+    /// The operator's: what was being moved here did not arrive whole.
+    #[error("moving a store here did not finish: run `skms migrate` again, with the same source")]
+    Incomplete,
+    /// The operator's: what is there would be lost.
+    #[error("there is something in the target already; nothing was changed")]
+    NotEmpty,
+    /// An attack or a failing disk: what was moved does not equal what it was
+    /// moved from. The target stays unfinished.
+    #[error(
+        "the target does not hold what the source holds: it was changed while it was written to; the target was left unfinished"
+    )]
+    Differs,
     /// The server's: it is stopping.
     #[error("closed")]
     Closed,

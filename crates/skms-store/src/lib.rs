@@ -33,6 +33,7 @@ pub mod file_journal;
 pub mod fuzzing;
 mod hex;
 pub mod journal;
+pub mod migrate;
 pub mod postgres;
 pub mod sealed;
 pub mod sqlite;

@@ -333,6 +333,12 @@ pub trait Store: Send + Sync + 'static {
     /// backend can, and says what it cannot.
     fn forget(&self) -> BoxFuture<'_, Result<Forgotten>>;
 
+    /// Why this store can no longer be believed until the process starts
+    /// again, where another has written to it meanwhile.
+    fn lost(&self) -> Option<String> {
+        None
+    }
+
     /// Finishes what was submitted and lets go of the files. Later calls
     /// return [`Error::Closed`].
     fn close(&self) -> BoxFuture<'_, Result<()>>;

@@ -1,12 +1,14 @@
 //! The server's configuration: a TOML file, then the environment, then flags;
 //! each overrides the one before.
 
+mod database;
 mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use skms_engine::limits::Rate;
 
+pub use database::DatabaseUrl;
 pub use settings::{Settings, TlsSettings, UnsealSettings};
 
 /// The port when nothing else is said.
@@ -66,6 +68,8 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// Threads that serve connections.
     pub workers: usize,
+    /// The PostgreSQL database, where the store is not a file in `data_dir`.
+    pub database: Option<skms_store::postgres::Options>,
     /// How connections are protected.
     pub tls: TlsConfig,
     /// What a client may ask for.

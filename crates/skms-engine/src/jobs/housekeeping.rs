@@ -31,10 +31,24 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         if !unsealed {
             continue;
         }
+        if let Some(why) = engine.lost() {
+            // What memory holds may be revoked elsewhere: better no answer.
+            engine.note_trouble(&Error::Store(skms_store::Error::Failed(why)));
+            // Its last writes fail, as they must.
+            let _ = engine.shut().await;
+            continue;
+        }
         match once(&engine, sweep, forget).await {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),
         }
+    }
+}
+
+impl Engine {
+    /// Why the database is no longer ours, if so.
+    fn lost(&self) -> Option<String> {
+        self.rooms().ok()?.store.store().lost()
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) enum Broken {
     },
     /// Somebody else wrote.
     Taken,
+    /// Fewer rows were written than sent.
+    Short,
 }
 
 type Step<'a> =
@@ -134,7 +136,7 @@ impl Transaction<'_> {
 
     /// Leaves the connection ready for the next transaction.
     async fn roll_back(&self, broken: Broken) -> Broken {
-        if matches!(broken, Broken::Gone(_) | Broken::Taken) {
+        if matches!(broken, Broken::Gone(_) | Broken::Taken | Broken::Short) {
             return broken;
         }
         match self.in_time(self.client.batch_execute("ROLLBACK")).await {
@@ -257,15 +259,20 @@ impl Transaction<'_> {
             inserted,
             metas: _,
         } = changes;
-        let mut parameters: Vec<(&Statement, Vec<&(dyn ToSql + Sync)>)> = Vec::new();
+        let mut parameters: Vec<(&Statement, Vec<&(dyn ToSql + Sync)>, usize)> = Vec::new();
         if !deleted.kinds.is_empty() {
             parameters.push((
                 &self.writes.delete,
                 vec![&deleted.kinds, &deleted.ids, &deleted.old],
+                deleted.kinds.len(),
             ));
         }
         if !released.kinds.is_empty() {
-            parameters.push((&self.writes.release, vec![&released.kinds, &released.ids]));
+            parameters.push((
+                &self.writes.release,
+                vec![&released.kinds, &released.ids],
+                released.kinds.len(),
+            ));
         }
         if !updated.kinds.is_empty() {
             let u = updated;
@@ -280,6 +287,7 @@ impl Transaction<'_> {
                     &u.scopes,
                     &u.sealed,
                 ],
+                u.kinds.len(),
             ));
         }
         if !inserted.kinds.is_empty() {
@@ -294,14 +302,17 @@ impl Transaction<'_> {
                     &i.scopes,
                     &i.sealed,
                 ],
+                i.kinds.len(),
             ));
         }
         for (name, revision, bytes) in &metas {
-            parameters.push((&self.writes.put_meta, vec![name, revision, bytes]));
+            parameters.push((&self.writes.put_meta, vec![name, revision, bytes], 1));
         }
-        parameters.push((&self.writes.advance, vec![&sequence]));
+        parameters.push((&self.writes.advance, vec![&sequence], 1));
         let mut steps: Vec<Step<'_>> = Vec::with_capacity(parameters.len() + 1);
-        for (statement, values) in &parameters {
+        let mut wanted: Vec<u64> = Vec::with_capacity(parameters.len() + 1);
+        for (statement, values, rows) in &parameters {
+            wanted.push(u64::try_from(*rows).unwrap_or(u64::MAX));
             let values = values.as_slice();
             steps.push(Box::pin(async move {
                 self.client.execute(*statement, values).await
@@ -311,7 +322,14 @@ impl Transaction<'_> {
             self.client.batch_execute("COMMIT").await.map(|()| 0)
         }));
         match self.in_time(pipeline(steps)).await {
-            Some(answers) => self.judge(answers, outcomes, sequence).await,
+            Some(answers) => {
+                let written: Vec<u64> = answers.iter().flatten().copied().collect();
+                let done = self.judge(answers, outcomes, sequence).await?;
+                match written.starts_with(&wanted) {
+                    true => Ok(done),
+                    false => Err(Broken::Short),
+                }
+            }
             None => Err(Broken::Doubt {
                 outcomes,
                 why: self.late().to_string(),

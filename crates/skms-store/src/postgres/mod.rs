@@ -321,6 +321,10 @@ impl Store for PostgresStore {
         })
     }
 
+    fn lost(&self) -> Option<String> {
+        self.shared.lost()
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         // What was asked before finishes first: later reads find it closed.
         let runtime = self.with_open(|open| Some(open.runtime.clone()));

@@ -112,9 +112,10 @@ impl Options {
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// Reads an address as `libpq` writes it. The parameters `sslmode`,
-    /// `sslrootcert` and `password_file` are understood here, the others
-    /// (`host`, `port`, `options`, `connect_timeout`, `channel_binding`, …) as
-    /// the driver does. `password` is used where the address has none.
+    /// `sslrootcert`, `password_file`, `timeout_seconds` (1 to 300), `readers`
+    /// (1 to 64) and `allow_lossy` (`true` or `false`) are understood here,
+    /// the others (`host`, `port`, `options`, …) as the driver does.
+    /// `password` is used where the address has none.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -125,12 +126,28 @@ impl Options {
         let (rest, query) = address.split_once('?').unwrap_or((address, ""));
         let mut passed_on = Vec::new();
         let (mut mode, mut roots, mut file) = (None, None, None);
+        let (mut timeout, mut readers, mut allow_lossy) = (Self::DEFAULT_TIMEOUT, 2, false);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
                 "sslmode" => mode = Some(decode(text)?),
                 "sslrootcert" => roots = Some(decode(text)?),
                 "password_file" => file = Some(PathBuf::from(decode(text)?)),
+                "timeout_seconds" => {
+                    let reason = "it is a whole number from 1 to 300";
+                    let seconds = number("timeout_seconds", reason, text, 300)?;
+                    timeout = Duration::from_secs(seconds);
+                }
+                "readers" => {
+                    let reason = "it is a whole number from 1 to 64";
+                    readers = usize::try_from(number("readers", reason, text, 64)?).unwrap_or(1);
+                }
+                "allow_lossy" => {
+                    allow_lossy = text.parse().map_err(|_| AddressError::Parameter {
+                        parameter: "allow_lossy",
+                        reason: "it is true or false",
+                    })?;
+                }
                 _ => passed_on.push(pair),
             }
         }
@@ -165,11 +182,23 @@ impl Options {
         Ok(Self {
             config,
             tls,
-            timeout: Self::DEFAULT_TIMEOUT,
-            readers: 2,
-            allow_lossy: false,
+            timeout,
+            readers,
+            allow_lossy,
         })
     }
+}
+
+fn number(
+    parameter: &'static str,
+    reason: &'static str,
+    text: &str,
+    most: u64,
+) -> Result<u64, AddressError> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number))
+        .ok_or(AddressError::Parameter { parameter, reason })
 }
 
 fn tls(config: &Config, mode: Option<&str>, roots: Option<String>) -> Result<Tls, AddressError> {
@@ -309,6 +338,11 @@ mod tests {
             "postgres://u:hunter2@h/d?sslmode=require&sslrootcert=x",
             "postgres://u:hunter2@h/d?sslmode=disable&sslrootcert=x",
             "postgres://u:hunter2@h/d?nonesuch=1",
+            "postgres://u:hunter2@h/d?timeout_seconds=0",
+            "postgres://u:hunter2@h/d?timeout_seconds=301",
+            "postgres://u:hunter2@h/d?readers=0",
+            "postgres://u:hunter2@h/d?readers=many",
+            "postgres://u:hunter2@h/d?allow_lossy=1",
             "postgres://u:hunter2@h:port/d",
             "postgres://u:hunter2@h/d?sslmode=%zz",
             "postgres://u:hunter2@h/d?sslmode=%f",
@@ -345,6 +379,17 @@ mod tests {
             }
         }
         assert!(parse("postgres://u@h/d?password_file=/nonesuch").is_err());
+    }
+
+    #[test]
+    fn limits_are_part_of_the_address() {
+        let options = parse("postgres://u@h/d?timeout_seconds=9&readers=4&allow_lossy=true");
+        let options = options.unwrap();
+        assert_eq!(options.timeout, Duration::from_secs(9));
+        assert_eq!((options.readers, options.allow_lossy), (4, true));
+        let options = parse("postgres://u@h/d").unwrap();
+        assert_eq!(options.timeout, Options::DEFAULT_TIMEOUT);
+        assert!(!options.allow_lossy);
     }
 
     #[test]

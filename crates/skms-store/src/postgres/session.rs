@@ -108,6 +108,18 @@ impl Shared {
         }
     }
 
+    /// Why nothing is true any more, if so.
+    pub(super) fn lost(&self) -> Option<String> {
+        match &*self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            Condition::Lost(why) => Some(why.clone()),
+            Condition::Good | Condition::Doubt(_) => None,
+        }
+    }
+
     /// Refuses to write once somebody else did.
     pub(super) fn writable(&self) -> Result<()> {
         match &*self

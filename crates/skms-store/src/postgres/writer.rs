@@ -186,6 +186,12 @@ impl Writer {
                         return Err(error);
                     }
                 }
+                Err(Broken::Short) => {
+                    self.link = None;
+                    return Err(self.shared.lose(
+                        "the database did not write all it was given and said nothing: a trigger, a rule or a row policy is on its tables",
+                    ));
+                }
                 Err(Broken::Taken) => {
                     self.link = None;
                     return Err(self.taken());
@@ -264,10 +270,13 @@ impl Writer {
 
     async fn connect(&mut self) -> Result<()> {
         let session = Session::connect(&self.shared, Role::Write).await?;
-        session.lock(&self.shared, LOCK_PATIENCE).await?;
+        let locked = session.lock(&self.shared, LOCK_PATIENCE).await;
         let state = session.recognise(&self.shared).await?;
-        // Whoever had the lock in between has left its name.
+        // Whoever has or had the lock in between has left its name.
         let ours = state.writer == self.shared.run;
+        if ours {
+            locked?;
+        }
         let next = self.sequence.saturating_add(i64::from(self.doubt));
         if !ours || state.sequence > next {
             return Err(self.taken());

@@ -33,6 +33,7 @@ impl SealedStore {
         if store.meta(header::NAME).await?.is_some() {
             return Err(Error::AlreadyInitialised);
         }
+        crate::migrate::check_whole(store.as_ref()).await?;
         if !store.snapshot().await?.next(1).await?.is_empty() {
             return Err(Error::HeaderAltered);
         }

@@ -74,10 +74,20 @@ impl std::fmt::Debug for Sealed {
 async fn load(store: &dyn Store) -> Result<(Header, Vec<u8>)> {
     match store.meta(header::NAME).await? {
         Some(meta) => Ok((Header::parse(&meta.bytes)?, meta.bytes)),
-        // Rows without a header: removed, not missing from the start.
-        None if store.snapshot().await?.next(1).await?.is_empty() => Err(Error::NotInitialised),
-        None => Err(Error::HeaderAltered),
+        None => Err(headless(store).await?),
     }
+}
+
+/// What a store without a header is.
+async fn headless(store: &dyn Store) -> Result<Error> {
+    crate::migrate::check_whole(store).await?;
+    let empty = store.snapshot().await?.next(1).await?.is_empty();
+    // Rows without a header: removed, not missing from the start.
+    Ok(if empty {
+        Error::NotInitialised
+    } else {
+        Error::HeaderAltered
+    })
 }
 
 impl Sealed {

@@ -9,6 +9,7 @@ mod crash;
 mod full_disk;
 mod journal;
 mod live;
+mod migrate;
 mod model;
 mod outbox;
 mod rotation;

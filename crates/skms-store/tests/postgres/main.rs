@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, missing_docs, clippy::print_stderr)]
 
 mod away;
+mod moving;
 mod open;
 mod place;
 mod proxy;

@@ -36,11 +36,9 @@ async fn a_second_server_is_refused_until_the_first_is_gone() {
     let beside = other.open().await;
     let admin = database.admin().await;
     admin.batch_execute("CREATE SCHEMA beside").await.unwrap();
-    let address = database.address(
-        "127.0.0.1",
-        server.port(),
-        "sslmode=disable&options=-csearch_path%3Dbeside",
-    );
+    let address = database
+        .address("127.0.0.1", server.port(), "sslmode=disable")
+        .replace("%3Dpublic", "%3Dbeside");
     let schema = PostgresStore::open(Options::parse(&address, None).unwrap())
         .await
         .unwrap();
@@ -51,7 +49,7 @@ async fn a_second_server_is_refused_until_the_first_is_gone() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_left_alone() {
     let Some(server) = server() else { return };
-    let database = server.database().await;
+    let database = server.schema().await;
     init(Arc::new(database.open().await))
         .await
         .store()
@@ -108,10 +106,7 @@ async fn wrong_addresses_are_refused_in_words_without_the_password() {
             good.replace(&format!(":{}/", server.port()), ":1/"),
             "refused",
         ),
-        (
-            good.replace("sslmode=disable", "options=-csearch_path%3Dnonesuch"),
-            "schema",
-        ),
+        (good.replace("%3Dpublic", "%3Dnonesuch"), "schema"),
     ] {
         let options = Options::parse(&address, None).unwrap();
         let error = refused(PostgresStore::open(options).await).to_string();

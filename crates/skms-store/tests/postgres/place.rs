@@ -48,14 +48,26 @@ impl Server {
         self.address.get_ports()[0]
     }
 
-    /// A new, empty database.
+    /// A new, empty schema: cheap, and a place of its own.
+    pub async fn schema(&self) -> Database<'_> {
+        let name = unused();
+        let admin = self.connect("postgres").await;
+        admin
+            .batch_execute(&format!(
+                "DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"
+            ))
+            .await
+            .unwrap();
+        Database {
+            server: self,
+            name: "postgres".to_owned(),
+            schema: name,
+        }
+    }
+
+    /// A new, empty database, for what is the same in all of its schemas.
     pub async fn database(&self) -> Database<'_> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "skms_{}_{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = unused();
         let admin = self.connect("postgres").await;
         admin
             .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
@@ -65,15 +77,26 @@ impl Server {
             .batch_execute(&format!("CREATE DATABASE {name}"))
             .await
             .unwrap();
-        Database { server: self, name }
+        Database {
+            server: self,
+            name,
+            schema: "public".to_owned(),
+        }
     }
 }
 
-/// A database of one test; it stays for whoever looks for a failure's cause,
-/// and goes with the server.
+fn unused() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("skms_{}_{count}", std::process::id())
+}
+
+/// A place of one test; it stays for whoever looks for a failure's cause, and
+/// goes with the server.
 pub struct Database<'a> {
     pub server: &'a Server,
     pub name: String,
+    pub schema: String,
 }
 
 impl Database<'_> {
@@ -81,8 +104,9 @@ impl Database<'_> {
         let user = self.server.address.get_user().unwrap();
         let password = String::from_utf8_lossy(self.server.address.get_password().unwrap());
         format!(
-            "postgres://{user}:{password}@{host}:{port}/{}?{parameters}",
-            self.name
+            "postgres://{user}:{password}@{host}:{port}/{}?{parameters}\
+             &options=-csearch_path%3D{}",
+            self.name, self.schema
         )
     }
 
@@ -103,6 +127,11 @@ impl Database<'_> {
 
     /// As an administrator, beside the store.
     pub async fn admin(&self) -> Client {
-        self.server.connect(&self.name).await
+        let client = self.server.connect(&self.name).await;
+        client
+            .batch_execute(&format!("SET search_path = {}", self.schema))
+            .await
+            .unwrap();
+        client
     }
 }

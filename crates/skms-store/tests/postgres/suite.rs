@@ -19,14 +19,14 @@ async fn make(database: Database<'_>) -> Arc<dyn Store> {
 #[tokio::test]
 async fn passes_the_suite() {
     let Some(server) = server() else { return };
-    store_suite(|| async { make(server.database().await).await }).await;
+    store_suite(|| async { make(server.schema().await).await }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passes_the_suite_on_threads_and_with_one_reader() {
     let Some(server) = server() else { return };
     store_suite(|| async {
-        let database = server.database().await;
+        let database = server.schema().await;
         let mut options = database.options();
         options.readers = 1;
         Arc::new(PostgresStore::open(options).await.unwrap()) as Arc<dyn Store>
@@ -39,24 +39,24 @@ async fn passes_the_suite_on_threads_and_with_one_reader() {
 async fn passes_the_suite_over_tls_as_a_plain_role() {
     let Some(server) = server() else { return };
     store_suite(|| async {
-        let database = server.database().await;
-        let role = format!("role_{}", database.name);
+        let database = server.schema().await;
+        let role = format!("role_{}", database.schema);
         let admin = database.admin().await;
         admin
             .batch_execute(&format!(
                 "DROP ROLE IF EXISTS {role};
                  CREATE ROLE {role} LOGIN PASSWORD 'plain';
-                 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-                 CREATE SCHEMA skms AUTHORIZATION {role};"
+                 ALTER SCHEMA {} OWNER TO {role};",
+                database.schema
             ))
             .await
             .unwrap();
         let address = format!(
-            "postgres://{role}:plain@localhost:{}/{}?sslmode=verify-full&sslrootcert={}\
-             &options=-csearch_path%3Dskms",
+            "postgres://{role}:plain@localhost:{}/postgres?sslmode=verify-full&sslrootcert={}\
+             &options=-csearch_path%3D{}",
             server.port(),
-            database.name,
             server.folder.join("ca.pem").display(),
+            database.schema,
         );
         let options = skms_store::postgres::Options::parse(&address, None).unwrap();
         Arc::new(PostgresStore::open(options).await.unwrap()) as Arc<dyn Store>
@@ -108,7 +108,7 @@ pub async fn value(store: &SealedStore, number: u8) -> Option<String> {
 #[tokio::test]
 async fn a_sealed_store_lives_on_it_across_restarts() {
     let Some(server) = server() else { return };
-    let database = server.database().await;
+    let database = server.schema().await;
     let store = init(Arc::new(database.open().await)).await;
     for number in 1..=40 {
         store
@@ -134,7 +134,7 @@ async fn a_sealed_store_lives_on_it_across_restarts() {
 #[tokio::test]
 async fn nothing_readable_is_in_the_database() {
     let Some(server) = server() else { return };
-    let database = server.database().await;
+    let database = server.schema().await;
     let store = init(Arc::new(database.open().await)).await;
     store
         .commit(vec![put(1, None, "a-planted-secret")], None)
@@ -160,7 +160,7 @@ async fn nothing_readable_is_in_the_database() {
 #[tokio::test]
 async fn a_replayed_row_is_refused() {
     let Some(server) = server() else { return };
-    let database = server.database().await;
+    let database = server.schema().await;
     let store = init(Arc::new(database.open().await)).await;
     let admin = database.admin().await;
     store.commit(vec![put(1, None, "old")], None).await.unwrap();

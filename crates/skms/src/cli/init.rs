@@ -19,6 +19,7 @@ use super::error::{CliError, Result, with_causes};
 use super::exit::Exit;
 use super::output::{self, NewFile};
 use super::{input, progress, serve};
+use crate::config::DatabaseUrl;
 
 /// Set up a new store on this machine: its seals, the root namespace, the
 /// built-in policies and a first token. Any one seal opens the store.
@@ -34,6 +35,10 @@ pub struct Init {
     /// Where the store and the journal will be
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// A PostgreSQL database for the store, such as postgres://skms@host/skms;
+    /// the journal stays in the data directory
+    #[arg(long, value_name = "URL")]
+    database: Option<DatabaseUrl>,
     /// Seal with the passphrase in this file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -102,6 +107,7 @@ impl Init {
     pub async fn run(self, global: &Global) -> Result<()> {
         let mut settings = serve::settings(self.config.as_deref())?;
         settings.data_dir = self.data_dir.clone().or(settings.data_dir);
+        settings.database = self.database.clone().or(settings.database);
         let config = settings
             .resolve()
             .map_err(|error| CliError::usage(error.to_string()))?;
@@ -118,7 +124,8 @@ impl Init {
         if let Some(folder) = &self.shares_dir {
             make_folder(folder)?;
         }
-        let engine = skms_engine::Config::new(&config.data_dir);
+        let mut engine = skms_engine::Config::new(&config.data_dir);
+        engine.postgres = config.database;
         if engine.database().exists() {
             return Err(explain(
                 &skms_engine::Error::AlreadyInitialised,

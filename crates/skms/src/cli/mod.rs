@@ -22,6 +22,7 @@ mod keyring;
 mod limits;
 mod log;
 mod mac;
+mod migrate;
 mod namespace;
 mod output;
 mod policy;
@@ -107,6 +108,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Set up a new store on this machine, with its seals and a first token
     Init(init::Init),
+    /// Move a store between a file and a PostgreSQL database
+    Migrate(migrate::Migrate),
     /// Give the server a passphrase, a share or a key file to open its store with
     Unseal(unseal::Unseal),
     /// Make the server forget every key until it is unsealed again
@@ -270,6 +273,7 @@ fn run(cli: Cli) -> Result<()> {
 async fn call(command: Command, global: &Global) -> Result<()> {
     match command {
         Command::Init(command) => command.run(global).await,
+        Command::Migrate(command) => command.run(global).await,
         Command::Unseal(command) => command.run(global).await,
         Command::Seal(command) => command.run(global).await,
         Command::Status(command) => command.run(global).await,
@@ -404,6 +408,8 @@ mod tests {
             "skms backup create f",
             "skms backup verify f --share-file a --share-file b",
             "skms restore f --to d --journal old --accept-loss --key-file k",
+            "skms migrate --from d --to postgres://skms@h/skms",
+            "skms serve --database postgres://skms@h/skms --data-dir d",
             "skms seals add --shamir 2/3",
             "skms log tail --follow",
             "skms completion bash",

@@ -7,7 +7,7 @@ use skms_wire::SecretText;
 
 use super::error::{CliError, Result, with_causes};
 use super::exit::Exit;
-use crate::config::{Settings, TlsSettings, UnsealSettings};
+use crate::config::{DatabaseUrl, Settings, TlsSettings, UnsealSettings};
 use crate::net::{Dev, Options, ServeError};
 
 /// Run the server until it is told to stop.
@@ -22,6 +22,10 @@ pub struct Serve {
     /// Where the store and the journal are
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// The PostgreSQL database that holds the store, such as
+    /// postgres://skms@host/skms; otherwise it is a file in the data directory
+    #[arg(long, value_name = "URL", conflicts_with = "dev")]
+    database: Option<DatabaseUrl>,
     /// The server's certificate chain (PEM); its own is made if absent
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -77,6 +81,7 @@ impl Serve {
         Settings {
             listen: (!self.listen.is_empty()).then_some(self.listen),
             data_dir: self.data_dir,
+            database: self.database,
             log: self.log,
             tls: TlsSettings {
                 certificate: self.tls_certificate,

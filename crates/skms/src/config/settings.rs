@@ -11,6 +11,7 @@ use std::{
 use serde::Deserialize;
 use skms_engine::limits::Rate;
 
+use super::database::{DatabaseUrl, Password};
 use super::{
     ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig, TlsConfig, value,
 };
@@ -29,6 +30,12 @@ pub struct Settings {
     pub listen: Option<Vec<String>>,
     /// As [`ServerConfig::data_dir`].
     pub data_dir: Option<PathBuf>,
+    /// The address of a PostgreSQL database, as [`ServerConfig::database`].
+    pub database: Option<DatabaseUrl>,
+    /// A password for it where the address has none. From the environment
+    /// alone: a file has `password_file` in the address.
+    #[serde(skip)]
+    pub database_password: Option<Password>,
     /// As [`ServerConfig::log`].
     pub log: Option<String>,
     /// As [`ServerConfig::workers`].
@@ -129,7 +136,8 @@ impl Settings {
         })
     }
 
-    /// Reads `SKMS_LISTEN`, `SKMS_DATA_DIR`, `SKMS_LOG`,
+    /// Reads `SKMS_LISTEN`, `SKMS_DATA_DIR`, `SKMS_DATABASE`, `PGPASSWORD`,
+    /// `SKMS_LOG`,
     /// `SKMS_TLS_CERTIFICATE`, `SKMS_TLS_KEY`, `SKMS_CLIENT_CA`,
     /// `SKMS_TLS_NAMES` and `SKMS_UNSEAL_KEY_FILE` through `variable`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -145,6 +153,8 @@ impl Settings {
         Self {
             listen: list("SKMS_LISTEN"),
             data_dir: path("SKMS_DATA_DIR"),
+            database: variable("SKMS_DATABASE").map(DatabaseUrl::from),
+            database_password: variable("PGPASSWORD").map(Password::from),
             log: variable("SKMS_LOG"),
             workers: None,
             tls: TlsSettings {
@@ -167,6 +177,8 @@ impl Settings {
         Self {
             listen: other.listen.or(self.listen),
             data_dir: other.data_dir.or(self.data_dir),
+            database: other.database.or(self.database),
+            database_password: other.database_password.or(self.database_password),
             log: other.log.or(self.log),
             workers: other.workers.or(self.workers),
             tls: TlsSettings {
@@ -211,6 +223,10 @@ impl Settings {
             data_dir: self
                 .data_dir
                 .unwrap_or_else(|| PathBuf::from("./skms-data")),
+            database: self
+                .database
+                .map(|url| url.options(self.database_password.as_ref()))
+                .transpose()?,
             tls: TlsConfig {
                 identity,
                 client_ca: self.tls.client_ca,

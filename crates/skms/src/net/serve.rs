@@ -163,6 +163,7 @@ async fn serve(
         .collect();
 
     let mut engine_config = skms_engine::Config::new(&config.data_dir);
+    engine_config.postgres = config.database.clone().filter(|_| options.dev.is_none());
     engine_config.keys_in_memory = config.memory.keys;
     engine_config.rsa_stock = config.memory.rsa_stock;
     engine_config.rate = config.limits.rate;
