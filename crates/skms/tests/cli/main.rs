@@ -1,6 +1,6 @@
 //! The command line, through the real binary against a real server: what it
 //! does, what it refuses, its exit codes, and what it never shows.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod bench;
 mod ceremony;
@@ -8,4 +8,5 @@ mod demo;
 mod keys;
 mod operations;
 mod plain;
+mod postgres;
 mod support;
