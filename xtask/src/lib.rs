@@ -18,6 +18,7 @@ pub mod count;
 pub mod fuzz;
 pub mod machine;
 pub mod picture;
+pub mod postgres;
 pub mod profile;
 pub mod soak;
 pub mod test_run;

@@ -18,6 +18,23 @@ pub struct Need {
     works: fn() -> bool,
 }
 
+impl Need {
+    /// Something that a chore of its own looks for.
+    pub const fn new(
+        what: &'static str,
+        why: &'static str,
+        packages: &'static [&'static str],
+        works: fn() -> bool,
+    ) -> Self {
+        Self {
+            what,
+            why,
+            packages,
+            works,
+        }
+    }
+}
+
 /// What `cargo xtask test` needs.
 pub const FOR_TESTS: &[Need] = &[
     Need {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::command::{Output, cargo, colour, say, watch};
 use crate::count::Count;
+use crate::postgres::Private;
 use crate::{Result, Told, machine, tools};
 
 /// Runs all tests, or with arguments those that the test runner makes of them,
@@ -19,6 +20,13 @@ pub fn test(arguments: &[String]) -> Result {
         .filter(|argument| *argument != "--no-install")
         .collect();
     let python = if install { Some(set_up()?) } else { None };
+    // Stopped when this function ends, however it does.
+    let postgres = Private::start(install)?;
+    let tell = |command: &mut Command| {
+        if let Some(postgres) = &postgres {
+            postgres.tell(command);
+        }
+    };
 
     // No feature is named: what tests need beyond the defaults comes in by
     // their dev-dependencies, so that every command here, clippy's too, builds
@@ -30,6 +38,7 @@ pub fn test(arguments: &[String]) -> Result {
         nextest
             .args(["nextest", "run", "--color", colour(), "--no-fail-fast"])
             .args(scope(&chosen));
+        tell(&mut nextest);
         tests.run(&mut nextest, python.as_ref(), Runner::Nextest)?;
     } else {
         let mut libtest = cargo();
@@ -37,6 +46,7 @@ pub fn test(arguments: &[String]) -> Result {
             .args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"])
             .args(["--examples"])
             .args(scope(&chosen));
+        tell(&mut libtest);
         tests.run(&mut libtest, python.as_ref(), Runner::Libtest)?;
     }
     if chosen.is_empty() {

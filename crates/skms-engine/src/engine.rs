@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -109,6 +110,8 @@ pub(crate) struct Rooms {
     /// One backup at a time.
     pub(crate) backups: Arc<Semaphore>,
     changes: Arc<RwLock<()>>,
+    /// Memory may differ from the store and has to be read again.
+    behind: AtomicBool,
 }
 
 impl Rooms {
@@ -144,15 +147,28 @@ impl Rooms {
             limits: ArcSwap::from_pointee(limits),
             backups: Arc::new(Semaphore::new(1)),
             changes: Arc::new(RwLock::new(())),
+            behind: AtomicBool::new(false),
         })
     }
 
     /// After a commit whose outcome is not known: sessions are made anew from
     /// the store, and namespaces, keyrings and policies are read again.
     pub(crate) async fn reread(&self, error: &Error) {
-        if matches!(error, Error::Conflict) {
-            return;
+        if !matches!(error, Error::Conflict) && !error.is_away() {
+            self.read_again().await;
         }
+    }
+
+    /// Tries again what [`Rooms::reread`] could not do.
+    pub(crate) async fn catch_up(&self) {
+        if self.behind.load(Ordering::Acquire) {
+            let _none_meanwhile = self.lock_changes().await;
+            self.read_again().await;
+        }
+    }
+
+    async fn read_again(&self) {
+        self.behind.store(true, Ordering::Release);
         self.sessions.end_all();
         let fresh = async {
             let places = Places::load(&self.store).await?;
@@ -166,8 +182,9 @@ impl Rooms {
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));
                 self.policies.store(Arc::new(policies));
+                self.behind.store(false, Ordering::Release);
             }
-            // Nobody gets in on what memory alone says.
+            // Nobody gets in on what memory alone says, until it can be read.
             Err(_) => self.policies.store(Arc::new(PolicySet::empty())),
         }
     }

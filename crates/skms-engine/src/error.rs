@@ -146,6 +146,14 @@ pub enum Error {
     Internal(&'static str),
 }
 
+impl Error {
+    /// Whether the database was away and certainly changed nothing, so that
+    /// what memory says still holds.
+    pub(crate) const fn is_away(&self) -> bool {
+        matches!(self, Self::Store(skms_store::Error::Unavailable(_)))
+    }
+}
+
 impl From<skms_store::Error> for Error {
     fn from(error: skms_store::Error) -> Self {
         match error {

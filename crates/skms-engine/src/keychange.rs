@@ -66,7 +66,9 @@ impl Entry {
             let committed = match rooms.recorder.commit(changes, &event, with.urgent).await {
                 Ok(committed) => committed,
                 Err(error) => {
-                    rooms.keys.reload(&cell);
+                    if !error.is_away() {
+                        rooms.keys.reload(&cell);
+                    }
                     return Err(error);
                 }
             };

@@ -410,7 +410,9 @@ async fn reserve_block(
         let revision = match rooms.put_key(&key, Some(snapshot.revision)).await {
             Ok(revision) => revision,
             Err(error) => {
-                rooms.keys.reload(&cell);
+                if !error.is_away() {
+                    rooms.keys.reload(&cell);
+                }
                 return Err(error);
             }
         };

@@ -348,6 +348,31 @@ impl Error {
         }
     }
 
+    /// Whether a commit that ended with this certainly wrote nothing. Of the
+    /// others nobody knows.
+    #[must_use]
+    pub const fn wrote_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. }
+                | Self::MetaConflict { .. }
+                | Self::Invalid(_)
+                | Self::Altered { .. }
+                | Self::HeadMismatch { .. }
+                | Self::HeadReplayed
+                | Self::HeaderAltered
+                | Self::StaleKeys
+                | Self::Sealed
+                | Self::Malformed(_)
+                | Self::Full
+                | Self::Overloaded
+                | Self::Unavailable(_)
+                | Self::DatabaseInUse { .. }
+                | Self::Behind { .. }
+                | Self::Crypto(_)
+        )
+    }
+
     pub(crate) fn conflict(kind: Kind, id: RecordId, conflict: Conflict) -> Self {
         Self::Conflict { kind, id, conflict }
     }

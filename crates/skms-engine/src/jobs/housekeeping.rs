@@ -53,6 +53,7 @@ impl Engine {
 }
 
 async fn once(engine: &Engine, sweep: bool, forget: bool) -> Result<(), Error> {
+    engine.rooms()?.catch_up().await;
     if forget {
         engine.forget_ended_idempotency_keys().await?;
     }

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::store::{Kind, Meta, RecordId, Row};
 
 /// What leads from one version to the next; the first from nothing.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE skms_record (
     kind     smallint NOT NULL,
     id       bytea    NOT NULL CHECK (octet_length(id) = 16),
@@ -40,7 +41,13 @@ CREATE TABLE skms_state (
 );
 INSERT INTO skms_state (version, database, sequence, writer)
     VALUES (1, uuid_send(gen_random_uuid()), 0, '');
-"];
+",
+    // Heads are written with every group: their dead rows are to go early.
+    "
+ALTER TABLE skms_record SET (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE skms_state ADD COLUMN opened timestamptz NOT NULL DEFAULT now();
+",
+];
 
 /// The newest schema this program reads, and the one it writes.
 pub(super) fn newest() -> u64 {

@@ -62,7 +62,7 @@ impl Writer {
             session
                 .client
                 .execute(
-                    "UPDATE skms_state SET writer = $1",
+                    "UPDATE skms_state SET writer = $1, opened = now()",
                     &[&shared.run.as_slice()],
                 )
                 .await

@@ -200,32 +200,9 @@ impl Announced {
         };
         match outcome {
             Ok(commit) => known.settle(self.ticket, commit),
-            Err(error) if nothing_happened(error) => known.forget(self.ticket),
+            Err(error) if error.wrote_nothing() => known.forget(self.ticket),
             // Both may be true, until the files are opened again.
             Err(_) => known.doubt(self.ticket),
         }
     }
-}
-
-/// Whether this error says that nothing of a batch was written.
-const fn nothing_happened(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Conflict { .. }
-            | Error::MetaConflict { .. }
-            | Error::Invalid(_)
-            | Error::Altered { .. }
-            | Error::HeadMismatch { .. }
-            | Error::HeadReplayed
-            | Error::HeaderAltered
-            | Error::StaleKeys
-            | Error::Sealed
-            | Error::Malformed(_)
-            | Error::Full
-            | Error::Overloaded
-            | Error::Unavailable(_)
-            | Error::DatabaseInUse { .. }
-            | Error::Behind { .. }
-            | Error::Crypto(_)
-    )
 }

@@ -70,6 +70,45 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(before.get::<_, i64>(1), after.get::<_, i64>(1));
 }
 
+/// What a server of one version back left is brought up to date and served;
+/// then that version would be refused.
+#[tokio::test]
+async fn a_schema_one_version_back_is_brought_up_to_date() {
+    let Some(server) = server() else { return };
+    let database = server.schema().await;
+    let store = init(Arc::new(database.open().await)).await;
+    store.commit(vec![put(1, None, "v")], None).await.unwrap();
+    store.store().close().await.unwrap();
+    let admin = database.admin().await;
+    let version = async || -> i32 {
+        let row = admin.query_one("SELECT version FROM skms_state", &[]);
+        row.await.unwrap().get(0)
+    };
+    let newest = version().await;
+    assert_eq!(newest, 2);
+    admin
+        .batch_execute(
+            "ALTER TABLE skms_state DROP COLUMN opened;
+             ALTER TABLE skms_record RESET (autovacuum_vacuum_scale_factor);
+             UPDATE skms_state SET version = 1",
+        )
+        .await
+        .unwrap();
+    let store = unseal(Arc::new(database.open().await)).await.unwrap();
+    assert_eq!(version().await, newest);
+    assert_eq!(value(&store, 1).await.as_deref(), Some("v"));
+    store.commit(vec![put(2, None, "w")], None).await.unwrap();
+    assert!(store.verify().await.unwrap().is_sound());
+    // What never was a version is refused.
+    store.store().close().await.unwrap();
+    admin
+        .batch_execute("UPDATE skms_state SET version = -1")
+        .await
+        .unwrap();
+    let error = refused(PostgresStore::open(database.options()).await);
+    assert!(matches!(error, Error::Malformed(_)), "{error}");
+}
+
 #[tokio::test]
 async fn a_server_that_may_forget_is_refused_unless_allowed() {
     let Some(server) = server() else { return };

@@ -52,7 +52,8 @@ impl DatabaseUrl {
     }
 }
 
-/// The database's password.
+/// The database's password. Copied and compared like every other setting;
+/// erased when dropped, and shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 

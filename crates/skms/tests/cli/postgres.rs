@@ -49,7 +49,7 @@ impl Postgres {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let child = Self::spawn(&template, folder.path(), port);
-        let started = Self {
+        let mut started = Self {
             template,
             folder,
             port,
@@ -72,7 +72,7 @@ impl Postgres {
             .unwrap()
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         let port = self.port.to_string();
         let ready = || {
             Command::new("pg_isready")
@@ -82,6 +82,8 @@ impl Postgres {
                 .success()
         };
         while !ready() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "PostgreSQL did not start: {ended:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
