@@ -20,6 +20,7 @@ pub mod machine;
 pub mod picture;
 pub mod postgres;
 pub mod profile;
+pub mod simulate;
 pub mod soak;
 pub mod test_run;
 pub mod tidy;

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, Told, bench, checks, fuzz, picture, profile, soak, test_run, tidy};
+use xtask::{Result, Told, bench, checks, fuzz, picture, profile, simulate, soak, test_run, tidy};
 
 const HELP: &str = "\
 cargo xtask <chore>
@@ -28,6 +28,9 @@ cargo xtask <chore>
   soak [--seconds N] [--no-build]
                               loads a server with everything at once for N seconds (600)
                               and fails if its memory or its descriptors grow
+  simulate [--seeds N] [--from N] | --seed N
+                              work, faults and crashes over a simulated disk (10,000 seeds);
+                              --seed replays one and prints every step
   picture                     runs the demo and draws its output as docs/demo.svg
   fips                        builds with the FIPS 140-3 module (needs cmake and Go)
   setup                       only installs what the tests need
@@ -62,6 +65,7 @@ fn run(chore: &str, rest: &[String]) -> Result {
         "idle" => checks::idle(rest),
         "profile" => profile::run(rest),
         "soak" => soak::run(rest),
+        "simulate" => simulate::run(rest),
         "picture" => picture::draw(),
         "fips" => checks::fips(),
         "setup" => test_run::set_up().map(|_| ()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_keys::{Key, KeyringId, NamespaceId};
 use skms_policy::{DecisionCache, PolicySet};
-use skms_store::{Journal, Kind, SealedStore};
+use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sqlite};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
 use crate::clock::Clock;
@@ -55,6 +55,30 @@ pub struct Config {
     pub rate: Option<Rate>,
     /// Slow work is refused when it would wait longer than this for a thread.
     pub slow_wait: Duration,
+    /// How its files are kept.
+    pub files: Files,
+}
+
+/// How the engine's files are kept.
+#[derive(Clone)]
+pub struct Files {
+    /// The file system they are on.
+    pub disk: Disk,
+    /// Bytes of a segment of the journal.
+    pub segment_bytes: u64,
+    /// Bytes kept back beside the database for urgent commits on a full disk.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Files {
+    /// The machine's own, in the usual sizes.
+    fn default() -> Self {
+        Self {
+            disk: Disk::real(),
+            segment_bytes: file_journal::Options::default().segment_bytes,
+            reserve_bytes: sqlite::Options::default().reserve_bytes,
+        }
+    }
 }
 
 impl Config {
@@ -70,6 +94,7 @@ impl Config {
             keys_in_memory: 100_000,
             rate: None,
             slow_wait: Duration::from_secs(15),
+            files: Files::default(),
         }
     }
 
@@ -81,6 +106,16 @@ impl Config {
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.data_dir.join("journal")
+    }
+
+    /// Opens the database.
+    pub(crate) fn open_database(&self) -> Result<SqliteStore> {
+        let options = sqlite::Options {
+            reserve_bytes: self.files.reserve_bytes,
+            disk: self.files.disk.clone(),
+            ..sqlite::Options::default()
+        };
+        Ok(SqliteStore::open_with(self.database(), &options)?)
     }
 }
 

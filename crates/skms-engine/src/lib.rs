@@ -57,7 +57,7 @@ mod use_event;
 pub use act::Act;
 pub use caller::{Authentication, Caller, Session};
 pub use clock::Clock;
-pub use engine::{Config, Engine};
+pub use engine::{Config, Engine, Files};
 pub use error::{Error, Result};
 pub use gate::{Authorized, KeyRef, KeyTarget};
 pub use idempotency::IdempotencyKey;

@@ -13,7 +13,7 @@ use skms_store::file_journal::{FileJournal, Options};
 use skms_store::sealed::{
     InitialShares, NewSeal, Progress, SealInfo, SealInput, Sealed, SealedStore,
 };
-use skms_store::{Change, Journal, Kind, PostgresStore, RecordId, SqliteStore, Store};
+use skms_store::{Change, Journal, Kind, PostgresStore, RecordId, Store};
 
 use crate::act::act;
 use crate::acts::keyrings::DEFAULT;
@@ -84,7 +84,7 @@ pub(crate) struct Unsealing {
 
 impl Unsealing {
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        if config.postgres.is_none() && !config.database().exists() {
+        if config.postgres.is_none() && !config.files.disk.exists(&config.database()) {
             return Err(Error::NotInitialised);
         }
         let store = open_store(config).await?;
@@ -251,7 +251,7 @@ async fn close(rooms: Arc<Rooms>) -> Result<()> {
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(match &config.postgres {
         Some(options) => Arc::new(PostgresStore::open(options.clone()).await?),
-        None => Arc::new(SqliteStore::open(config.database())?),
+        None => Arc::new(config.open_database()?),
     })
 }
 
@@ -264,6 +264,8 @@ fn has_journal(config: &Config) -> bool {
 fn open_journal(config: &Config, store: &SealedStore) -> Result<(Arc<dyn Journal>, u64)> {
     let options = Options {
         ids_from: store.journal_position().floor,
+        segment_bytes: config.files.segment_bytes,
+        disk: config.files.disk.clone(),
         ..Options::default()
     };
     let (journal, report) = FileJournal::open(config.journal(), store.journal_keys(), &options)?;

@@ -26,6 +26,7 @@
 pub mod backup;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod disk;
 pub mod durability;
 pub mod error;
 pub mod file_journal;
@@ -36,9 +37,12 @@ pub mod journal;
 pub mod migrate;
 pub mod postgres;
 pub mod sealed;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod sqlite;
 pub mod store;
 
+pub use disk::Disk;
 pub use error::{Conflict, Error, Result};
 pub use file_journal::FileJournal;
 pub use journal::{Entry, Journal, Stored, Ticket};

@@ -38,7 +38,7 @@ pub(crate) async fn run(engine: Weak<Engine>) {
             let _ = engine.shut().await;
             continue;
         }
-        match once(&engine, sweep, forget).await {
+        match engine.keep_house(sweep, forget).await {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),
         }
@@ -50,20 +50,26 @@ impl Engine {
     fn lost(&self) -> Option<String> {
         self.rooms().ok()?.store.store().lost()
     }
-}
 
-async fn once(engine: &Engine, sweep: bool, forget: bool) -> Result<(), Error> {
-    engine.rooms()?.catch_up().await;
-    if forget {
-        engine.forget_ended_idempotency_keys().await?;
+    /// One round of the work that [`Engine::start_jobs`] has done every now
+    /// and then; `sweep` looks at every stored key as well, `forget` at every
+    /// remembered idempotency key.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and what kept it from being done.
+    pub async fn keep_house(&self, sweep: bool, forget: bool) -> Result<(), Error> {
+        self.rooms()?.catch_up().await;
+        if forget {
+            self.forget_ended_idempotency_keys().await?;
+        }
+        if sweep {
+            self.sweep_agenda().await?;
+        }
+        self.do_what_is_due().await?;
+        let rooms = self.rooms()?;
+        rooms.recorder.sweep().await?;
+        rooms.recorder.note_length().await?;
+        rooms.store.reseal_some(RESEAL_AT_ONCE).await?;
+        Ok(())
     }
-    if sweep {
-        engine.sweep_agenda().await?;
-    }
-    engine.do_what_is_due().await?;
-    let rooms = engine.rooms()?;
-    rooms.recorder.sweep().await?;
-    rooms.recorder.note_length().await?;
-    rooms.store.reseal_some(RESEAL_AT_ONCE).await?;
-    Ok(())
 }

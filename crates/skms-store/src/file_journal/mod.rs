@@ -17,16 +17,14 @@ mod waiting;
 mod writer;
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use skms_crypto::rest::RecordKey;
-use tokio::sync::oneshot;
 
+use crate::disk::{Disk, Held, Patience, Worker};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 use crate::journal::{self, Entry, Journal, JournalReport, Stored, Ticket};
@@ -70,6 +68,8 @@ pub struct Options {
     pub ids_from: u64,
     /// How many of the latest ids stay known beyond that.
     pub ids_kept: usize,
+    /// Where the files are.
+    pub disk: Disk,
 }
 
 impl Options {
@@ -84,6 +84,7 @@ impl Default for Options {
             segments_max: None,
             ids_from: 0,
             ids_kept: 1 << 16,
+            disk: Disk::real(),
         }
     }
 }
@@ -98,6 +99,7 @@ struct SegmentInfo {
 
 /// What all threads see.
 struct Shared {
+    disk: Disk,
     directory: PathBuf,
     durability: Arc<Durability>,
     prepared: Prepared,
@@ -225,15 +227,20 @@ impl Shared {
         Ok(Ticket::new(first, count, Arc::clone(&self.durability)))
     }
 
-    /// For the writer: takes everything that waits, waiting until there is
-    /// something; false once closed and empty.
-    fn take(&self, into: &mut Waiting) -> bool {
+    /// For the writer: takes everything that waits.
+    fn take(&self, into: &mut Waiting, patience: Patience) -> Taken {
         into.clear();
         let mut queue = lock(&self.queue);
         while queue.waiting.is_empty() {
             if queue.closed {
-                return false;
+                return Taken::Closed;
             }
+            #[cfg(feature = "simulation")]
+            if patience != Patience::Wait {
+                return Taken::Nothing;
+            }
+            #[cfg(not(feature = "simulation"))]
+            let Patience::Wait = patience;
             queue.writer_waits = true;
             queue = self
                 .wake
@@ -247,7 +254,7 @@ impl Shared {
         for head in &into.heads {
             ids.add(head.id);
         }
-        true
+        Taken::Entries
     }
 
     fn begun(&self, segment: SegmentInfo) {
@@ -295,10 +302,20 @@ pub struct FileJournal {
 }
 
 struct Threads {
-    writer: JoinHandle<()>,
-    preparer: JoinHandle<()>,
+    writer: Worker,
+    preparer: Worker,
     /// Held until both have ended.
-    lock: File,
+    lock: Held,
+}
+
+/// What the writer finds in the queue.
+enum Taken {
+    /// Something.
+    Entries,
+    /// Nothing, and nothing will come.
+    Closed,
+    #[cfg(feature = "simulation")]
+    Nothing,
 }
 
 impl std::fmt::Debug for FileJournal {
@@ -348,9 +365,9 @@ impl FileJournal {
 
     fn join(shared: &Shared, threads: Threads) {
         // The writer first: it may still need a segment.
-        let _ = threads.writer.join();
+        threads.writer.join();
         shared.prepared.close();
-        let _ = threads.preparer.join();
+        threads.preparer.join();
         drop(threads.lock);
     }
 }
@@ -374,9 +391,11 @@ impl Journal for FileJournal {
 
     fn read(&self, from: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Stored>>> {
         let (shared, keys) = (Arc::clone(&self.shared), Arc::clone(&self.keys));
-        Box::pin(blocking(move || {
-            read::read(&shared, keys.as_ref(), from, limit)
-        }))
+        Box::pin(async move {
+            let disk = shared.disk.clone();
+            let work = move || read::read(&shared, keys.as_ref(), from, limit);
+            disk.blocking("skms-journal-read", work).await
+        })
     }
 
     fn contains(&self, id: [u8; 16]) -> BoxFuture<'_, Result<bool>> {
@@ -390,7 +409,11 @@ impl Journal for FileJournal {
 
     fn verify(&self) -> BoxFuture<'_, Result<JournalReport>> {
         let (shared, keys) = (Arc::clone(&self.shared), Arc::clone(&self.keys));
-        Box::pin(blocking(move || read::verify(&shared, keys.as_ref())))
+        Box::pin(async move {
+            let disk = shared.disk.clone();
+            let work = move || read::verify(&shared, keys.as_ref());
+            disk.blocking("skms-journal-read", work).await
+        })
     }
 
     fn piece(&self, number: u64, entries: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
@@ -403,11 +426,11 @@ impl Journal for FileJournal {
         Box::pin(async move {
             if let Some(threads) = threads {
                 let closing = Arc::clone(&shared);
-                blocking(move || {
+                let work = move || {
                     Self::join(&closing, threads);
                     Ok(())
-                })
-                .await?;
+                };
+                shared.disk.blocking("skms-journal-close", work).await?;
             }
             match shared.durability.failure() {
                 Some(why) => Err(Error::Failed(why)),
@@ -415,19 +438,4 @@ impl Journal for FileJournal {
             }
         })
     }
-}
-
-/// Runs file work on a thread of its own, so that no runtime waits for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (sender, answer) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("skms-journal-read".to_owned())
-        .spawn(move || {
-            // The asker may be gone.
-            let _ = sender.send(work());
-        })
-        .map_err(|error| Error::io("thread", error))?;
-    answer.await.map_err(|_| Error::Closed)?
 }

@@ -2,19 +2,18 @@
 //! refused.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 
 use super::frame::FrameCipher;
-use super::prepare::{Prepared, number_of, path_of};
+use super::prepare::{Prepared, Preparer, number_of, path_of};
 use super::read::{self, Loaded};
 use super::segment::{End, SEGMENT_HEADER_LEN, find_magic};
+use super::waiting::Waiting;
 use super::writer::{Active, Writer, digest};
 use super::{FileJournal, Ids, Options, Queue, SegmentInfo, SegmentKeys, Shared, Threads};
+use crate::disk::{Disk, DiskFile};
 use crate::durability::Durability;
 use crate::error::{Error, Result};
 
@@ -47,21 +46,18 @@ pub(super) fn open(
         return Err(Error::Invalid("a journal segment has at least 4096 bytes"));
     }
     let failed = |error| Error::io(format!("journal {}", directory.display()), error);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(failed)?;
-    crate::sqlite::sync_directory(directory)?;
-    let held = crate::sqlite::lock_file(directory.join("lock"))?;
+    let disk = &options.disk;
+    disk.create_directory(directory).map_err(failed)?;
+    disk.sync_directory(directory)?;
+    let held = disk.lock(directory.join("lock"))?;
 
-    let mut numbers = list(directory)?;
-    discard_unfinished(directory, options.segment_bytes, &mut numbers)?;
+    let mut numbers = list(disk, directory)?;
+    discard_unfinished(disk, directory, options.segment_bytes, &mut numbers)?;
     let mut used: Vec<Loaded> = Vec::new();
     let mut ready = VecDeque::new();
     let mut report = OpenReport::default();
     for number in &numbers {
-        match load(directory, *number, keys.as_ref(), &mut report)? {
+        match load(disk, directory, *number, keys.as_ref(), &mut report)? {
             Some(loaded) if ready.is_empty() => {
                 read::check_link_order(used.last(), &loaded)?;
                 used.push(loaded);
@@ -73,7 +69,7 @@ pub(super) fn open(
                     what: "a segment before the last has no header",
                 });
             }
-            None => ready.push_back((*number, file(directory, *number)?)),
+            None => ready.push_back((*number, file(disk, directory, *number)?)),
         }
     }
 
@@ -87,7 +83,7 @@ pub(super) fn open(
         directory,
         keys.as_ref(),
         &used,
-        options.ids_from,
+        options,
         &mut ids,
         &mut highest_commit,
         &mut report,
@@ -103,9 +99,11 @@ pub(super) fn open(
             .saturating_sub(super::frame::MARK_LEN)
     });
     let shared = Arc::new(Shared {
+        disk: disk.clone(),
         directory: directory.to_owned(),
         durability: Durability::new(tail.sequence),
         prepared: Prepared::new(
+            disk.clone(),
             directory.to_owned(),
             options.segment_bytes,
             options.segments_max,
@@ -130,11 +128,13 @@ pub(super) fn open(
         active: tail.active,
         previous: tail.previous,
         sequence: tail.sequence,
+        waiting: Waiting::default(),
+        group: Vec::new(),
     };
-    let preparing = Arc::clone(&shared);
+    let preparer = Preparer(Arc::clone(&shared));
     let threads = Threads {
-        writer: spawn("skms-journal-write", move || writer.run())?,
-        preparer: spawn("skms-journal-prepare", move || preparing.prepared.run())?,
+        writer: disk.spawn("skms-journal-write", writer)?,
+        preparer: disk.spawn("skms-journal-prepare", preparer)?,
         lock: held,
     };
     let journal = FileJournal {
@@ -158,30 +158,21 @@ fn infos(used: &[Loaded], tail: &Tail) -> Vec<SegmentInfo> {
         .collect()
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|error| Error::io(format!("thread {name}"), error))
-}
-
-fn file(directory: &Path, number: u64) -> Result<File> {
+fn file(disk: &Disk, directory: &Path, number: u64) -> Result<DiskFile> {
     let path = path_of(directory, number);
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
+    disk.open(&path)
         .map_err(|error| Error::io(format!("journal {}", path.display()), error))
 }
 
 /// Numbers of the segment files, which must run from 1 without a gap.
-fn list(directory: &Path) -> Result<Vec<u64>> {
+fn list(disk: &Disk, directory: &Path) -> Result<Vec<u64>> {
     let failed = |error| Error::io(format!("journal {}", directory.display()), error);
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        numbers.extend(name.to_str().and_then(number_of));
-    }
+    let mut numbers: Vec<u64> = disk
+        .names(directory)
+        .map_err(failed)?
+        .iter()
+        .filter_map(|name| number_of(name))
+        .collect();
     numbers.sort_unstable();
     for (expected, number) in (1..).zip(&numbers) {
         if *number != expected {
@@ -197,19 +188,24 @@ fn list(directory: &Path) -> Result<Vec<u64>> {
 
 /// Removes what a crash left of a segment that was being made: a last file
 /// of nothing but zeros, shorter than it was to become.
-fn discard_unfinished(directory: &Path, bytes: u64, numbers: &mut Vec<u64>) -> Result<()> {
+fn discard_unfinished(
+    disk: &Disk,
+    directory: &Path,
+    bytes: u64,
+    numbers: &mut Vec<u64>,
+) -> Result<()> {
     while let Some(last) = numbers.last().copied() {
         let path = path_of(directory, last);
         let failed = |error| Error::io(format!("journal {}", path.display()), error);
-        let short = fs::metadata(&path).map_err(failed)?.len() < bytes;
+        let short = disk.len(&path).map_err(failed)? < bytes;
         if !short
-            || read::contents(directory, last)?
+            || read::contents(disk, directory, last)?
                 .iter()
                 .any(|byte| *byte != 0)
         {
             return Ok(());
         }
-        fs::remove_file(&path).map_err(failed)?;
+        disk.remove(&path).map_err(failed)?;
         numbers.pop();
     }
     Ok(())
@@ -217,23 +213,24 @@ fn discard_unfinished(directory: &Path, bytes: u64, numbers: &mut Vec<u64>) -> R
 
 /// A segment's checked header; `None` for one that was made ahead of need.
 fn load(
+    disk: &Disk,
     directory: &Path,
     number: u64,
     keys: &dyn SegmentKeys,
     report: &mut OpenReport,
 ) -> Result<Option<Loaded>> {
-    match read::load_header(directory, number, keys) {
+    match read::load_header(disk, directory, number, keys) {
         Ok(loaded) => Ok(loaded),
         Err(error @ (Error::JournalCorrupt { .. } | Error::Malformed(_))) => {
             // A header is durable before the first frame: without a frame, it
             // is what a crash left of it.
-            let bytes = read::contents(directory, number)?;
+            let bytes = read::contents(disk, directory, number)?;
             let body = bytes.get(SEGMENT_HEADER_LEN..).unwrap_or_default();
             if find_magic(body, 0).is_some() || bytes.len() < SEGMENT_HEADER_LEN {
                 return Err(error);
             }
             report.truncated_bytes += SEGMENT_HEADER_LEN as u64;
-            zero(directory, number, 0, bytes.len())?;
+            zero(disk, directory, number, 0, bytes.len())?;
             Ok(None)
         }
         Err(error) => Err(error),
@@ -241,9 +238,9 @@ fn load(
 }
 
 /// Overwrites part of a segment with zeros, durably.
-fn zero(directory: &Path, number: u64, from: usize, to: usize) -> Result<()> {
+fn zero(disk: &Disk, directory: &Path, number: u64, from: usize, to: usize) -> Result<()> {
     let failed = |error| Error::io("journal segment", error);
-    let file = file(directory, number)?;
+    let file = file(disk, directory, number)?;
     file.write_all_at(&vec![0; to.saturating_sub(from)], from as u64)
         .map_err(failed)?;
     file.sync_all().map_err(failed)
@@ -255,11 +252,12 @@ fn scan_tail(
     directory: &Path,
     keys: &dyn SegmentKeys,
     used: &[Loaded],
-    ids_from: u64,
+    options: &Options,
     ids: &mut Ids,
     highest_commit: &mut u64,
     report: &mut OpenReport,
 ) -> Result<Tail> {
+    let (disk, ids_from) = (&options.disk, options.ids_from);
     let mut tail = Tail {
         active: None,
         previous: [0; 32],
@@ -273,7 +271,7 @@ fn scan_tail(
         .min(used.len().saturating_sub(2));
     for (position, loaded) in used.iter().enumerate().skip(start) {
         let number = loaded.header.number;
-        let bytes = read::contents(directory, number)?;
+        let bytes = read::contents(disk, directory, number)?;
         let key = keys.segment_key(loaded.header.term, number, &loaded.header.salt)?;
         let cipher = FrameCipher {
             key,
@@ -306,9 +304,9 @@ fn scan_tail(
         let torn = how == End::Torn;
         if torn {
             report.truncated_bytes += (bytes.len() - end.offset) as u64;
-            zero(directory, number, end.offset, bytes.len())?;
+            zero(disk, directory, number, end.offset, bytes.len())?;
         }
-        let file = file(directory, number)?;
+        let file = file(disk, directory, number)?;
         // What a crash left unsynced becomes durable before it counts.
         file.sync_all()
             .map_err(|error| Error::io("journal segment", error))?;

@@ -5,13 +5,11 @@
 //! once the disk is full and only it is left; urgent ones may use it.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::disk::{Background, Disk, DiskFile, Patience, Turn};
 use crate::error::{Error, Result};
 
 /// How many segments are kept ready.
@@ -31,6 +29,7 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 }
 
 pub(super) struct Prepared {
+    disk: Disk,
     directory: PathBuf,
     bytes: u64,
     /// Segments there may be, if limited.
@@ -40,7 +39,7 @@ pub(super) struct Prepared {
 }
 
 struct State {
-    ready: VecDeque<(u64, File)>,
+    ready: VecDeque<(u64, DiskFile)>,
     next: u64,
     full: bool,
     failure: Option<String>,
@@ -51,13 +50,15 @@ impl Prepared {
     /// `next` is the number of the first segment to make; `ready` are those
     /// an earlier run left.
     pub(super) fn new(
+        disk: Disk,
         directory: PathBuf,
         bytes: u64,
         limit: Option<u64>,
         next: u64,
-        ready: VecDeque<(u64, File)>,
+        ready: VecDeque<(u64, DiskFile)>,
     ) -> Self {
         Self {
+            disk,
             directory,
             bytes,
             limit,
@@ -88,7 +89,7 @@ impl Prepared {
 
     /// The next segment. Waits while one is being made; takes the reserve
     /// only on a full disk.
-    pub(super) fn take(&self) -> Result<(u64, File)> {
+    pub(super) fn take(&self) -> Result<(u64, DiskFile)> {
         let mut state = self.lock();
         loop {
             if let Some(why) = &state.failure {
@@ -98,6 +99,14 @@ impl Prepared {
                 let taken = state.ready.pop_front();
                 self.changed.notify_all();
                 return taken.ok_or(Error::Full);
+            }
+            #[cfg(feature = "simulation")]
+            if self.disk.vfs().is_some() {
+                // Nobody else will make it.
+                drop(state);
+                self.turn(Patience::Now);
+                state = self.lock();
+                continue;
             }
             state = self
                 .changed
@@ -127,42 +136,59 @@ impl Prepared {
         Ok(())
     }
 
-    /// Runs until closed, making segments as they are taken.
-    pub(super) fn run(&self) {
+    /// Makes one segment if one is lacking.
+    fn turn(&self, patience: Patience) -> Turn {
         let mut state = self.lock();
-        while !state.closed && state.failure.is_none() {
-            if state.ready.len() >= READY {
-                state = self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let number = state.next;
-            drop(state);
-            let made = self.make(number);
-            state = self.lock();
-            match made {
-                Ok(file) => {
-                    state.full = false;
-                    state.next += 1;
-                    state.ready.push_back((number, file));
-                }
-                Err(Error::Full) => {
-                    state.full = true;
-                    self.changed.notify_all();
-                    if !state.closed {
-                        state = self
-                            .changed
-                            .wait_timeout(state, RETRY)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0;
-                    }
-                }
-                Err(error) => state.failure = Some(error.to_string()),
-            }
-            self.changed.notify_all();
+        if state.closed || state.failure.is_some() {
+            return Turn::Ended;
         }
+        if state.ready.len() >= READY {
+            return self.idle(state, patience, None);
+        }
+        #[cfg(feature = "simulation")]
+        if state.full && patience == Patience::Now {
+            return Turn::Idle;
+        }
+        let number = state.next;
+        drop(state);
+        let made = self.make(number);
+        state = self.lock();
+        self.changed.notify_all();
+        match made {
+            Ok(file) => {
+                state.full = false;
+                state.next += 1;
+                state.ready.push_back((number, file));
+                Turn::Done
+            }
+            Err(Error::Full) => {
+                state.full = true;
+                if state.closed {
+                    return Turn::Ended;
+                }
+                self.idle(state, patience, Some(RETRY))
+            }
+            Err(error) => {
+                state.failure = Some(error.to_string());
+                Turn::Ended
+            }
+        }
+    }
+
+    /// Waits for a change, for so long at most.
+    fn idle(
+        &self,
+        state: MutexGuard<'_, State>,
+        patience: Patience,
+        most: Option<Duration>,
+    ) -> Turn {
+        match (patience, most) {
+            (Patience::Wait, None) => drop(self.changed.wait(state)),
+            (Patience::Wait, Some(most)) => drop(self.changed.wait_timeout(state, most)),
+            #[cfg(feature = "simulation")]
+            _ => return Turn::Idle,
+        }
+        Turn::Done
     }
 
     pub(super) fn close(&self) {
@@ -170,39 +196,44 @@ impl Prepared {
         self.changed.notify_all();
     }
 
-    fn make(&self, number: u64) -> Result<File> {
+    fn make(&self, number: u64) -> Result<DiskFile> {
         if self.limit.is_some_and(|limit| number > limit) {
             return Err(Error::Full);
         }
         let path = path_of(&self.directory, number);
-        let made = fill(&path, self.bytes);
+        let made = fill(&self.disk, &path, self.bytes);
         if made.is_err() {
             // A short file would be taken for a damaged one later.
-            let _ = fs::remove_file(&path);
+            let _ = self.disk.remove(&path);
         }
         made
     }
 }
 
+/// Keeps segments ready for a journal.
+pub(super) struct Preparer(pub(super) std::sync::Arc<super::Shared>);
+
+impl Background for Preparer {
+    fn turn(&mut self, patience: Patience) -> Turn {
+        self.0.prepared.turn(patience)
+    }
+}
+
 /// Writes a file of zeros and makes it and its name durable.
-fn fill(path: &Path, bytes: u64) -> Result<File> {
+fn fill(disk: &Disk, path: &Path, bytes: u64) -> Result<DiskFile> {
     let failed = |error| Error::io(format!("journal {}", path.display()), error);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
+    let file = disk.create_new(path).map_err(failed)?;
     let zeros = vec![0; 1 << 18];
-    let mut left = bytes;
-    while left > 0 {
-        let part = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());
-        file.write_all(zeros.get(..part).unwrap_or_default())
+    let mut offset = 0;
+    while offset < bytes {
+        let part = usize::try_from(bytes - offset)
+            .unwrap_or(usize::MAX)
+            .min(zeros.len());
+        file.write_all_at(zeros.get(..part).unwrap_or_default(), offset)
             .map_err(failed)?;
-        left -= part as u64;
+        offset += part as u64;
     }
     file.sync_all().map_err(failed)?;
-    crate::sqlite::sync_directory(path)?;
+    disk.sync_directory(path)?;
     Ok(file)
 }

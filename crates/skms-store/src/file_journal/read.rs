@@ -1,8 +1,5 @@
 //! Reading segments back: a part for the log's tail, or everything to verify.
 
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::frame::{FrameCipher, FrameHeader, HEADER_LEN, Sort};
@@ -10,6 +7,7 @@ use super::prepare::path_of;
 use super::segment::{self, End, Link, Position, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::writer::digest;
 use super::{SegmentInfo, SegmentKeys, Shared, lock};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::{JournalReport, Stored};
 
@@ -38,27 +36,29 @@ fn corrupt(segment: u64, offset: usize, what: &'static str) -> Error {
 }
 
 /// All bytes of a segment's file.
-pub(super) fn contents(directory: &Path, number: u64) -> Result<Vec<u8>> {
+pub(super) fn contents(disk: &Disk, directory: &Path, number: u64) -> Result<Vec<u8>> {
     let path = path_of(directory, number);
-    fs::read(&path).map_err(|error| Error::io(format!("journal {}", path.display()), error))
+    disk.read(&path)
+        .map_err(|error| Error::io(format!("journal {}", path.display()), error))
 }
 
 /// Reads and checks a segment's header; `None` when it has none yet.
 pub(super) fn load_header(
+    disk: &Disk,
     directory: &Path,
     number: u64,
     keys: &dyn SegmentKeys,
 ) -> Result<Option<Loaded>> {
     let path = path_of(directory, number);
     let failed = |error| Error::io(format!("journal {}", path.display()), error);
-    let mut file = File::open(&path).map_err(failed)?;
-    let len = usize::try_from(file.metadata().map_err(failed)?.len())
+    let file = disk.open(&path).map_err(failed)?;
+    let len = usize::try_from(file.len().map_err(failed)?)
         .map_err(|_| Error::Invalid("a segment is longer than memory"))?;
     let mut bytes = [0; SEGMENT_HEADER_LEN];
     if len < SEGMENT_HEADER_LEN {
         return Err(corrupt(number, len, "the file was cut short"));
     }
-    file.read_exact(&mut bytes).map_err(failed)?;
+    file.read_exact_at(&mut bytes, 0).map_err(failed)?;
     if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
@@ -173,7 +173,9 @@ fn read_segment(
     let path = path_of(&shared.directory, number);
     let failed = |error| Error::io(format!("journal {}", path.display()), error);
     let mut bytes = vec![0; segment.end.saturating_sub(position.offset)];
-    File::open(&path)
+    shared
+        .disk
+        .open(&path)
         .and_then(|file| file.read_exact_at(&mut bytes, position.offset as u64))
         .map_err(failed)?;
     let cipher = cipher(keys, &segment.header)?;
@@ -214,7 +216,7 @@ pub(super) fn verify(shared: &Shared, keys: &dyn SegmentKeys) -> Result<JournalR
     let mut before: Option<(Loaded, Position, [u8; 32])> = None;
     for (place, info) in segments.iter().enumerate() {
         let number = info.header.number;
-        let loaded = load_header(&shared.directory, number, keys)?.ok_or(corrupt(
+        let loaded = load_header(&shared.disk, &shared.directory, number, keys)?.ok_or(corrupt(
             number,
             0,
             "its header is gone",
@@ -223,7 +225,7 @@ pub(super) fn verify(shared: &Shared, keys: &dyn SegmentKeys) -> Result<JournalR
         if let Some((read, end, digest)) = &before {
             check_link(read, end, digest, &loaded)?;
         }
-        let mut bytes = contents(&shared.directory, number)?;
+        let mut bytes = contents(&shared.disk, &shared.directory, number)?;
         if place + 1 == segments.len() {
             // The writer may be past what was durable a moment ago.
             bytes.truncate(info.end);

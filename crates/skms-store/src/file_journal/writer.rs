@@ -1,8 +1,6 @@
 //! The one thread that appends: seals what waits, writes it at once, syncs,
 //! publishes; what arrives meanwhile waits for the next round.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use skms_crypto::{Hash, Hasher};
@@ -10,7 +8,8 @@ use skms_crypto::{Hash, Hasher};
 use super::frame::{FrameCipher, MARK_LEN, framed_len};
 use super::segment::{Link, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::waiting::Waiting;
-use super::{SegmentInfo, SegmentKeys, Shared};
+use super::{SegmentInfo, SegmentKeys, Shared, Taken};
+use crate::disk::{Background, DiskFile, Patience, Turn};
 use crate::error::{Error, Result};
 use crate::sealed::TermNumber;
 
@@ -20,7 +19,7 @@ const GROUP_BYTES: usize = 1 << 20;
 
 /// The segment being written.
 pub(super) struct Active {
-    pub(super) file: File,
+    pub(super) file: DiskFile,
     pub(super) cipher: FrameCipher,
     pub(super) term: TermNumber,
     /// Bytes the file has.
@@ -39,25 +38,43 @@ pub(super) struct Writer {
     pub(super) previous: [u8; 32],
     /// Sequence of the next entry to write.
     pub(super) sequence: u64,
+    /// What was taken from the queue, and the frames made of it: buffers that
+    /// are used again.
+    pub(super) waiting: Waiting,
+    pub(super) group: Vec<u8>,
+}
+
+impl Background for Writer {
+    fn turn(&mut self, patience: Patience) -> Turn {
+        let (did, turn) = match self.shared.take(&mut self.waiting, patience) {
+            Taken::Entries => (self.append_waiting(), Turn::Done),
+            Taken::Closed => (self.finish(), Turn::Ended),
+            #[cfg(feature = "simulation")]
+            Taken::Nothing => (Ok(()), Turn::Idle),
+        };
+        match did {
+            Ok(()) => turn,
+            Err(error) => {
+                self.fail(&error);
+                Turn::Ended
+            }
+        }
+    }
 }
 
 impl Writer {
-    pub(super) fn run(mut self) {
-        let (mut waiting, mut group) = (Waiting::default(), Vec::new());
-        while self.shared.take(&mut waiting) {
-            if let Err(error) = self.append(&waiting, &mut group) {
-                return self.fail(&error);
-            }
-        }
-        if let Err(error) = self.finish() {
-            self.fail(&error);
-        }
-    }
-
     fn fail(&self, error: &Error) {
         let why = error.to_string();
         self.shared.refuse(&why);
         self.shared.durability.fail(&why);
+    }
+
+    fn append_waiting(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut group = std::mem::take(&mut self.group);
+        let appended = self.append(&waiting, &mut group);
+        (self.waiting, self.group) = (waiting, group);
+        appended
     }
 
     fn append(&mut self, entries: &Waiting, group: &mut Vec<u8>) -> Result<()> {
@@ -140,7 +157,7 @@ impl Writer {
         let failed = |error| Error::io("journal segment", error);
         file.write_all_at(&bytes, 0).map_err(failed)?;
         file.sync_data().map_err(failed)?;
-        let capacity = usize::try_from(file.metadata().map_err(failed)?.len())
+        let capacity = usize::try_from(file.len().map_err(failed)?)
             .map_err(|_| Error::Invalid("a segment is longer than memory"))?;
         let mut hasher = Hasher::new(Hash::Sha256);
         hasher.update(&bytes);

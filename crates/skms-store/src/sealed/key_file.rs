@@ -33,7 +33,7 @@ pub fn create(path: &Path) -> Result<SecretArray<32>> {
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.write_all(b"\n").map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    crate::sqlite::sync_directory(path)?;
+    crate::disk::Disk::real().sync_directory(path)?;
     Ok(key)
 }
 

@@ -42,7 +42,7 @@ pub use init::Initialised;
 pub use keyring::TermNumber;
 pub use outbox::{JournalPosition, OutboxEvent, Pending, Recovered};
 pub use place::{NAME_MAX, RECORD_MAX, Record, SYSTEM};
-pub use rotate::{Resealed, SealId};
+pub use rotate::{KeysEvent, Resealed, SealId};
 pub use seals::{InitialShares, NewSeal, PASSPHRASE_MIN, SecretShare};
 pub use status::{SealInfo, SealKind, Status, TermStatus};
 pub use unseal::{Progress, SealInput, Sealed};

@@ -13,6 +13,7 @@ use super::commit::{Plan, put};
 use super::header::{self, Base64, Header, Public, SEALS_MAX};
 use super::heads::{self, PARTITIONS, Sealing, TOP_ID};
 use super::keyring::{Keyring, TermNumber};
+use super::outbox::{self, OutboxEvent};
 use super::place::{self, Place};
 use super::seals::{self, InitialShares, NewSeal};
 use super::slot::Slot;
@@ -56,6 +57,19 @@ impl Renew {
 
 type Edit = Box<dyn FnOnce(&mut Public) -> Result<()> + Send>;
 
+/// Makes the event that records a change of keys or seals, from the term of
+/// the storage key that is current after it. Called before anything is done.
+pub type KeysEvent = Box<dyn FnOnce(TermNumber) -> Result<OutboxEvent> + Send>;
+
+/// What a change writes.
+struct Rewrite {
+    renew: Renew,
+    /// Hashes of the header before and after.
+    hashes: ([u8; 32], [u8; 32]),
+    current: TermNumber,
+    event: Option<OutboxEvent>,
+}
+
 impl SealedStore {
     /// Makes a new storage key and seals everything new under it. Old
     /// records are for [`SealedStore::reseal_some`].
@@ -63,15 +77,21 @@ impl SealedStore {
     /// # Errors
     /// As [`SealedStore::commit`].
     pub async fn rotate_storage_key(&self) -> Result<TermNumber> {
-        self.change(
-            Renew {
-                storage: true,
-                ..Renew::default()
-            },
-            Box::new(|_| Ok(())),
-        )
-        .await?;
+        self.rotate_storage_key_as(None).await?;
         Ok(self.0.keyring()?.current)
+    }
+
+    /// As [`SealedStore::rotate_storage_key`], with the event that records
+    /// it. The commit number.
+    ///
+    /// # Errors
+    /// As [`SealedStore::commit`].
+    pub async fn rotate_storage_key_as(&self, event: Option<KeysEvent>) -> Result<u64> {
+        let renew = Renew {
+            storage: true,
+            ..Renew::default()
+        };
+        self.change(renew, Box::new(|_| Ok(())), event).await
     }
 
     /// Makes a new root key and wraps it to every seal's public half; no
@@ -80,15 +100,21 @@ impl SealedStore {
     /// # Errors
     /// As [`SealedStore::commit`].
     pub async fn rotate_root(&self) -> Result<u64> {
-        self.change(
-            Renew {
-                root: true,
-                ..Renew::default()
-            },
-            Box::new(|_| Ok(())),
-        )
-        .await?;
+        self.rotate_root_as(None).await?;
         Ok(self.0.public().root_version)
+    }
+
+    /// As [`SealedStore::rotate_root`], with the event that records it. The
+    /// commit number.
+    ///
+    /// # Errors
+    /// As [`SealedStore::commit`].
+    pub async fn rotate_root_as(&self, event: Option<KeysEvent>) -> Result<u64> {
+        let renew = Renew {
+            root: true,
+            ..Renew::default()
+        };
+        self.change(renew, Box::new(|_| Ok(())), event).await
     }
 
     /// Adds a seal; the shares, for a Shamir seal, exist nowhere else.
@@ -97,6 +123,20 @@ impl SealedStore {
     /// [`Error::Invalid`] for a seal that cannot be made or a 65th one,
     /// [`Error::Overloaded`] when five are being made already, and as [`SealedStore::commit`].
     pub async fn add_seal(&self, seal: NewSeal) -> Result<(SealId, Option<InitialShares>)> {
+        let (id, shares, _) = self.add_seal_as(seal, None).await?;
+        Ok((id, shares))
+    }
+
+    /// As [`SealedStore::add_seal`], with the event that records it. The
+    /// commit number too.
+    ///
+    /// # Errors
+    /// As [`SealedStore::add_seal`].
+    pub async fn add_seal_as(
+        &self,
+        seal: NewSeal,
+        event: Option<KeysEvent>,
+    ) -> Result<(SealId, Option<InitialShares>, u64)> {
         let install = self.install();
         let (entry, shares) = self
             .0
@@ -118,8 +158,8 @@ impl SealedStore {
             public.seals.push(entry);
             Ok(())
         };
-        self.change(Renew::default(), Box::new(edit)).await?;
-        Ok((id, shares))
+        let commit = self.change(Renew::default(), Box::new(edit), event).await?;
+        Ok((id, shares, commit))
     }
 
     /// Removes a seal, and replaces the root key and the storage key, which
@@ -129,6 +169,15 @@ impl SealedStore {
     /// [`Error::LastSeal`], [`Error::NoSuchSeal`], and as
     /// [`SealedStore::commit`].
     pub async fn remove_seal(&self, id: SealId) -> Result<()> {
+        self.remove_seal_as(id, None).await.map(drop)
+    }
+
+    /// As [`SealedStore::remove_seal`], with the event that records it. The
+    /// commit number.
+    ///
+    /// # Errors
+    /// As [`SealedStore::remove_seal`].
+    pub async fn remove_seal_as(&self, id: SealId, event: Option<KeysEvent>) -> Result<u64> {
         let edit = move |public: &mut Public| {
             let before = public.seals.len();
             public.seals.retain(|entry| entry.id.0 != id.0);
@@ -145,7 +194,7 @@ impl SealedStore {
             storage: true,
             ..Renew::default()
         };
-        self.change(renew, Box::new(edit)).await
+        self.change(renew, Box::new(edit), event).await
     }
 
     /// Drops the keys of journal segments from terms before `term`, once no
@@ -158,7 +207,9 @@ impl SealedStore {
             drop_journal_below: Some(term),
             ..Renew::default()
         };
-        self.change(renew, Box::new(|_| Ok(()))).await
+        self.change(renew, Box::new(|_| Ok(())), None)
+            .await
+            .map(drop)
     }
 
     /// Looks at up to `limit` records and seals anew those under an older
@@ -203,9 +254,9 @@ impl SealedStore {
                 drop_old: true,
                 ..Renew::default()
             };
-            match self.change(renew, Box::new(|_| Ok(()))).await {
+            match self.change(renew, Box::new(|_| Ok(())), None).await {
                 // A commit prepared before the rotation slipped in.
-                Ok(()) | Err(Error::StaleKeys) => {}
+                Ok(_) | Err(Error::StaleKeys) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -326,7 +377,7 @@ impl SealedStore {
         Err(Error::HeaderAltered)
     }
 
-    async fn change(&self, renew: Renew, edit: Edit) -> Result<()> {
+    async fn change(&self, renew: Renew, edit: Edit, event: Option<KeysEvent>) -> Result<u64> {
         let _alone = self.0.changing.lock().await;
         let (meta, header, old_keyring, old_root) = self.load().await?;
         let (mut public, mut keyring, mut root) =
@@ -350,6 +401,7 @@ impl SealedStore {
             root = Arc::new(Slot::random()?);
             public.root_version = public.root_version.saturating_add(1);
         }
+        let event = event.map(|make| make(keyring.current)).transpose()?;
         let install = self.install();
         for entry in &mut public.seals {
             if renew.root || entry.root == Base64(Vec::new()) {
@@ -368,27 +420,30 @@ impl SealedStore {
         if renew.root {
             lock(&self.0.roots).push(Arc::clone(&root));
         }
-        let told = self.write(renew, &meta, bytes, keyring.current).await?;
+        let rewrite = Rewrite {
+            renew,
+            hashes: (header::hash(&meta.bytes), header::hash(&bytes)),
+            current: keyring.current,
+            event,
+        };
+        let told = self.write(rewrite, &meta, bytes).await?;
         self.0.adopt(keyring, root, public)?;
         let mut seen = lock(&self.0.seen);
         seen.commits = seen.commits.max(told.0);
         for (partition, revision) in told.1 {
             seen.observe_head(partition, revision);
         }
-        Ok(())
+        Ok(told.0)
     }
 
-    async fn write(
-        &self,
-        renew: Renew,
-        meta: &Meta,
-        bytes: Vec<u8>,
-        current: TermNumber,
-    ) -> Result<Told> {
-        let partitions: Vec<u8> = if renew.all_heads() {
+    async fn write(&self, rewrite: Rewrite, meta: &Meta, bytes: Vec<u8>) -> Result<Told> {
+        let ids: Vec<_> = rewrite.event.iter().map(|event| event.id).collect();
+        let partitions: Vec<u8> = if rewrite.renew.all_heads() {
             (0..PARTITIONS).collect()
         } else {
-            Vec::new()
+            ids.iter()
+                .map(|id| heads::partition(Kind::Outbox, RecordId(*id)))
+                .collect()
         };
         let reads = std::iter::once((Kind::Head, TOP_ID))
             .chain(
@@ -399,13 +454,14 @@ impl SealedStore {
             .collect();
         let told = Arc::new(Mutex::new(Told::default()));
         let (inner, outcome) = (Arc::clone(&self.0), Arc::clone(&told));
-        let hashes = (header::hash(&meta.bytes), header::hash(&bytes));
         let finalise = Box::new(move |seen: &Seen<'_>| {
-            let (writes, result) = inner.rotate(seen, renew, &partitions, hashes, current)?;
+            let (writes, result) = inner.rotate(seen, &rewrite, &partitions)?;
             *lock(&outcome) = result;
             Ok(writes)
         });
-        self.0
+        let ids = self.0.outbox_submitted(ids);
+        let written = self
+            .0
             .store
             .commit(Batch {
                 reads,
@@ -417,7 +473,11 @@ impl SealedStore {
                 finalise: Some(finalise),
                 ..Batch::default()
             })
-            .await?;
+            .await;
+        if let Err(error) = written {
+            self.0.outbox_failed(&ids);
+            return Err(error);
+        }
         let told = std::mem::take(&mut *lock(&told));
         Ok(told)
     }
@@ -438,11 +498,15 @@ impl Inner {
     fn rotate(
         &self,
         seen: &Seen<'_>,
-        renew: Renew,
+        rewrite: &Rewrite,
         partitions: &[u8],
-        (old, new): ([u8; 32], [u8; 32]),
-        current: TermNumber,
     ) -> Result<(Vec<Write>, Told)> {
+        let Rewrite {
+            renew,
+            hashes: (old, new),
+            current,
+            ..
+        } = *rewrite;
         let keyring = self.keyring()?;
         let (top_row, head_rows) = match seen.read.split_first() {
             Some((top, heads)) if heads.len() == partitions.len() => (top.as_ref(), heads),
@@ -458,13 +522,24 @@ impl Inner {
             keyring: &keyring,
             term: if renew.storage { current } else { found },
         };
+        top.commits = top.commits.saturating_add(1);
         let (mut writes, mut revisions) = (Vec::new(), Vec::new());
+        let event = match &rewrite.event {
+            Some(event) => Some(outbox::seal(&keyring, sealing.term, top.commits, 0, event)?),
+            None => None,
+        };
         for (partition, row) in partitions.iter().zip(head_rows) {
-            let head = heads::open_head(&keyring, *partition, row.as_ref())?;
+            let mut head = heads::open_head(&keyring, *partition, row.as_ref())?;
             if renew.drop_old && head.rows.keys().any(|term| *term < current) {
                 return Err(Error::StaleKeys);
             }
-            if renew.storage {
+            let own = event
+                .as_ref()
+                .filter(|event| heads::partition(event.kind, event.id) == *partition);
+            if let Some(event) = own {
+                head.add(heads::contribution(&keyring, event)?);
+            }
+            if renew.storage || own.is_some() {
                 let write = sealing.head(*partition, &head, row.as_ref(), &mut top)?;
                 if let Write::Put { row, .. } = &write {
                     revisions.push((*partition, row.revision));
@@ -475,8 +550,11 @@ impl Inner {
         if renew.drop_old {
             top.oldest_term = current;
         }
+        writes.extend(event.map(|row| Write::Put {
+            row,
+            expected: None,
+        }));
         top.header = new;
-        top.commits = top.commits.saturating_add(1);
         writes.push(sealing.top(&top, top_row)?);
         Ok((writes, (top.commits, revisions)))
     }

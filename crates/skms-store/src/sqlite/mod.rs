@@ -10,19 +10,17 @@ mod schema;
 mod snapshot;
 mod writer;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
+use crate::disk::{Background, Disk, Held, Patience, Turn, Worker};
 use crate::error::{Error, Result};
 use crate::store::{Batch, BoxFuture, Forgotten, Kind, Meta, RecordId, Row, Snapshot, Store};
-use writer::{Job, Limit, Writer};
+use writer::{Job, Limit, Working, Writer};
 
 /// How a [`SqliteStore`] is opened.
 #[derive(Clone, Debug)]
@@ -34,6 +32,8 @@ pub struct Options {
     /// Bytes the database file may grow to, if limited; urgent commits may
     /// exceed it by the reserve.
     pub limit_bytes: Option<u64>,
+    /// Where the files are.
+    pub disk: Disk,
 }
 
 impl Default for Options {
@@ -42,6 +42,7 @@ impl Default for Options {
             readers: 2,
             reserve_bytes: 4 << 20,
             limit_bytes: None,
+            disk: Disk::real(),
         }
     }
 }
@@ -50,14 +51,16 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A SQLite database file as a [`Store`].
 pub struct SqliteStore {
+    disk: Disk,
     path: PathBuf,
     open: Mutex<Option<Open>>,
 }
 
 struct Open {
     jobs: Sender<Job>,
-    reads: Sender<Read>,
-    threads: Vec<JoinHandle<()>>,
+    /// `None` where the writer's connection is the only one.
+    reads: Option<Sender<Read>>,
+    threads: Vec<Worker>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -72,35 +75,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Opens, creating it for the owner only, and takes the lock on it.
-pub(crate) fn lock_file(path: PathBuf) -> Result<File> {
-    let failed = |error| Error::io(format!("lock {}", path.display()), error);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { path }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-/// Makes names created in this directory survive power loss.
-pub(crate) fn sync_directory(path: &Path) -> Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(|error| Error::io(format!("directory {}", directory.display()), error))
 }
 
 impl SqliteStore {
@@ -118,15 +92,20 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
-        let path = path.as_ref().to_owned();
+        let (path, disk) = (path.as_ref().to_owned(), &options.disk);
         // The threads hold it between them, and let go when the last ends. A
         // snapshot may outlive them: it only reads.
-        let lock = Arc::new(lock_file(beside(&path, ".lock"))?);
-        private_file(&path)?;
-        let connection = schema::open_writer(&path)?;
-        sync_directory(&path)?;
+        let lock = Arc::new(disk.lock(beside(&path, ".lock"))?);
+        disk.private_file(&path)
+            .map_err(|error| Error::io(format!("database {}", path.display()), error))?;
+        let connection = schema::open_writer(&path, disk.vfs())?;
+        disk.sync_directory(&path)?;
 
-        let mut reserve = reserve::Reserve::new(beside(&path, ".reserve"), options.reserve_bytes);
+        let mut reserve = reserve::Reserve::new(
+            disk.clone(),
+            beside(&path, ".reserve"),
+            options.reserve_bytes,
+        );
         match reserve.fill() {
             // A full disk must not keep the server from starting and revoking.
             Ok(()) | Err(Error::Full) => {}
@@ -142,30 +121,26 @@ impl SqliteStore {
         };
         writer.limit_pages(false);
 
-        let (jobs, receiver) = mpsc::channel();
-        let held = Arc::clone(&lock);
-        let mut threads = vec![spawn("skms-store-write", move || {
-            writer.run(&receiver);
-            drop(held);
-        })?];
-        let (reads, receiver) = mpsc::channel::<Read>();
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..options.readers.max(1) {
-            let connection = schema::open_reader(&path)?;
-            let (receiver, held) = (Arc::clone(&receiver), Arc::clone(&lock));
-            threads.push(spawn("skms-store-read", move || {
-                serve(&connection, &receiver);
-                drop(connection);
-                drop(held);
-            })?);
+        let (sender, jobs) = mpsc::channel();
+        let mut open = Open {
+            jobs: sender,
+            reads: None,
+            threads: vec![disk.spawn(
+                "skms-store-write",
+                Working {
+                    writer,
+                    jobs,
+                    _lock: Arc::clone(&lock),
+                },
+            )?],
+        };
+        if disk.vfs().is_none() {
+            open_readers(&mut open, &path, options.readers, &lock)?;
         }
         Ok(Self {
+            disk: disk.clone(),
             path,
-            open: Mutex::new(Some(Open {
-                jobs,
-                reads,
-                threads,
-            })),
+            open: Mutex::new(Some(open)),
         })
     }
 
@@ -190,12 +165,14 @@ impl SqliteStore {
     ) -> BoxFuture<'_, Result<T>> {
         let (sender, answer) = oneshot::channel();
         let sent = self.with_open(|open| {
-            open.reads
-                .send(Box::new(move |connection| {
-                    // The asker may be gone.
-                    let _ = sender.send(act(connection));
-                }))
-                .ok()
+            let read: Read = Box::new(move |connection| {
+                // The asker may be gone.
+                let _ = sender.send(act(connection));
+            });
+            match &open.reads {
+                Some(reads) => reads.send(read).ok(),
+                None => open.jobs.send(Job::Read(read)).ok(),
+            }
         });
         Box::pin(async move {
             sent?;
@@ -215,7 +192,7 @@ impl SqliteStore {
         })
     }
 
-    fn shut(&self) -> Vec<JoinHandle<()>> {
+    fn shut(&self) -> Vec<Worker> {
         self.open
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -229,9 +206,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         // The senders are gone, so the threads finish what was queued and
         // end; waiting for them means the files are free when this returns.
-        for thread in self.shut() {
-            let _ = thread.join();
-        }
+        self.shut().into_iter().for_each(Worker::join);
     }
 }
 
@@ -250,40 +225,44 @@ fn limit(connection: &Connection, options: &Options) -> Result<Option<Limit>> {
     }))
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|error| Error::io(format!("thread {name}"), error))
+/// Connections that only read, each with a thread of its own.
+fn open_readers(open: &mut Open, path: &Path, readers: usize, lock: &Arc<Held>) -> Result<()> {
+    let (reads, receiver) = mpsc::channel::<Read>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..readers.max(1) {
+        let reader = Reader {
+            connection: schema::open_reader(path)?,
+            reads: Arc::clone(&receiver),
+            _lock: Arc::clone(lock),
+        };
+        open.threads
+            .push(Disk::real().spawn("skms-store-read", reader)?);
+    }
+    open.reads = Some(reads);
+    Ok(())
 }
 
-fn serve(connection: &Connection, reads: &Mutex<Receiver<Read>>) {
-    loop {
-        let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+struct Reader {
+    connection: Connection,
+    reads: Arc<Mutex<Receiver<Read>>>,
+    _lock: Arc<Held>,
+}
+
+impl Background for Reader {
+    fn turn(&mut self, _: Patience) -> Turn {
+        let next = self
+            .reads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         match next {
-            Ok(read) => read(connection),
-            Err(_) => return,
+            Ok(read) => {
+                read(&self.connection);
+                Turn::Done
+            }
+            Err(_) => Turn::Ended,
         }
     }
-}
-
-/// Creates the file for its owner only, or takes others' rights from it; the
-/// files SQLite makes beside it get the same mode.
-fn private_file(path: &Path) -> Result<()> {
-    let failed = |error| Error::io(format!("database {}", path.display()), error);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    }
-    Ok(())
 }
 
 impl Store for SqliteStore {
@@ -335,6 +314,10 @@ impl Store for SqliteStore {
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
+        if self.disk.vfs().is_some() {
+            let frozen = self.read(snapshot::Frozen::take);
+            return Box::pin(async move { Ok(Box::new(frozen.await?) as Box<dyn Snapshot>) });
+        }
         let open = self.with_open(|_| Some(()));
         let path = self.path.clone();
         Box::pin(async move {
@@ -350,14 +333,11 @@ impl Store for SqliteStore {
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         let threads = self.shut();
         Box::pin(async move {
-            let (sender, done) = oneshot::channel();
-            spawn("skms-store-close", move || {
-                for thread in threads {
-                    let _ = thread.join();
-                }
-                let _ = sender.send(());
-            })?;
-            done.await.map_err(|_| Error::Closed)
+            let work = move || {
+                threads.into_iter().for_each(Worker::join);
+                Ok(())
+            };
+            self.disk.blocking("skms-store-close", work).await
         })
     }
 }

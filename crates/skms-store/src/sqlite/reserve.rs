@@ -5,22 +5,22 @@
 //! On copy-on-write file systems and under quotas by file the freed room may
 //! not reach the database; the documentation says so.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 
 pub(super) struct Reserve {
+    disk: Disk,
     path: PathBuf,
     bytes: u64,
     ready: bool,
 }
 
 impl Reserve {
-    pub(super) const fn new(path: PathBuf, bytes: u64) -> Self {
+    pub(super) const fn new(disk: Disk, path: PathBuf, bytes: u64) -> Self {
         Self {
+            disk,
             path,
             bytes,
             ready: false,
@@ -33,13 +33,13 @@ impl Reserve {
 
     /// Makes the file, or keeps the one that is there.
     pub(super) fn fill(&mut self) -> Result<()> {
-        if self.bytes == 0 || fs::metadata(&self.path).is_ok_and(|file| file.len() == self.bytes) {
+        if self.bytes == 0 || self.disk.len(&self.path).is_ok_and(|len| len == self.bytes) {
             self.ready = true;
             return Ok(());
         }
         let written = self.write();
         if written.is_err() {
-            let _ = fs::remove_file(&self.path);
+            let _ = self.disk.remove(&self.path);
         }
         self.ready = written.is_ok();
         written
@@ -47,23 +47,19 @@ impl Reserve {
 
     fn write(&self) -> Result<()> {
         let failed = |error| Error::io(format!("reserve {}", self.path.display()), error);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(failed)?;
+        // One of another size, or a part of one that a crash left.
+        let _ = self.disk.remove(&self.path);
+        let file = self.disk.create_new(&self.path).map_err(failed)?;
         let zeros = [0; 1 << 16];
-        let mut left = self.bytes;
-        while left > 0 {
-            let part = left.min(zeros.len() as u64);
+        let mut offset = 0;
+        while offset < self.bytes {
+            let part = (self.bytes - offset).min(zeros.len() as u64);
             let slice = usize::try_from(part)
                 .ok()
                 .and_then(|part| zeros.get(..part))
                 .unwrap_or_default();
-            file.write_all(slice).map_err(failed)?;
-            left -= part;
+            file.write_all_at(slice, offset).map_err(failed)?;
+            offset += part;
         }
         file.sync_all().map_err(failed)
     }
@@ -73,7 +69,7 @@ impl Reserve {
         let had = self.ready;
         self.ready = false;
         // Missing or not removable: then there is nothing to gain from it.
-        let _ = fs::remove_file(&self.path);
+        let _ = self.disk.remove(&self.path);
         had
     }
 }

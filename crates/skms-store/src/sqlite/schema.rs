@@ -58,9 +58,10 @@ pub(super) fn is_disk_failure(error: &Error) -> bool {
 }
 
 /// Opens the one connection that writes, creating the schema in a new file.
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+pub(super) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<Connection> {
     let connection = open(
         path,
+        vfs,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     check(&connection)?;
@@ -89,6 +90,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let connection = open(
         path,
+        None,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection
@@ -97,8 +99,19 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags).map_err(backend)?;
+fn open(path: &Path, vfs: Option<&str>, flags: OpenFlags) -> Result<Connection> {
+    let connection = match vfs {
+        None => Connection::open_with_flags(path, flags).map_err(backend)?,
+        Some(vfs) => {
+            let connection =
+                Connection::open_with_flags_and_vfs(path, flags, vfs).map_err(backend)?;
+            // It shares no memory with other connections.
+            connection
+                .execute_batch("PRAGMA locking_mode = EXCLUSIVE;")
+                .map_err(backend)?;
+            connection
+        }
+    };
     connection.busy_timeout(BUSY_TIMEOUT).map_err(backend)?;
     connection.set_prepared_statement_cache_capacity(32);
     connection
@@ -258,5 +271,13 @@ pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<Meta>> 
                 })
                 .optional()
         })
+        .map_err(backend)
+}
+
+/// Names of all plain values.
+pub(super) fn meta_names(connection: &Connection) -> Result<Vec<String>> {
+    connection
+        .prepare("SELECT name FROM meta")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .map_err(backend)
 }

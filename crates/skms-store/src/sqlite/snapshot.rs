@@ -1,5 +1,6 @@
 //! A consistent view: one read transaction on a thread of its own.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 
@@ -23,9 +24,9 @@ impl SqliteSnapshot {
     pub(super) async fn begin(path: PathBuf) -> Result<Box<dyn Snapshot>> {
         let (asks, receiver) = mpsc::channel();
         let (ready, begun) = oneshot::channel();
-        super::spawn("skms-store-snapshot", move || {
-            let opened = begin(&path);
-            match opened {
+        std::thread::Builder::new()
+            .name("skms-store-snapshot".to_owned())
+            .spawn(move || match begin(&path) {
                 Ok(connection) => {
                     let _ = ready.send(Ok(()));
                     serve(&connection, &receiver);
@@ -33,8 +34,8 @@ impl SqliteSnapshot {
                 Err(error) => {
                     let _ = ready.send(Err(error));
                 }
-            }
-        })?;
+            })
+            .map_err(|error| Error::io("thread skms-store-snapshot", error))?;
         begun.await.map_err(|_| Error::Closed)??;
         Ok(Box::new(Self { asks }))
     }
@@ -87,5 +88,41 @@ impl Snapshot for SqliteSnapshot {
             sent.map_err(|_| Error::Closed)?;
             answer.await.map_err(|_| Error::Closed)?
         })
+    }
+}
+
+/// A view taken whole, where there is one connection for everything.
+pub(super) struct Frozen {
+    rows: VecDeque<Row>,
+    meta: Vec<(String, Meta)>,
+}
+
+impl Frozen {
+    pub(super) fn take(connection: &Connection) -> Result<Self> {
+        let rows = schema::select(connection, "kind > 0 ORDER BY kind, id", [])?;
+        let mut meta = Vec::new();
+        for name in schema::meta_names(connection)? {
+            if let Some(value) = schema::meta(connection, &name)? {
+                meta.push((name, value));
+            }
+        }
+        Ok(Self {
+            rows: rows.into(),
+            meta,
+        })
+    }
+}
+
+impl Snapshot for Frozen {
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Vec<Row>>> {
+        let some = self.rows.len().min(limit);
+        let rows = self.rows.drain(..some).collect();
+        Box::pin(std::future::ready(Ok(rows)))
+    }
+
+    fn meta(&mut self, name: &'static str) -> BoxFuture<'_, Result<Option<Meta>>> {
+        let found = self.meta.iter().find(|(known, _)| known == name);
+        let meta = found.map(|(_, meta)| meta.clone());
+        Box::pin(std::future::ready(Ok(meta)))
     }
 }

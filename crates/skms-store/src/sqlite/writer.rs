@@ -3,7 +3,10 @@
 //! no other along: the group is then tried again with a savepoint for each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+#[cfg(feature = "simulation")]
+use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -11,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::reserve::Reserve;
 use super::schema::{self, backend};
+use crate::disk::{Background, Held, Patience, Turn};
 use crate::error::{Conflict, Error, Result};
 use crate::store::{Batch, Forgotten, Kind, RecordId, Row, Seen, Write};
 
@@ -24,6 +28,8 @@ const REFILL_EVERY: u32 = 64;
 pub(super) enum Job {
     Commit(Batch, oneshot::Sender<Result<()>>),
     Forget(oneshot::Sender<Result<Forgotten>>),
+    /// For a store without readers.
+    Read(super::Read),
 }
 
 /// Pages the database may have: in general, and with the reserve spent.
@@ -43,30 +49,64 @@ pub(super) struct Writer {
 
 type Waiting = (Batch, oneshot::Sender<Result<()>>);
 
+/// The writer at work, until every sender of jobs is gone; it leaves a tidy
+/// file behind.
+pub(super) struct Working {
+    pub(super) writer: Writer,
+    pub(super) jobs: Receiver<Job>,
+    pub(super) _lock: Arc<Held>,
+}
+
+impl Background for Working {
+    fn turn(&mut self, patience: Patience) -> Turn {
+        let job = match patience {
+            Patience::Wait => self.jobs.recv().ok(),
+            #[cfg(feature = "simulation")]
+            _ => match self.jobs.try_recv() {
+                Ok(job) => Some(job),
+                Err(TryRecvError::Empty) => return Turn::Idle,
+                Err(TryRecvError::Disconnected) => None,
+            },
+        };
+        match job {
+            Some(job) => {
+                self.writer.round(job, &self.jobs);
+                Turn::Done
+            }
+            None => {
+                // Closing checkpoints anyway; doing it here keeps the log
+                // short even when a reader lingers. A failure costs only a
+                // longer start.
+                let _ = self.writer.checkpoint();
+                Turn::Ended
+            }
+        }
+    }
+}
+
 impl Writer {
-    /// Runs until every sender is gone, then leaves a tidy file behind.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            let mut next = Some(job);
-            let mut group = Vec::new();
-            while let Some(job) = next.take() {
-                match job {
-                    Job::Commit(batch, answer) => group.push((batch, answer)),
-                    Job::Forget(answer) => {
-                        self.commit(std::mem::take(&mut group));
-                        // The asker may be gone; nothing to do about it.
-                        let _ = answer.send(self.forget());
-                    }
+    /// Does this job and what waits behind it.
+    fn round(&mut self, job: Job, jobs: &Receiver<Job>) {
+        let mut next = Some(job);
+        let mut group = Vec::new();
+        while let Some(job) = next.take() {
+            match job {
+                Job::Commit(batch, answer) => group.push((batch, answer)),
+                Job::Forget(answer) => {
+                    self.commit(std::mem::take(&mut group));
+                    // The asker may be gone; nothing to do about it.
+                    let _ = answer.send(self.forget());
                 }
-                if group.len() < GROUP_MAX {
-                    next = jobs.try_recv().ok();
+                Job::Read(read) => {
+                    self.commit(std::mem::take(&mut group));
+                    read(&self.connection);
                 }
             }
-            self.commit(group);
+            if group.len() < GROUP_MAX {
+                next = jobs.try_recv().ok();
+            }
         }
-        // Closing checkpoints anyway; doing it here keeps the log short even
-        // when a reader lingers. A failure costs only a longer start.
-        let _ = self.checkpoint();
+        self.commit(group);
     }
 
     fn commit(&mut self, mut group: Vec<Waiting>) {

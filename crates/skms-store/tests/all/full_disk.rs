@@ -13,6 +13,7 @@ fn limited(directory: &std::path::Path) -> Arc<dyn Store> {
         readers: 1,
         reserve_bytes: 256 << 10,
         limit_bytes: Some(512 << 10),
+        ..Options::default()
     };
     Arc::new(SqliteStore::open_with(database(directory), &options).unwrap())
 }
