@@ -6,15 +6,19 @@
 //! then fed from the row, idempotently by the event's identifier, now and
 //! again at the next unseal.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use skms_crypto::rand;
 use skms_evidence::Event;
-use skms_store::sealed::OutboxEvent;
+use skms_store::sealed::{KeysEvent, OutboxEvent, TermNumber};
 use skms_store::{Change, Entry as JournalEntry, Journal, SealedStore};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lanes::durable;
+
+/// What the store is told when the salt of an event's leaf cannot be drawn.
+const NO_RANDOMNESS: skms_store::Error = skms_store::Error::Invalid("no randomness for an event");
 
 /// Writes events.
 pub(crate) struct Recorder {
@@ -83,6 +87,45 @@ impl Recorder {
             entry,
             urgent,
         })
+    }
+
+    /// As [`Recorder::commit`], for a change of keys or seals, which the store
+    /// makes by itself. `event` is given the storage key's new term.
+    pub(crate) async fn commit_keys<T, F>(
+        &self,
+        event: impl FnOnce(TermNumber) -> Event + Send + 'static,
+        change: impl FnOnce(KeysEvent) -> F,
+    ) -> Result<(T, Committed)>
+    where
+        F: Future<Output = skms_store::Result<(T, u64)>>,
+    {
+        let sealed = Arc::new(Mutex::new(None));
+        let made = Arc::clone(&sealed);
+        let event: KeysEvent = Box::new(move |term| {
+            let entry = seal(&event(term), None).map_err(|_| NO_RANDOMNESS)?;
+            let outbox = OutboxEvent {
+                id: entry.id,
+                salt: entry.salt,
+                bytes: entry.bytes.clone(),
+            };
+            *made.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
+            Ok(outbox)
+        });
+        let (value, commit) = change(event).await?;
+        let entry = sealed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or(Error::Internal("a change of keys without its event"))?;
+        let committed = Committed {
+            revisions: Vec::new(),
+            entry: JournalEntry {
+                commit: Some(commit),
+                ..entry
+            },
+            urgent: false,
+        };
+        Ok((value, committed))
     }
 
     /// Feeds the journal from a committed change and waits until it is

@@ -177,7 +177,8 @@ impl Engine {
                 format!("the journal's torn tail was cut off: {truncated} bytes"),
             );
         }
-        rooms.recorder.append(&event).await?;
+        // On a full disk as well: to revoke, it must be open.
+        rooms.recorder.append_urgent(&event).await?;
         self.put_rooms(rooms);
         if restored {
             // Keys whose uses were burnt are rotated before anybody waits

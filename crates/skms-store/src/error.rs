@@ -295,6 +295,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what was asked for may have been done all the same.
+    #[must_use]
+    pub const fn leaves_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(_) | Self::Backend(_) | Self::Io { .. } | Self::Closed
+        )
+    }
+
     pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         if source.kind() == std::io::ErrorKind::StorageFull {
             return Self::Full;

@@ -1,18 +1,19 @@
 //! The storage beneath: its keys are rotated, its seals changed and its
 //! records verified while the server runs.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use skms_evidence::{DetailKey, Outcome};
+use skms_evidence::{DetailKey, Event, Outcome};
 use skms_store::journal::JournalReport;
-use skms_store::sealed::{InitialShares, NewSeal, Report, SealId, Status};
+use skms_store::sealed::{InitialShares, KeysEvent, NewSeal, Report, SealId, Status, TermNumber};
 
 use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gate::{Authorized, Entry};
 use crate::target::Target;
 
@@ -42,18 +43,19 @@ impl Engine {
     /// ones to it. Returns the new term.
     ///
     /// # Errors
-    /// [`Error::Conflict`] while an earlier rotation is still moving records.
+    /// [`crate::Error::Conflict`] while an earlier rotation is still moving records.
     pub async fn rotate_storage_key(&self, caller: &Arc<Caller>) -> Result<u32> {
         let entry = self.enter(caller)?;
         let allowed = entry
             .authorize::<RotateStorageKey>(Target::system())
             .await?;
         to_the_end(async move {
-            let rotated = entry.rooms.store.rotate_storage_key().await;
-            let term = entry.failed(&allowed, rotated.map_err(Error::from)).await?;
-            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
-            entry.record(event.detail(DetailKey::Term, term)).await?;
-            Ok(term)
+            let draft = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+            let event = move |term| draft.detail(DetailKey::Term, term).finish();
+            change_keys(&entry, &allowed, event, |event| {
+                entry.rooms.store.rotate_storage_key_as(Some(event))
+            })
+            .await
         })
         .await
     }
@@ -66,9 +68,15 @@ impl Engine {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<RotateRoot>(Target::system()).await?;
         to_the_end(async move {
-            let rotated = entry.rooms.store.rotate_root().await;
-            entry.failed(&allowed, rotated.map_err(Error::from)).await?;
-            recorded(&entry, &allowed).await?;
+            let draft = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+            let store = &entry.rooms.store;
+            change_keys(
+                &entry,
+                &allowed,
+                |_| draft.finish(),
+                |event| store.rotate_root_as(Some(event)),
+            )
+            .await?;
             Ok(entry.rooms.store.status().await?)
         })
         .await
@@ -113,7 +121,7 @@ impl Engine {
     /// Adds a seal. The shares of a Shamir seal are given once.
     ///
     /// # Errors
-    /// [`Error::Store`] for a seal that cannot be.
+    /// [`crate::Error::Store`] for a seal that cannot be.
     pub async fn add_seal(
         &self,
         caller: &Arc<Caller>,
@@ -122,10 +130,15 @@ impl Engine {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<AddSeal>(Target::system()).await?;
         to_the_end(async move {
-            let added = entry.rooms.store.add_seal(new).await;
-            let added = entry.failed(&allowed, added.map_err(Error::from)).await?;
-            recorded(&entry, &allowed).await?;
-            Ok(added)
+            let draft = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+            let store = &entry.rooms.store;
+            change_keys(
+                &entry,
+                &allowed,
+                |_| draft.finish(),
+                |event| store.add_seal_as(new, Some(event)),
+            )
+            .await
         })
         .await
     }
@@ -134,14 +147,20 @@ impl Engine {
     /// that what the seal's holders knew opens nothing any more.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Store`] for the last one.
+    /// [`crate::Error::NotFound`]; [`Error::Store`] for the last one.
     pub async fn remove_seal(&self, caller: &Arc<Caller>, id: SealId) -> Result<()> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<RemoveSeal>(Target::system()).await?;
         to_the_end(async move {
-            let removed = entry.rooms.store.remove_seal(id).await;
-            entry.failed(&allowed, removed.map_err(Error::from)).await?;
-            recorded(&entry, &allowed).await
+            let draft = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+            let store = &entry.rooms.store;
+            change_keys(
+                &entry,
+                &allowed,
+                |_| draft.finish(),
+                |event| store.remove_seal_as(id, Some(event)),
+            )
+            .await
         })
         .await
     }
@@ -150,12 +169,31 @@ impl Engine {
     /// scrapers come every few seconds.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when no policy lets the caller.
+    /// [`crate::Error::NotFound`] when no policy lets the caller.
     pub async fn authorize_metrics(&self, caller: &Arc<Caller>) -> Result<()> {
         let entry = self.enter(caller)?;
         entry.authorize::<Metrics>(Target::system()).await?;
         Ok(())
     }
+}
+
+/// Changes keys or seals: one batch commits the change and its event, then
+/// the journal has the event. A failure leaves its event too.
+async fn change_keys<A, T, F>(
+    entry: &Entry,
+    allowed: &Authorized<A, Target>,
+    event: impl FnOnce(TermNumber) -> Event + Send + 'static,
+    change: impl FnOnce(KeysEvent) -> F,
+) -> Result<T>
+where
+    A: Act,
+    F: Future<Output = skms_store::Result<(T, u64)>>,
+{
+    let recorder = &entry.rooms.recorder;
+    let changed = recorder.commit_keys(event, change).await;
+    let (value, committed) = entry.failed(allowed, changed).await?;
+    recorder.settle(committed).await?;
+    Ok(value)
 }
 
 async fn recorded<A: Act>(entry: &Entry, allowed: &Authorized<A, Target>) -> Result<()> {

@@ -164,8 +164,8 @@ impl Driver {
     /// What goes wrong from here on.
     fn arm(&mut self, within: u64) {
         let random = &mut self.random;
-        let often = 20 + random.below(200);
-        let sometimes = |random: &mut Random| if random.one_in(4) { often } else { 0 };
+        let often = 10 + random.below(150);
+        let sometimes = |random: &mut Random| if random.one_in(3) { often } else { 0 };
         self.disk.set_faults(Faults {
             reads: sometimes(random) * 4,
             writes: sometimes(random),

@@ -3,14 +3,12 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use skms_crypto::SecretArray;
 use skms_crypto::rand::seeded::Seeded;
 use skms_engine::{Caller, Clock, Config, Engine, Error, Files, UnsealProgress};
 use skms_store::simulation::SimulatedDisk;
 use skms_store::{Disk, NewSeal, SealInput};
-use tokio::sync::Notify;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: i64 = 1_767_225_600_000;
@@ -20,9 +18,6 @@ const KEY_FILE: [u8; 32] = [7; 32];
 /// Small, so that segments end often.
 const SEGMENT_BYTES: u64 = 16 << 10;
 const RESERVE_BYTES: u64 = 256 << 10;
-
-/// No life takes this long; one that does hangs.
-const HANGS: Duration = Duration::from_secs(60);
 
 /// A disk with a new installation, and its first token.
 pub struct Installed {
@@ -70,31 +65,10 @@ pub fn config(disk: &Arc<SimulatedDisk>) -> Config {
     config
 }
 
-/// Runs on one thread. Whenever nothing else can go on, a piece of the work
-/// behind the store or the journal is done.
+/// Runs on one thread, with the work behind the store and the journal.
 pub fn alive<T>(disk: &Arc<SimulatedDisk>, life: impl Future<Output = T>) -> Result<T, String> {
-    let stepped = Arc::new(Notify::new());
-    let (stepping, notify) = (Arc::clone(disk), Arc::clone(&stepped));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .on_thread_park(move || {
-            if stepping.step() {
-                // The runtime looks again before it sleeps.
-                notify.notify_one();
-            }
-        })
-        .build()
-        .map_err(|error| error.to_string())?;
-    runtime.block_on(async {
-        tokio::spawn(async move {
-            loop {
-                stepped.notified().await;
-            }
-        });
-        tokio::time::timeout(HANGS, life)
-            .await
-            .map_err(|_| "it hangs".to_owned())
-    })
+    disk.live(life)
+        .map_err(|error| format!("it hangs: {error}"))
 }
 
 /// An unsealed server.

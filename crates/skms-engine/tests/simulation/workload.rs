@@ -85,7 +85,7 @@ pub fn request_id(number: u64) -> String {
 /// What is asked for together: never two acts on one thing, so that their
 /// order is that of their numbers.
 pub fn draw(random: &mut Random, tokens: &[RecordId]) -> Vec<Act> {
-    if random.one_in(16) {
+    if random.one_in(10) {
         // By themselves: the first ends what others hold, the others compile
         // on a thread of their own.
         let policy = random.below(POLICIES);

@@ -221,9 +221,13 @@ fn load(
 ) -> Result<Option<Loaded>> {
     match read::load_header(disk, directory, number, keys) {
         Ok(loaded) => Ok(loaded),
-        Err(error @ (Error::JournalCorrupt { .. } | Error::Malformed(_))) => {
+        Err(
+            error @ (Error::JournalCorrupt { .. }
+            | Error::Malformed(_)
+            | Error::OtherInstall { .. }),
+        ) => {
             // A header is durable before the first frame: without a frame, it
-            // is what a crash left of it.
+            // is what a crash, or a write that failed, left of it.
             let bytes = read::contents(disk, directory, number)?;
             let body = bytes.get(SEGMENT_HEADER_LEN..).unwrap_or_default();
             if find_magic(body, 0).is_some() || bytes.len() < SEGMENT_HEADER_LEN {
@@ -307,8 +311,12 @@ fn scan_tail(
             zero(disk, directory, number, end.offset, bytes.len())?;
         }
         let file = file(disk, directory, number)?;
-        // What a crash left unsynced becomes durable before it counts.
-        file.sync_all()
+        // What a crash left unsynced becomes durable before it counts. It is
+        // written once more: after a sync that failed, the system takes for
+        // written what never reached the disk, and syncs it no more.
+        let whole = bytes.get(..end.offset).unwrap_or_default();
+        file.write_all_at(whole, 0)
+            .and_then(|()| file.sync_all())
             .map_err(|error| Error::io("journal segment", error))?;
         if torn || end.offset == bytes.len() {
             // A segment without room for anything more, as a restore leaves

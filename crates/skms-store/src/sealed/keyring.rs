@@ -101,13 +101,14 @@ impl Keyring {
         self.terms.contains_key(&term)
     }
 
-    /// Takes over the terms of another keyring that this one lacks.
-    pub(crate) fn learn(&mut self, other: &Self) {
-        for (term, key) in &other.terms {
-            self.terms.entry(*term).or_insert_with(|| Arc::clone(key));
+    /// Takes over the terms of a newer keyring. Where this one has another
+    /// key for a term, that came from a change that was not done.
+    pub(crate) fn learn(&mut self, newer: &Self) {
+        for (term, key) in &newer.terms {
+            self.terms.insert(*term, Arc::clone(key));
         }
-        for (term, key) in &other.journal {
-            self.journal.entry(*term).or_insert_with(|| Arc::clone(key));
+        for (term, key) in &newer.journal {
+            self.journal.insert(*term, Arc::clone(key));
         }
     }
 

@@ -331,10 +331,16 @@ impl SealedStore {
         }
         let fed = u64::try_from(missing.len()).unwrap_or(u64::MAX);
         if !missing.is_empty() {
-            journal.append(missing)?.wait().await?;
+            // What was committed is owed, on a full disk too.
+            journal.append_as(missing, true)?.wait().await?;
         }
         if !ids.is_empty() {
-            self.mark_done(&ids, journal.durable_sequence()).await?;
+            match self.mark_done(&ids, journal.durable_sequence()).await {
+                // A full disk keeps nobody from opening; found to be there
+                // already the next time.
+                Ok(()) | Err(Error::Full) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Recovered { fed, already_there })
     }

@@ -77,21 +77,24 @@ impl SealedStore {
     /// # Errors
     /// As [`SealedStore::commit`].
     pub async fn rotate_storage_key(&self) -> Result<TermNumber> {
-        self.rotate_storage_key_as(None).await?;
-        Ok(self.0.keyring()?.current)
+        Ok(self.rotate_storage_key_as(None).await?.0)
     }
 
     /// As [`SealedStore::rotate_storage_key`], with the event that records
-    /// it. The commit number.
+    /// it. The commit number too.
     ///
     /// # Errors
     /// As [`SealedStore::commit`].
-    pub async fn rotate_storage_key_as(&self, event: Option<KeysEvent>) -> Result<u64> {
+    pub async fn rotate_storage_key_as(
+        &self,
+        event: Option<KeysEvent>,
+    ) -> Result<(TermNumber, u64)> {
         let renew = Renew {
             storage: true,
             ..Renew::default()
         };
-        self.change(renew, Box::new(|_| Ok(())), event).await
+        let commit = self.change(renew, Box::new(|_| Ok(())), event).await?;
+        Ok((self.0.keyring()?.current, commit))
     }
 
     /// Makes a new root key and wraps it to every seal's public half; no
@@ -100,21 +103,21 @@ impl SealedStore {
     /// # Errors
     /// As [`SealedStore::commit`].
     pub async fn rotate_root(&self) -> Result<u64> {
-        self.rotate_root_as(None).await?;
-        Ok(self.0.public().root_version)
+        Ok(self.rotate_root_as(None).await?.0)
     }
 
     /// As [`SealedStore::rotate_root`], with the event that records it. The
-    /// commit number.
+    /// commit number too.
     ///
     /// # Errors
     /// As [`SealedStore::commit`].
-    pub async fn rotate_root_as(&self, event: Option<KeysEvent>) -> Result<u64> {
+    pub async fn rotate_root_as(&self, event: Option<KeysEvent>) -> Result<(u64, u64)> {
         let renew = Renew {
             root: true,
             ..Renew::default()
         };
-        self.change(renew, Box::new(|_| Ok(())), event).await
+        let commit = self.change(renew, Box::new(|_| Ok(())), event).await?;
+        Ok((self.0.public().root_version, commit))
     }
 
     /// Adds a seal; the shares, for a Shamir seal, exist nowhere else.
@@ -123,8 +126,7 @@ impl SealedStore {
     /// [`Error::Invalid`] for a seal that cannot be made or a 65th one,
     /// [`Error::Overloaded`] when five are being made already, and as [`SealedStore::commit`].
     pub async fn add_seal(&self, seal: NewSeal) -> Result<(SealId, Option<InitialShares>)> {
-        let (id, shares, _) = self.add_seal_as(seal, None).await?;
-        Ok((id, shares))
+        Ok(self.add_seal_as(seal, None).await?.0)
     }
 
     /// As [`SealedStore::add_seal`], with the event that records it. The
@@ -136,7 +138,7 @@ impl SealedStore {
         &self,
         seal: NewSeal,
         event: Option<KeysEvent>,
-    ) -> Result<(SealId, Option<InitialShares>, u64)> {
+    ) -> Result<((SealId, Option<InitialShares>), u64)> {
         let install = self.install();
         let (entry, shares) = self
             .0
@@ -159,7 +161,7 @@ impl SealedStore {
             Ok(())
         };
         let commit = self.change(Renew::default(), Box::new(edit), event).await?;
-        Ok((id, shares, commit))
+        Ok(((id, shares), commit))
     }
 
     /// Removes a seal, and replaces the root key and the storage key, which
@@ -173,11 +175,11 @@ impl SealedStore {
     }
 
     /// As [`SealedStore::remove_seal`], with the event that records it. The
-    /// commit number.
+    /// commit number too.
     ///
     /// # Errors
     /// As [`SealedStore::remove_seal`].
-    pub async fn remove_seal_as(&self, id: SealId, event: Option<KeysEvent>) -> Result<u64> {
+    pub async fn remove_seal_as(&self, id: SealId, event: Option<KeysEvent>) -> Result<((), u64)> {
         let edit = move |public: &mut Public| {
             let before = public.seals.len();
             public.seals.retain(|entry| entry.id.0 != id.0);
@@ -194,7 +196,7 @@ impl SealedStore {
             storage: true,
             ..Renew::default()
         };
-        self.change(renew, Box::new(edit), event).await
+        Ok(((), self.change(renew, Box::new(edit), event).await?))
     }
 
     /// Drops the keys of journal segments from terms before `term`, once no
@@ -412,6 +414,7 @@ impl SealedStore {
 
         // The new keys are known before anything can be sealed under them,
         // and stay known when the outcome is in doubt.
+        let before = self.0.keyring()?;
         self.0.replace_keyring(|known| {
             let mut known = known.clone();
             known.learn(&keyring);
@@ -426,7 +429,15 @@ impl SealedStore {
             current: keyring.current,
             event,
         };
-        let told = self.write(rewrite, &meta, bytes).await?;
+        let told = match self.write(rewrite, &meta, bytes).await {
+            Ok(told) => told,
+            Err(error) => {
+                if !error.leaves_doubt() {
+                    self.0.replace_keyring(|_| Keyring::clone(&before))?;
+                }
+                return Err(error);
+            }
+        };
         self.0.adopt(keyring, root, public)?;
         let mut seen = lock(&self.0.seen);
         seen.commits = seen.commits.max(told.0);

@@ -68,7 +68,6 @@ type Employed = Box<dyn Background>;
 
 /// Who works in the background.
 struct Staff {
-    random: Random,
     next: u64,
     /// `None` while at work.
     workers: BTreeMap<u64, Option<Employed>>,
@@ -193,7 +192,6 @@ impl SimulatedDisk {
 
     fn with(state: State) -> Arc<Self> {
         let staff = Staff {
-            random: Random::new(state.random.clone().bits()),
             next: 0,
             workers: BTreeMap::new(),
         };
@@ -268,6 +266,18 @@ impl SimulatedDisk {
         state.crash_at = operations.map(|more| state.operations + more + 1);
     }
 
+    /// Puts these bytes at the start of a file, durably and behind everyone's
+    /// back.
+    pub fn overwrite(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.lock();
+        if let Ok(inode) = state.inode_at(path)
+            && let Some(inode) = state.inodes.get_mut(&inode)
+        {
+            inode.write(bytes, 0);
+            inode.sync();
+        }
+    }
+
     /// The machine dies at once.
     pub fn kill(&self) {
         self.lock().dead = true;
@@ -339,7 +349,7 @@ impl SimulatedDisk {
                 Loss::Power => {
                     let mut reached = Vec::new();
                     inode.lose_power(&mut state.random, |sector| reached.push(sector));
-                    state.nonces.reached(*number, false, &reached);
+                    state.nonces.reached(*number, &reached);
                 }
             }
         }
@@ -377,12 +387,12 @@ impl SimulatedDisk {
     /// journals; false when there is none.
     pub fn step(&self) -> bool {
         let mut numbers: Vec<u64> = self.staff().workers.keys().copied().collect();
+        // Whose turn it is follows from what was done so far, not from how
+        // often somebody looked.
+        let mut random = Random::new(self.digest());
         while !numbers.is_empty() {
-            let chosen = {
-                let mut staff = self.staff();
-                let place = staff.random.below(numbers.len() as u64);
-                numbers.swap_remove(usize::try_from(place).unwrap_or_default())
-            };
+            let place = random.below(numbers.len() as u64);
+            let chosen = numbers.swap_remove(usize::try_from(place).unwrap_or_default());
             if self.turn(chosen, Patience::Now) {
                 return true;
             }
@@ -639,7 +649,7 @@ impl SimulatedDisk {
             Verdict::Done => {
                 if !state.lies {
                     inode.sync();
-                    state.nonces.reached(file.inode, true, &[]);
+                    state.nonces.synced(file.inode, &inode.now);
                 }
                 Ok(())
             }
@@ -648,7 +658,7 @@ impl SimulatedDisk {
             Verdict::Fails(error) => {
                 let mut reached = Vec::new();
                 inode.fail_sync(&mut state.random, |sector| reached.push(sector));
-                state.nonces.reached(file.inode, false, &reached);
+                state.nonces.reached(file.inode, &reached);
                 Err(error)
             }
         }

@@ -150,7 +150,9 @@ impl Inode {
         let (low, high) = (old.min(new), old.max(new));
         let len = match random.below(3) {
             0 => old,
+            // A file is cut at once, and grows bit by bit.
             1 => new,
+            _ if new < old => new,
             _ => low + usize::try_from(random.below((high - low) as u64 + 1)).unwrap_or_default(),
         };
         // Often all or nothing, else sector by sector.

@@ -19,6 +19,7 @@
 
 mod disk;
 mod file;
+mod life;
 mod nonces;
 mod random;
 mod vfs;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::ops::Range;
 
 use super::file::SECTOR;
 use crate::file_journal::frame::{FrameHeader, HEADER_LEN};
@@ -16,7 +17,7 @@ type Nonce = ([u8; 32], u64);
 #[derive(Clone)]
 struct Written {
     file: u64,
-    sectors: std::ops::Range<usize>,
+    place: Range<usize>,
     nonce: Nonce,
     digest: u64,
 }
@@ -62,26 +63,38 @@ impl Nonces {
         if let Some(salt) = self.salts.get(&file) {
             self.pending.push(Written {
                 file,
-                sectors: at / SECTOR..(at + sealed.len()).div_ceil(SECTOR),
+                place: at..at + sealed.len(),
                 nonce: (*salt, counter),
                 digest: digest(sealed),
             });
         }
     }
 
-    /// These sectors of a file reached the disk; `all` of them if it was
-    /// synced.
-    pub(super) fn reached(&mut self, file: u64, all: bool, sectors: &[usize]) {
+    /// A file was synced with these contents: what was written and is still
+    /// there reached the disk, and what was overwritten never will.
+    pub(super) fn synced(&mut self, file: u64, contents: &[u8]) {
+        let (mine, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|written| written.file == file);
+        self.pending = others;
+        self.see(mine.into_iter().filter(|written| {
+            contents.get(written.place.clone()).map(digest) == Some(written.digest)
+        }));
+    }
+
+    /// These sectors of a file reached the disk.
+    pub(super) fn reached(&mut self, file: u64, sectors: &[usize]) {
         let (reached, pending): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
             .into_iter()
             .partition(|written| {
-                written.file == file
-                    && (all
-                        || sectors
-                            .iter()
-                            .any(|sector| written.sectors.contains(sector)))
+                let place = written.place.start / SECTOR..written.place.end.div_ceil(SECTOR);
+                written.file == file && sectors.iter().any(|sector| place.contains(sector))
             });
         self.pending = pending;
+        self.see(reached.into_iter());
+    }
+
+    fn see(&mut self, reached: impl Iterator<Item = Written>) {
         for written in reached {
             let before = self.seen.insert(written.nonce, written.digest);
             if before.is_some_and(|before| before != written.digest) {

@@ -120,6 +120,13 @@ impl SqliteStore {
             groups_since_spent: 0,
         };
         writer.limit_pages(false);
+        // What an earlier process left in the log is written to the database
+        // and synced: after a sync that failed, the system takes for written
+        // what never reached the disk, and later commits must not build on it.
+        match writer.checkpoint() {
+            Ok(_) | Err(Error::Full) => {}
+            Err(error) => return Err(error),
+        }
 
         let (sender, jobs) = mpsc::channel();
         let mut open = Open {

@@ -253,7 +253,7 @@ impl Writer {
     }
 
     /// Empties the log into the database; false when a reader holds it.
-    fn checkpoint(&self) -> Result<bool> {
+    pub(super) fn checkpoint(&self) -> Result<bool> {
         // Commits wait for this thread, so it does not wait for a reader.
         let _ = self.connection.busy_timeout(Duration::from_millis(50));
         let done = self

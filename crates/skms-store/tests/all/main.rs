@@ -14,6 +14,7 @@ mod model;
 mod outbox;
 mod rotation;
 mod sealed;
+mod simulated;
 mod sqlite;
 mod stolen;
 mod tamper;
