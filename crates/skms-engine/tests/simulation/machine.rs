@@ -57,6 +57,7 @@ pub fn config(disk: &Arc<SimulatedDisk>) -> Config {
     let mut config = Config::new(Path::new("/simulated"));
     config.clock = Clock::fixed(START_MS);
     config.slow_threads = 1;
+    config.rsa_stock = 0;
     config.files = Files {
         disk: Disk::simulated(Arc::clone(disk)),
         segment_bytes: SEGMENT_BYTES,

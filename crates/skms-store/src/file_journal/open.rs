@@ -11,7 +11,7 @@ use super::prepare::{Prepared, Preparer, number_of, path_of};
 use super::read::{self, Loaded};
 use super::segment::{End, SEGMENT_HEADER_LEN, find_magic};
 use super::waiting::Waiting;
-use super::writer::{Active, Writer, digest};
+use super::writer::{Active, Torn, Writer, digest};
 use super::{FileJournal, Ids, Options, Queue, SegmentInfo, SegmentKeys, Shared, Threads};
 use crate::disk::{Disk, DiskFile};
 use crate::durability::Durability;
@@ -33,6 +33,9 @@ pub struct OpenReport {
 /// What the last segment in use leaves behind.
 struct Tail {
     active: Option<Active>,
+    torn: Option<Torn>,
+    /// Where its frames end.
+    end: usize,
     previous: [u8; 32],
     sequence: u64,
 }
@@ -126,6 +129,7 @@ pub(super) fn open(
         shared: Arc::clone(&shared),
         keys: Arc::clone(&keys),
         active: tail.active,
+        torn: tail.torn,
         previous: tail.previous,
         sequence: tail.sequence,
         waiting: Waiting::default(),
@@ -150,9 +154,10 @@ fn infos(used: &[Loaded], tail: &Tail) -> Vec<SegmentInfo> {
         .enumerate()
         .map(|(position, loaded)| SegmentInfo {
             header: loaded.header,
-            end: match &tail.active {
-                Some(active) if position + 1 == used.len() => active.offset,
-                _ => loaded.len,
+            end: if position + 1 == used.len() {
+                tail.end
+            } else {
+                loaded.len
             },
         })
         .collect()
@@ -264,6 +269,8 @@ fn scan_tail(
     let (disk, ids_from) = (&options.disk, options.ids_from);
     let mut tail = Tail {
         active: None,
+        torn: None,
+        end: 0,
         previous: [0; 32],
         sequence: 0,
     };
@@ -297,19 +304,17 @@ fn scan_tail(
             return Err(corrupt("it does not open, and durable entries follow"));
         }
         if let Some(next) = used.get(position + 1) {
-            if how == End::Torn {
-                return Err(corrupt("it does not open, and more segments follow"));
-            }
             let digest = digest(hasher);
             read::check_link(loaded, &end, &digest, next)?;
+            if how == End::Torn {
+                // The next one is linked to where it ends: it was begun
+                // because of this, and a crash came before this was removed.
+                zero(disk, directory, number, end.offset, bytes.len())?;
+            }
             continue;
         }
         tail.sequence = end.sequence;
         let torn = how == End::Torn;
-        if torn {
-            report.truncated_bytes += (bytes.len() - end.offset) as u64;
-            zero(disk, directory, number, end.offset, bytes.len())?;
-        }
         let file = file(disk, directory, number)?;
         // What a crash left unsynced becomes durable before it counts. It is
         // written once more: after a sync that failed, the system takes for
@@ -318,11 +323,22 @@ fn scan_tail(
         file.write_all_at(whole, 0)
             .and_then(|()| file.sync_all())
             .map_err(|error| Error::io("journal segment", error))?;
-        if torn || end.offset == bytes.len() {
-            // A segment without room for anything more, as a restore leaves
-            // it, is finished. In a torn one the indexes of what was cut off
-            // must not be used again under its key. Either way the next entry
-            // begins a new segment.
+        tail.end = end.offset;
+        if torn {
+            report.truncated_bytes += (bytes.len() - end.offset) as u64;
+            // The indexes of what was cut off must not be used again under
+            // this segment's key: the next entry begins a new segment. Until
+            // that one's header is durable, the torn part stays where it is:
+            // without it, a crash would make this segment look whole.
+            tail.previous = digest(hasher);
+            tail.torn = Some(Torn {
+                file,
+                from: end.offset,
+                to: bytes.len(),
+            });
+        } else if end.offset == bytes.len() {
+            // Without room for anything more, as a restore leaves it: it is
+            // finished, and the next entry begins a new one.
             tail.previous = digest(hasher);
         } else {
             tail.active = Some(Active {

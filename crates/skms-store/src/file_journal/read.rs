@@ -226,10 +226,9 @@ pub(super) fn verify(shared: &Shared, keys: &dyn SegmentKeys) -> Result<JournalR
             check_link(read, end, digest, &loaded)?;
         }
         let mut bytes = contents(&shared.disk, &shared.directory, number)?;
-        if place + 1 == segments.len() {
-            // The writer may be past what was durable a moment ago.
-            bytes.truncate(info.end);
-        }
+        // The writer may be past what was durable a moment ago, and a torn
+        // end may still be there.
+        bytes.truncate(info.end);
         let cipher = cipher(keys, &loaded.header)?;
         let (end, how, hasher) =
             segment::scan(&bytes, &cipher, loaded.header.first_sequence, |_| {});

@@ -30,10 +30,19 @@ pub(super) struct Active {
     pub(super) hasher: Hasher,
 }
 
+/// What a crash left behind the frames of the last segment.
+pub(super) struct Torn {
+    pub(super) file: DiskFile,
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) keys: Arc<dyn SegmentKeys>,
     pub(super) active: Option<Active>,
+    /// Removed once the next segment has begun.
+    pub(super) torn: Option<Torn>,
     /// Digest of the last finished segment; zeros before the first.
     pub(super) previous: [u8; 32],
     /// Sequence of the next entry to write.
@@ -159,6 +168,13 @@ impl Writer {
         file.sync_data().map_err(failed)?;
         let capacity = usize::try_from(file.len().map_err(failed)?)
             .map_err(|_| Error::Invalid("a segment is longer than memory"))?;
+        if let Some(torn) = self.torn.take() {
+            let zeros = vec![0; torn.to.saturating_sub(torn.from)];
+            torn.file
+                .write_all_at(&zeros, torn.from as u64)
+                .and_then(|()| torn.file.sync_data())
+                .map_err(failed)?;
+        }
         let mut hasher = Hasher::new(Hash::Sha256);
         hasher.update(&bytes);
         self.shared.begun(SegmentInfo {
