@@ -171,7 +171,14 @@ impl Recorder {
             std::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner));
         if !settled.is_empty() {
             let durable = self.journal.durable_sequence();
-            self.store.mark_done(&settled, durable).await?;
+            if let Err(error) = self.store.mark_done(&settled, durable).await {
+                // Again the next time, when there is room for instance.
+                self.settled
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(settled);
+                return Err(error.into());
+            }
         }
         Ok(())
     }

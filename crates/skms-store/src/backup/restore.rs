@@ -8,6 +8,7 @@ use std::path::Path;
 use super::format::Part;
 use super::mark::RestoreMark;
 use super::read::{self, Inspected, Item, inspect};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::file_journal::survey::path_of;
 use crate::sealed::header;
@@ -190,7 +191,7 @@ impl<'a> Segments<'a> {
     fn finish(mut self) -> Result<()> {
         self.sync()?;
         // The names of the files, and that of the folder.
-        crate::sqlite::sync_directory(&path_of(self.directory, 1))?;
-        crate::sqlite::sync_directory(self.directory)
+        Disk::real().sync_directory(&path_of(self.directory, 1))?;
+        Disk::real().sync_directory(self.directory)
     }
 }

@@ -418,7 +418,11 @@ impl Journal for FileJournal {
 
     fn piece(&self, number: u64, entries: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(blocking(move || survey::piece(&shared, number, entries)))
+        Box::pin(async move {
+            let disk = shared.disk.clone();
+            let work = move || survey::piece(&shared, number, entries);
+            disk.blocking("skms-journal-read", work).await
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {

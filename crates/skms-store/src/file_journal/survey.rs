@@ -10,6 +10,7 @@ use super::prepare;
 use super::segment::{self, End, Link, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::writer::digest;
 use super::{SegmentKeys, Shared, lock, read};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::Stored;
 
@@ -166,7 +167,7 @@ pub fn survey(
         if !path_of(directory, number).exists() {
             break;
         }
-        let bytes = read::contents(directory, number)?;
+        let bytes = read::contents(&Disk::real(), directory, number)?;
         let header = match SegmentHeader::parse(&bytes) {
             Ok(header) => header,
             Err(newer @ Error::Newer { .. }) => return Err(newer),

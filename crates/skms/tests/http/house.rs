@@ -15,7 +15,7 @@ use std::{
 use rustls::ClientConfig;
 use serde_json::Value;
 use skms_crypto::SecretArray;
-use skms_engine::{Config, Engine};
+use skms_engine::{Config, Engine, Files};
 use skms_store::NewSeal;
 use tempfile::TempDir;
 
@@ -33,7 +33,20 @@ pub struct House {
 
 impl House {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::make(tempfile::tempdir().unwrap(), Files::default())
+    }
+
+    /// As [`House::new`], somewhere else, with the journal's first segment of
+    /// this many bytes.
+    pub fn within(folder: &Path, segment_bytes: u64) -> Self {
+        let files = Files {
+            segment_bytes,
+            ..Files::default()
+        };
+        Self::make(tempfile::tempdir_in(folder).unwrap(), files)
+    }
+
+    fn make(folder: TempDir, files: Files) -> Self {
         let key = SecretArray::<32>::random().unwrap();
         let bytes = key.expose().to_vec();
         let data = folder.path().join("data");
@@ -42,11 +55,13 @@ impl House {
             name: "test".to_owned(),
             key,
         };
+        let mut config = Config::new(&data);
+        config.files = files;
         let made = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap()
-            .block_on(Engine::init(&Config::new(&data), vec![seal]))
+            .block_on(Engine::init(&config, vec![seal]))
             .unwrap();
         let house = Self {
             root_token: String::from_utf8(made.root_token.into_public()).unwrap(),

@@ -7,6 +7,7 @@ mod crash;
 mod describe;
 mod dev;
 mod effect;
+mod full_disk;
 mod house;
 mod once;
 mod openapi;
