@@ -9,7 +9,7 @@ use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 
 use crate::error::{Error, Result};
 use crate::idempotency::IdempotencyKey;
-use crate::limits::Bucket;
+use crate::limits::{Bucket, UnderWayOf};
 
 /// How a principal proved who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,12 @@ impl Session {
     }
 
     /// What the principal may still ask for.
+    /// Counts a request of its principal as under way until the answer is
+    /// dropped; `None` when there are `most` already, over all its sessions.
+    pub fn begin(&self, most: usize) -> Option<UnderWayOf> {
+        self.bucket.begin(most)
+    }
+
     pub(crate) fn bucket(&self) -> &Bucket {
         &self.bucket
     }

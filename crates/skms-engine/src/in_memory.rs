@@ -47,6 +47,10 @@ const NEAR: i64 = 7200;
 impl State {
     fn add(&mut self, path: String, cell: Arc<KeyCell>) -> Arc<KeyCell> {
         let State { cells, ring } = self;
+        // Keys that were made and deleted leave their places behind.
+        if ring.len() > 2 * cells.len() + LOOKS * LOOKS {
+            ring.retain(|cell| cell.strong_count() > 0);
+        }
         let kept = cells.entry(path).or_insert_with(|| {
             ring.push_back(Arc::downgrade(&cell));
             cell

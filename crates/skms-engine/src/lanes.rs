@@ -16,6 +16,7 @@ use crate::error::Result;
 
 /// A worker's lane and the task that drives it.
 struct Here {
+    runtime: tokio::runtime::Id,
     lane: Lane,
     driver: AbortHandle,
 }
@@ -36,15 +37,21 @@ thread_local! {
 /// [`Error::Store`](crate::Error::Store) when the journal can take no more.
 pub(crate) async fn durable(ticket: &Ticket) -> Result<()> {
     let in_lane = HERE.with_borrow_mut(|here| {
+        let runtime = Handle::try_current().ok();
         let usable = here.as_ref().is_some_and(|here| {
-            here.lane.is_for(ticket.durability()) && !here.driver.is_finished()
+            let same = runtime.as_ref().is_some_and(|now| now.id() == here.runtime);
+            same && here.lane.is_for(ticket.durability()) && !here.driver.is_finished()
         });
         if !usable {
             // A journal that was opened anew, or a runtime that has ended.
-            *here = Handle::try_current().ok().map(|runtime| {
+            *here = runtime.map(|runtime| {
                 let lane = ticket.durability().lane();
                 let driver = runtime.spawn(lane.drive()).abort_handle();
-                Here { lane, driver }
+                Here {
+                    runtime: runtime.id(),
+                    lane,
+                    driver,
+                }
             });
         }
         here.as_ref().map(|here| here.lane.wait(ticket.end()))

@@ -6,7 +6,7 @@
 //! allocation lie on the way of a request.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,20 @@ impl Rate {
     }
 }
 
+/// Two threads' readings of one clock may pass each other on the way here by
+/// less than this, in nanoseconds; that is not a clock that went back.
+const APART: u64 = 1_000_000_000;
+
+/// How far a bucket is ahead, or 0 where it cannot be so far: then the clock
+/// went back or the rate was changed, and it begins anew.
+const fn sound(ahead: u64, interval: u64, tolerance: u64) -> u64 {
+    if ahead > tolerance.saturating_add(interval).saturating_add(APART) {
+        0
+    } else {
+        ahead
+    }
+}
+
 /// A token bucket. Time is given in nanoseconds of any clock.
 #[derive(Debug, Default)]
 pub struct Gcra(AtomicU64);
@@ -88,24 +102,19 @@ impl Gcra {
         }
     }
 
-    /// How far the bucket is ahead of `now`. More than it can be means that
-    /// the clock went back or the rate was changed: it begins anew.
+    /// How far the bucket is ahead of `now`.
     fn ahead(&self, interval: u64, tolerance: u64, now: u64) -> u64 {
-        let ahead = self.0.load(Ordering::Relaxed).saturating_sub(now);
-        if ahead > tolerance.saturating_add(interval) {
-            0
-        } else {
-            ahead
-        }
+        sound(
+            self.0.load(Ordering::Relaxed).saturating_sub(now),
+            interval,
+            tolerance,
+        )
     }
 
     fn spend(&self, interval: u64, tolerance: u64, now: u64) -> std::result::Result<(), u64> {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
-            let mut ahead = seen.saturating_sub(now);
-            if ahead > tolerance.saturating_add(interval) {
-                ahead = 0;
-            }
+            let ahead = sound(seen.saturating_sub(now), interval, tolerance);
             if ahead > tolerance {
                 return Err(ahead - tolerance);
             }
@@ -131,9 +140,27 @@ pub(crate) struct Bucket {
     urgent: Gcra,
     unrecorded: AtomicU64,
     recorded_second: AtomicI64,
+    under_way: AtomicUsize,
+}
+
+/// A request that one principal has under way; it counts until this is
+/// dropped.
+#[derive(Debug)]
+pub struct UnderWayOf(Arc<Bucket>);
+
+impl Drop for UnderWayOf {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Bucket {
+    /// One more request under way, unless there are `most`.
+    pub(crate) fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWayOf> {
+        let place = UnderWayOf(Arc::clone(self));
+        (self.under_way.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    }
+
     fn set(&self, rate: Option<Rate>) {
         self.tolerance
             .store(rate.map_or(0, Rate::tolerance), Ordering::Relaxed);
@@ -335,6 +362,26 @@ mod tests {
             .filter(|step| bucket.take(RATE, from + step * SECOND / 1000).is_ok())
             .count();
         assert_eq!(passed, 10);
+    }
+
+    #[test]
+    fn one_principal_has_so_many_under_way_and_no_more() {
+        let bucket = Arc::new(Bucket::default());
+        let held: Vec<_> = (0..3).map(|_| bucket.begin(3).unwrap()).collect();
+        assert!(bucket.begin(3).is_none());
+        drop(held);
+        assert!((0..9).all(|_| bucket.begin(1).is_some()));
+    }
+
+    #[test]
+    fn readings_that_pass_each_other_give_nothing_away() {
+        let bucket = Gcra::default();
+        let now = 3600 * SECOND;
+        // The reading just before the latest one, as two threads have it.
+        let passed = (0..1000)
+            .filter(|turn| bucket.take(RATE, now - turn % 2).is_ok())
+            .count();
+        assert_eq!(passed, 3);
     }
 
     #[test]

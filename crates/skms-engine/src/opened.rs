@@ -216,7 +216,14 @@ impl KeyCell {
                 .unwrap_or(VersionPermits::NONE);
             version.live.flip(&permits);
         }
-        self.snapshot.store(Arc::new(after));
+        let after = Arc::new(after);
+        self.snapshot.store(Arc::clone(&after));
+        // Retired meanwhile, by sealing say: nothing comes back to life.
+        if self.is_retired() {
+            for version in &after.versions {
+                version.live.flip(&VersionPermits::NONE);
+            }
+        }
     }
 
     /// Waits until no use is in flight of anything that is not allowed.

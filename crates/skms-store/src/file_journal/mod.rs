@@ -198,7 +198,8 @@ impl Shared {
             return Err(Error::Closed);
         }
         let waiting = queue.bytes.saturating_add(bytes);
-        if full && waiting > queue.room {
+        // Without a segment left, what is being written is the reserve itself.
+        if full && (ready == 0 && !urgent || waiting > queue.room) {
             // Only the reserve is left, and it is for urgent entries.
             let reserve = if ready > 0 { self.queue_max() } else { 0 };
             if !urgent || waiting > queue.room.saturating_add(reserve) {

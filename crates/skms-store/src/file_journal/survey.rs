@@ -147,8 +147,31 @@ pub struct Surveyed {
     pub highest_commit: u64,
     /// Segments that these keys do not open.
     pub unopened_segments: Vec<u64>,
+    /// Segments that are missing between others, or whose beginning is
+    /// damaged: what was in them is not known.
+    pub unreadable_segments: Vec<u64>,
     /// The install it belongs to, as its first segment says.
     pub install: Option<[u8; 16]>,
+}
+
+/// The highest number of a segment in a folder; 0 without any.
+fn last_number(directory: &Path) -> Result<u64> {
+    let failed = |error| Error::io(format!("journal {}", directory.display()), error);
+    let files = match std::fs::read_dir(directory) {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut last = 0;
+    for file in files {
+        let name = file.map_err(failed)?.file_name();
+        last = name
+            .to_str()
+            .and_then(prepare::number_of)
+            .unwrap_or(0)
+            .max(last);
+    }
+    Ok(last)
 }
 
 /// Reads the journal in a folder without changing anything, and hands every
@@ -163,16 +186,22 @@ pub fn survey(
     mut each: impl FnMut(Stored),
 ) -> Result<Surveyed> {
     let mut found = Surveyed::default();
-    for number in 1.. {
+    let last = last_number(directory)?;
+    for number in 1..=last {
         if !path_of(directory, number).exists() {
-            break;
+            found.unreadable_segments.push(number);
+            continue;
         }
         let bytes = read::contents(&Disk::real(), directory, number)?;
         let header = match SegmentHeader::parse(&bytes) {
             Ok(header) => header,
             Err(newer @ Error::Newer { .. }) => return Err(newer),
-            // Made ahead of need, or damaged: nothing to read.
-            Err(_) => continue,
+            // Made ahead of need: nothing to read.
+            Err(_) if bytes.iter().all(|byte| *byte == 0) => continue,
+            Err(_) => {
+                found.unreadable_segments.push(number);
+                continue;
+            }
         };
         found.install.get_or_insert(header.install);
         let (_, end) = cut(&bytes, header.first_sequence, u64::MAX);

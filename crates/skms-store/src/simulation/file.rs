@@ -22,6 +22,7 @@ const VERSIONS: usize = 4;
 enum Dirty {
     /// Contents it had in turn; any of them may reach the disk, the last will
     /// with a sync.
+    #[allow(clippy::vec_box, reason = "sectors move from list to list")]
     Pending(Vec<Box<[u8; SECTOR]>>),
     /// Still seen, but a failed sync forgot to write it.
     Forgotten,

@@ -23,7 +23,7 @@ const GROUP_MAX: usize = 512;
 
 /// After the reserve was spent, how many groups pass between attempts to
 /// make it again.
-const REFILL_EVERY: u32 = 64;
+const REFILL_EVERY: u32 = 16;
 
 pub(super) enum Job {
     Commit(Batch, oneshot::Sender<Result<()>>),
@@ -113,24 +113,35 @@ impl Writer {
         if group.is_empty() {
             return;
         }
+        if !self.reserve.is_ready() {
+            self.refill();
+        }
+        if !self.reserve.is_ready() {
+            // What room there is belongs to those that must get through.
+            let ordinary;
+            (group, ordinary) = group.into_iter().partition(|(batch, _)| batch.urgent);
+            for (_, answer) in ordinary {
+                let _ = answer.send(Err(Error::Full));
+            }
+        }
         let mut outcomes = self.transaction(&mut group);
         if outcomes
             .iter()
             .any(|outcome| matches!(outcome, Err(Error::Full)))
         {
             outcomes = self.with_reserve(&mut group, outcomes);
-        } else if !self.reserve.is_ready() {
-            self.groups_since_spent += 1;
-            if self.groups_since_spent >= REFILL_EVERY {
-                self.groups_since_spent = 0;
-                // Still no room: tried again later.
-                let _ = self.reserve.fill();
-                self.limit_pages(false);
-            }
         }
         for ((_, answer), outcome) in group.into_iter().zip(outcomes) {
             let _ = answer.send(outcome);
         }
+    }
+
+    /// Makes the reserve again where there is room for it, now and then.
+    fn refill(&mut self) {
+        if self.groups_since_spent.is_multiple_of(REFILL_EVERY) && self.reserve.fill().is_ok() {
+            self.limit_pages(false);
+        }
+        self.groups_since_spent = self.groups_since_spent.wrapping_add(1);
     }
 
     /// The disk is full: the urgent batches again, with the reserve's room.
@@ -144,7 +155,8 @@ impl Writer {
             return outcomes;
         }
         if self.reserve.spend() {
-            self.groups_since_spent = 0;
+            // Not again at once: the room is for these.
+            self.groups_since_spent = 1;
         }
         self.limit_pages(true);
         group
@@ -180,6 +192,9 @@ impl Writer {
                 .collect();
         }
         let mut outcomes = Vec::with_capacity(group.len());
+        if group.is_empty() {
+            return outcomes;
+        }
         let mut whole = self.attempt(group, &mut outcomes, Mode::AllOrNone);
         if let Err(Stopped::AtBatch) = whole {
             // One of them cannot be written: again, each by itself.

@@ -162,7 +162,7 @@ fn show(
             ("bytes", report.backup.bytes.to_string()),
             ("install", manifest.install.clone()),
             ("made", when(manifest.created_at_ms)),
-            ("by version", manifest.server_version.clone()),
+            ("by version", plain(&manifest.server_version)),
             ("commit", summary.commits.to_string()),
             ("events", summary.events.to_string()),
             (
@@ -182,4 +182,9 @@ fn show(
                 .to_owned(),
         })
     })
+}
+
+/// What a file says, without anything that a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
 }

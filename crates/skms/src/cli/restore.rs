@@ -77,6 +77,7 @@ struct Loss {
     to: Option<String>,
     /// Segments of the journal that the backup's keys do not open.
     unopened_segments: Vec<u64>,
+    unreadable_segments: Vec<u64>,
     /// What was revoked, suspended, destroyed or forbidden, and comes back.
     withdrawn: Vec<Withdrawn>,
 }
@@ -216,7 +217,10 @@ impl Restore {
 
 impl Loss {
     fn is_any(&self) -> bool {
-        self.events > 0 || self.commits.is_some_and(|commits| commits > 0)
+        self.events > 0
+            || self.commits.is_some_and(|commits| commits > 0)
+            // What is not known may be newer.
+            || !self.unreadable_segments.is_empty()
     }
 
     fn print(&self, with_keys: bool) -> Result<()> {
@@ -225,7 +229,7 @@ impl Loss {
             return output::note(format!("{place}: nothing there is newer than the backup."));
         }
         output::note(format!(
-            "{place} is newer than the backup. Restoring loses:"
+            "{place} is, or may be, newer than the backup. Restoring loses:"
         ))?;
         if self.events > 0 {
             let span = match (&self.from, &self.to) {
@@ -240,6 +244,12 @@ impl Loss {
             output::note(format!(
                 "  {commits} commits, {} to {last}",
                 last - commits + 1
+            ))?;
+        }
+        if !self.unreadable_segments.is_empty() {
+            output::note(format!(
+                "  journal segments {:?} are missing or damaged: what was in them is not known",
+                self.unreadable_segments
             ))?;
         }
         if !self.unopened_segments.is_empty() {
@@ -311,6 +321,7 @@ fn journal_loss(place: &Path, inspected: &Inspected, keys: Option<&BackupKeys>) 
         loss.commits = Some(found.highest_commit.saturating_sub(summary.commits));
     }
     loss.unopened_segments = found.unopened_segments;
+    loss.unreadable_segments = found.unreadable_segments;
     (loss.from, loss.to) = (first.map(when), last.map(when));
     Ok(loss)
 }

@@ -62,15 +62,17 @@ impl Secrets {
                 Tried::Waiting(have, need) => progress = Some((have, need)),
             }
         }
-        while self.unseal {
-            let text = match std::io::stdin().is_terminal() {
-                true => input::prompt("passphrase or share")?,
-                false => input::secret_stdin("passphrase or share")?,
-            };
-            match attempt(typed(text.expose())).await.map_err(refused)? {
-                Tried::Open(opened) => return Ok(opened),
-                Tried::Waiting(have, need) => {
-                    output::note(format!("{have} of {need} shares are given."))?;
+        if self.unseal {
+            loop {
+                let text = match std::io::stdin().is_terminal() {
+                    true => input::prompt("passphrase or share")?,
+                    false => input::secret_stdin("passphrase or share")?,
+                };
+                match attempt(typed(text.expose())).await.map_err(refused)? {
+                    Tried::Open(opened) => return Ok(opened),
+                    Tried::Waiting(have, need) => {
+                        output::note(format!("{have} of {need} shares are given."))?;
+                    }
                 }
             }
         }

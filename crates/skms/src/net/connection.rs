@@ -9,13 +9,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use http::{Request, Response};
 use hyper::{
-    body::Incoming,
+    body::{Frame, Incoming},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -142,6 +143,35 @@ impl Open {
     }
 }
 
+impl Open {
+    /// An answer that is there whole ends the request; one that is still being
+    /// made holds it open to its end, so that its connection is not idle.
+    fn until_sent(self, answer: Response<Body>) -> Response<Body> {
+        if answer.body().size_hint().exact().is_some() {
+            return answer;
+        }
+        answer.map(|body| Body::new(Unfinished { body, _open: self }))
+    }
+}
+
+/// The body of an answer that is still being made.
+struct Unfinished {
+    body: Body,
+    _open: Open,
+}
+
+impl HttpBody for Unfinished {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.touch();
@@ -209,8 +239,7 @@ async fn http<S>(
         let (serving, open) = (Arc::clone(&of_connection), Open::new(&of_service));
         async move {
             let answer: Response<Body> = serving.native.answer(&open.0, request).await;
-            drop(open);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(open.until_sent(answer))
         }
     });
     let limits = &serving.limits;

@@ -121,7 +121,7 @@ fn until_done(mut ask: impl FnMut() -> u16) {
 }
 
 fn state(server: &Server, name: &str) -> Value {
-    server.must("GET", &format!("{KEYS}/{name}"), None)["versions"][0]["state"].clone()
+    server.must("GET", &format!("{KEYS}/{name}"), None)["state"].clone()
 }
 
 fn revoke(server: &Server, name: &str) {
@@ -135,6 +135,7 @@ fn intact(server: &Server) {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a skip is to be seen")]
 fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("SKIPPED: needs the right to mount a small file system");

@@ -40,6 +40,10 @@ use crate::{
     net::{Peer, load::Shed},
 };
 
+/// Requests that one principal may have under way, however few there may be
+/// in all.
+const PRINCIPAL_LEAST: usize = 8;
+
 /// The longest name of a namespace or request in a header.
 const NAME_MAX: usize = 128;
 
@@ -215,6 +219,15 @@ where
     {
         app.engine.record_limited(caller).await?;
         return Err(limited.into());
+    }
+    // One principal's slow senders leave room for everybody else's requests.
+    let most = (app.limits.requests_per_worker / 2).max(PRINCIPAL_LEAST);
+    let of_principal = caller.as_ref().map(|caller| caller.session.begin(most));
+    if matches!(of_principal, Some(None)) {
+        return Err(Failure::shed(
+            ProblemKind::TooManyRequests,
+            Shed::PrincipalRate,
+        ));
     }
     let params = routed
         .params
