@@ -1,7 +1,7 @@
 //! [`Journal`] over files: preallocated segments, one writer, group commit.
 //!
 //! The writer syncs at once when idle; what arrives during a sync goes into
-//! the next. A torn tail, which a crash leaves, was never acknowledged and is
+//! the next, and under load it gathers for a moment before each. A torn tail, which a crash leaves, was never acknowledged and is
 //! cut off at open; damage anywhere else is refused. What a file alone cannot
 //! show is that its end was cut off on purpose: the database remembers how
 //! long the journal was ([`crate::sealed::SealedStore::recover`]), and beyond
@@ -124,7 +124,16 @@ struct Queue {
     refused: Option<String>,
     closed: bool,
     writer_waits: bool,
+    /// How often in a row entries were there already when the writer came.
+    in_a_row: u32,
 }
+
+/// So often in a row is not by chance: there are more callers than a sync
+/// takes time for.
+const BUSY: u32 = 4;
+/// How long the writer then gathers before it writes. A sync costs the
+/// processor more than an event does: fewer of them leave it to the callers.
+const GATHER: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// Ids of entries, for feeding the journal once.
 #[derive(Default)]
@@ -232,6 +241,9 @@ impl Shared {
     fn take(&self, into: &mut Waiting, patience: Patience) -> Taken {
         into.clear();
         let mut queue = lock(&self.queue);
+        if queue.waiting.is_empty() {
+            queue.in_a_row = 0;
+        }
         while queue.waiting.is_empty() {
             if queue.closed {
                 return Taken::Closed;
@@ -248,6 +260,14 @@ impl Shared {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
             queue.writer_waits = false;
+        }
+        queue.in_a_row = queue.in_a_row.saturating_add(1);
+        if queue.in_a_row > BUSY && patience == Patience::Wait {
+            // Nobody has to wake this thread meanwhile, and one sync more is
+            // spared than what comes now would have cost.
+            drop(queue);
+            std::thread::sleep(GATHER);
+            queue = lock(&self.queue);
         }
         std::mem::swap(&mut queue.waiting, into);
         // Before the lock is let go, so that an id is always in one of them.
