@@ -21,6 +21,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use skms_crypto::rest::RecordKey;
 
@@ -123,17 +124,24 @@ struct Queue {
     room: usize,
     refused: Option<String>,
     closed: bool,
-    writer_waits: bool,
-    /// How often in a row entries were there already when the writer came.
-    in_a_row: u32,
+    /// How many entries the writer sleeps for; zero while it is at work.
+    awaited: usize,
+    /// How many entries the writer took last.
+    last_group: usize,
 }
 
-/// So often in a row is not by chance: there are more callers than a sync
-/// takes time for.
-const BUSY: u32 = 4;
-/// How long the writer then gathers before it writes. A sync costs the
-/// processor more than an event does: fewer of them leave it to the callers.
-const GATHER: std::time::Duration = std::time::Duration::from_micros(50);
+impl Queue {
+    /// Whether the writer sleeps and has to be woken for what has just come.
+    fn wakes(&self, urgent: bool) -> bool {
+        self.awaited > 0 && (urgent || self.waiting.len() >= self.awaited)
+    }
+}
+
+/// From so many entries in one group on, callers are many enough to be
+/// gathered.
+const MANY: usize = 4;
+/// The longest that the writer gathers.
+const GATHER: Duration = Duration::from_micros(500);
 
 /// Ids of entries, for feeding the journal once.
 #[derive(Default)]
@@ -226,9 +234,13 @@ impl Shared {
                 self.highest_commit.fetch_max(commit, Ordering::AcqRel);
             }
         }
-        let wake = queue.waiting.is_empty() && queue.writer_waits;
         for entry in &entries {
             queue.waiting.push(entry);
+        }
+        let wake = queue.wakes(urgent);
+        if wake {
+            // Once is enough.
+            queue.awaited = 0;
         }
         drop(queue);
         if wake {
@@ -241,8 +253,8 @@ impl Shared {
     fn take(&self, into: &mut Waiting, patience: Patience) -> Taken {
         into.clear();
         let mut queue = lock(&self.queue);
-        if queue.waiting.is_empty() {
-            queue.in_a_row = 0;
+        if patience == Patience::Wait && queue.last_group >= MANY {
+            queue = self.gather(queue);
         }
         while queue.waiting.is_empty() {
             if queue.closed {
@@ -252,23 +264,14 @@ impl Shared {
             if patience != Patience::Wait {
                 return Taken::Nothing;
             }
-            #[cfg(not(feature = "simulation"))]
-            let Patience::Wait = patience;
-            queue.writer_waits = true;
+            queue.awaited = 1;
             queue = self
                 .wake
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
-            queue.writer_waits = false;
+            queue.awaited = 0;
         }
-        queue.in_a_row = queue.in_a_row.saturating_add(1);
-        if queue.in_a_row > BUSY && patience == Patience::Wait {
-            // Nobody has to wake this thread meanwhile, and one sync more is
-            // spared than what comes now would have cost.
-            drop(queue);
-            std::thread::sleep(GATHER);
-            queue = lock(&self.queue);
-        }
+        queue.last_group = queue.waiting.len();
         std::mem::swap(&mut queue.waiting, into);
         // Before the lock is let go, so that an id is always in one of them.
         let mut ids = lock(&self.ids);
@@ -276,6 +279,29 @@ impl Shared {
             ids.add(head.id);
         }
         Taken::Entries
+    }
+
+    /// Those who were just answered will mostly be back at once: a sync costs
+    /// the processor more than several events do, so one for all of them
+    /// leaves it to the callers.
+    fn gather<'a>(&self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let all = queue.last_group + queue.waiting.len();
+        let end = Instant::now() + GATHER;
+        while queue.waiting.len() < all && !queue.closed {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue.awaited = all;
+            (queue, _) = self
+                .wake
+                .wait_timeout(queue, left)
+                .unwrap_or_else(PoisonError::into_inner);
+            if std::mem::take(&mut queue.awaited) == 0 {
+                break;
+            }
+        }
+        queue
     }
 
     fn begun(&self, segment: SegmentInfo) {

@@ -35,6 +35,10 @@ impl Waiting {
         self.heads.is_empty()
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.heads.len()
+    }
+
     pub(super) fn push(&mut self, entry: &Entry) {
         self.bytes.extend_from_slice(&entry.bytes);
         self.heads.push(Head {

@@ -130,11 +130,12 @@ impl Writer {
             .write_all_at(group, active.offset as u64)
             .map_err(failed)?;
         active.file.sync_data().map_err(failed)?;
-        active.hasher.update(group);
         active.offset += group.len();
         self.sequence += *pending;
         self.shared
             .written(group.len(), active.offset, active.capacity, self.sequence);
+        // Nobody waits for this.
+        active.hasher.update(group);
         group.clear();
         *pending = 0;
         Ok(())

@@ -108,6 +108,34 @@ async fn passes_the_suite_on_threads() {
     .await;
 }
 
+/// The writer waits a moment for those it has just answered; that they are
+/// gone must not keep it from whoever comes instead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_comes_alone_after_a_crowd_is_served() {
+    const CROWD: u64 = 8;
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = open(directory.path()).unwrap();
+    for round in 0..20 {
+        let first = round * (CROWD + 2);
+        let crowd = (first..first + CROWD)
+            .map(|number| journal.append(vec![entry(number)]).unwrap().wait());
+        for waits in crowd.collect::<Vec<_>>() {
+            waits.await.unwrap();
+        }
+        append(&journal, [first + CROWD]).await;
+        let urgent = vec![entry(first + CROWD + 1)];
+        journal
+            .append_as(urgent, true)
+            .unwrap()
+            .wait()
+            .await
+            .unwrap();
+    }
+    let all: Vec<u64> = (0..20 * (CROWD + 2)).collect();
+    assert_eq!(numbers(&journal).await, all);
+    journal.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn goes_on_where_it_stopped_over_many_segments() {
     let directory = tempfile::tempdir().unwrap();
