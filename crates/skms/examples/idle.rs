@@ -37,6 +37,9 @@ const AT_ONCE: usize = 64;
 /// is not put down to the connections.
 const WARM_UP: usize = 200;
 
+/// How long they are left alone before they count as idle.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);
+
 const REQUEST: &[u8] = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 struct Server(Child);
@@ -94,6 +97,7 @@ async fn run(binary: &Path, folder: &Path, count: usize) -> Result<()> {
     drop(open(address, &tls, WARM_UP).await?);
     let before = memory(server.0.id())?;
     let mut connections = open(address, &tls, count).await?;
+    tokio::time::sleep(SETTLE).await;
     let after = memory(server.0.id())?;
     // All of them are still open and answered.
     for connection in &mut connections {

@@ -24,14 +24,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use skms_engine::Session;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use super::{load::Load, log::Log};
+use super::{
+    load::Load,
+    log::Log,
+    rest::{Watch, Watched},
+};
 use crate::{
     config::Limits,
     faces::native::{Native, metrics::Metrics},
@@ -41,6 +45,8 @@ use crate::{
 const STREAMS: u32 = 128;
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 * 1024;
+/// How long an HTTP/1.1 connection may be quiet before it rests.
+const REST: Duration = Duration::from_secs(2);
 /// An HTTP/2 peer that does not answer a ping for this long is gone.
 const PING: Duration = Duration::from_secs(20);
 
@@ -69,6 +75,8 @@ pub struct Peer {
     /// The session that its last credential led to.
     remembered: Mutex<Option<Remembered>>,
     open_requests: AtomicUsize,
+    /// What is on its way on it.
+    watch: Arc<Watch>,
     opened: Instant,
     last_active_ms: AtomicU64,
 }
@@ -90,6 +98,7 @@ impl Peer {
             certificate,
             remembered: Mutex::new(None),
             open_requests: AtomicUsize::new(0),
+            watch: Arc::default(),
             opened: Instant::now(),
             last_active_ms: AtomicU64::new(0),
         }
@@ -175,6 +184,7 @@ impl HttpBody for Unfinished {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.touch();
+        self.0.watch.answered();
         self.0.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -228,12 +238,11 @@ async fn http<S>(
     peer: Peer,
     h2: bool,
     serving: &Arc<Serving>,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = Arc::new(peer);
-    let io = TokioIo::new(stream);
     let (of_connection, of_service) = (Arc::clone(serving), Arc::clone(&peer));
     let service = service_fn(move |request: Request<Incoming>| {
         let (serving, open) = (Arc::clone(&of_connection), Open::new(&of_service));
@@ -251,16 +260,36 @@ async fn http<S>(
             .max_header_list_size(HEAD_BYTES as u32)
             .keep_alive_interval(Some(PING))
             .keep_alive_timeout(PING);
-        let mut connection = Box::pin(builder.serve_connection(io, service));
-        drive(connection.as_mut(), &peer, limits, stop).await;
-    } else {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(HEAD_BYTES);
-        let mut connection = Box::pin(builder.serve_connection(io, service));
-        drive(connection.as_mut(), &peer, limits, stop).await;
+        let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+        // Never at rest: it has its own small buffers.
+        drive(connection.as_mut(), &peer, limits, &mut stop, Duration::MAX).await;
+        return;
+    }
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(HEAD_BYTES);
+    let mut io = Watched::new(stream, Arc::clone(&peer.watch));
+    loop {
+        let connection = builder.serve_connection(TokioIo::new(io), service.clone());
+        let mut connection = Box::new(connection);
+        if drive(Pin::new(&mut *connection), &peer, limits, &mut stop, REST).await == Driven::Ended
+        {
+            return;
+        }
+        let parts = connection.into_parts();
+        io = parts.io.into_inner();
+        let left = limits.idle_timeout.saturating_sub(peer.idle());
+        let wakes = tokio::select! {
+            wakes = io.wakes(parts.read_buf) => wakes,
+            _ = stop.wait_for(|stopping| *stopping) => false,
+            () = tokio::time::sleep(left) => false,
+        };
+        if !wakes {
+            let _ = tokio::time::timeout(limits.drain_timeout, io.shutdown()).await;
+            return;
+        }
     }
 }
 
@@ -293,26 +322,46 @@ where
     }
 }
 
-/// Runs a connection, ends it when it is idle for too long or the server
-/// stops, and lets go of it when the peer does not let it finish.
+/// What became of a connection.
+#[derive(PartialEq, Eq)]
+enum Driven {
+    /// It is over.
+    Ended,
+    /// It has been quiet for a while, and nothing is on its way.
+    Rests,
+}
+
+/// Runs a connection until it is at rest, ends it when it is idle for too long
+/// or the server stops, and lets go of it when the peer does not let it
+/// finish.
 async fn drive(
     mut connection: Pin<&mut impl Graceful>,
     peer: &Peer,
     limits: &Limits,
-    mut stop: watch::Receiver<bool>,
-) {
+    stop: &mut watch::Receiver<bool>,
+    rest: Duration,
+) -> Driven {
+    let mut pause = Duration::from_millis(10);
     loop {
-        let left = limits.idle_timeout.saturating_sub(peer.idle());
+        let left = limits.idle_timeout.min(rest).saturating_sub(peer.idle());
         tokio::select! {
-            _ended = &mut connection => return,
+            _ended = &mut connection => return Driven::Ended,
             _ = stop.wait_for(|stopping| *stopping) => break,
-            () = tokio::time::sleep(left.max(Duration::from_millis(10))) => {
-                if peer.idle() >= limits.idle_timeout {
+            () = tokio::time::sleep(left.max(pause)) => {
+                let idle = peer.idle();
+                if idle >= limits.idle_timeout {
                     break;
+                }
+                if idle >= rest && peer.watch.at_rest() {
+                    return Driven::Rests;
+                }
+                if idle >= rest {
+                    pause = rest.min(limits.idle_timeout.saturating_sub(idle));
                 }
             }
         }
     }
     connection.as_mut().finish();
     let _ = tokio::time::timeout(limits.drain_timeout, connection).await;
+    Driven::Ended
 }

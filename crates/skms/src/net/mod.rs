@@ -8,6 +8,7 @@ mod dev;
 pub mod load;
 pub mod log;
 mod peer;
+mod rest;
 pub mod serve;
 mod signals;
 pub mod sources;
