@@ -95,11 +95,20 @@ impl Worker {
     /// waits for.
     pub(crate) fn join(self) {
         match self {
-            // A panic there was reported there.
-            Self::Thread(thread) => drop(thread.join()),
+            Self::Thread(thread) => join(thread),
             #[cfg(feature = "simulation")]
             Self::Simulated(disk, number) => disk.finish(number),
         }
+    }
+}
+
+/// Waits for the thread's end, unless it is this one: a batch may hold the
+/// last that anybody holds of its own store, and its writer then ends of
+/// itself as soon as it has let go of it.
+pub(crate) fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        // A panic there was reported there.
+        let _ = thread.join();
     }
 }
 

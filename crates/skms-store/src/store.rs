@@ -116,8 +116,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A record's identity within its kind: 128 bits, random but for settings
-/// and heads.
+/// A record's identity within its kind: 128 bits, random but for settings,
+/// heads, and the first 48 of those that are given out in order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(pub [u8; 16]);
 

@@ -170,7 +170,7 @@ pub(crate) fn describe(
     let owner = owner(entry, &spec);
     Ok(Key::create(
         NewKey {
-            id: KeyId(RecordId::random()?.0),
+            id: KeyId(entry.rooms.store.next_id()?.0),
             namespace: ring.namespace,
             keyring: ring.id,
             name: Name::new(name)?,
@@ -190,6 +190,7 @@ pub(crate) fn describe(
 
 /// The change that stores a version's material.
 pub(crate) fn put_material(
+    rooms: &Rooms,
     key: &Key,
     version: VersionNumber,
     material: &KeyMaterial,
@@ -197,7 +198,7 @@ pub(crate) fn put_material(
     Ok(Change::Put {
         namespace: key.namespace.0,
         kind: Kind::Material,
-        id: RecordId::random()?,
+        id: rooms.store.next_id()?,
         name: Some(material_name(key.id, version)),
         expected: None,
         plaintext: material.to_record(),
@@ -233,7 +234,7 @@ pub(crate) async fn store<A: Act>(
     let room = quotas::room_for_key(&entry.rooms, at, &key).await?;
     let mut changes = vec![
         put_key(&key, None)?,
-        put_material(&key, VersionNumber::FIRST, &material)?,
+        put_material(&entry.rooms, &key, VersionNumber::FIRST, &material)?,
     ];
     changes.extend(claim.remember(RecordId(key.id.0), &KeyRecord::from(&key))?);
     drop(material);

@@ -46,7 +46,7 @@ pub(crate) async fn rotate<A: Act>(
     let newest = before.newest()?.number;
     let number = skms_keys::VersionNumber(newest.0.saturating_add(1));
     let with = With {
-        also: vec![put_material(before, number, &material)?],
+        also: vec![put_material(&entry.rooms, before, number, &material)?],
         urgent: false,
     };
     let version = new_version(&material, Origin::Generated, activate_at)?;

@@ -194,7 +194,7 @@ impl Drop for PostgresStore {
     fn drop(&mut self) {
         if let Some(thread) = self.shut() {
             // Its lock is free when this returns.
-            let _ = thread.join();
+            crate::disk::join(thread);
         }
     }
 }

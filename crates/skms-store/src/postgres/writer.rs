@@ -144,8 +144,11 @@ impl Writer {
         };
         let answered = group.len();
         for (waiting, outcome) in group.into_iter().zip(outcomes) {
+            let Waiting { batch, answer } = waiting;
+            // What it holds is let go before anybody goes on.
+            drop(batch);
             // The asker may be gone.
-            let _ = waiting.answer.send(outcome);
+            let _ = answer.send(outcome);
         }
         self.shared.waiting.fetch_sub(answered, Ordering::AcqRel);
     }

@@ -31,6 +31,7 @@ mod truth;
 pub(crate) mod unseal;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use skms_crypto::rest::RecordKey;
@@ -72,6 +73,8 @@ struct Inner {
     /// One change of the header at a time.
     changing: tokio::sync::Mutex<()>,
     seen: Mutex<HeadsSeen>,
+    /// Ids given out in order, at least.
+    ids: AtomicU64,
     outbox: Mutex<outbox::Waiting>,
     reseal: tokio::sync::Mutex<rotate::Cursor>,
     deriving: gate::Gate,
@@ -160,6 +163,7 @@ impl SealedStore {
             roots: Mutex::new(vec![Arc::new(root)]),
             public: RwLock::new(Arc::new(public)),
             changing: tokio::sync::Mutex::default(),
+            ids: AtomicU64::new(0),
             seen: Mutex::new(HeadsSeen {
                 commits: top.commits,
                 revisions,
@@ -182,6 +186,26 @@ impl SealedStore {
     #[must_use]
     pub fn install(&self) -> [u8; 16] {
         self.0.install
+    }
+
+    /// An id for a record of which there will be many: after all those
+    /// before it, so that rows made one after the other lie side by side and
+    /// share pages. It says no more than the order of writing, which the
+    /// rows' commits say anyway; its last 80 bits are random.
+    ///
+    /// # Errors
+    /// [`Error::Crypto`] when the system gives no randomness.
+    pub fn next_id(&self) -> Result<RecordId> {
+        // Never behind the commits: an earlier run gave out no more than it
+        // committed, but for those that came to nothing.
+        let commits = lock(&self.0.seen).commits;
+        self.0.ids.fetch_max(commits, Ordering::Relaxed);
+        let number = self.0.ids.fetch_add(1, Ordering::Relaxed);
+        let mut id: [u8; 16] = skms_crypto::rand::array()?;
+        if let (Some(to), [_, _, from @ ..]) = (id.first_chunk_mut::<6>(), number.to_be_bytes()) {
+            *to = from;
+        }
+        Ok(RecordId(id))
     }
 
     /// The store beneath.

@@ -79,6 +79,7 @@ pub(super) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<Connection> 
              PRAGMA fullfsync = ON;
              PRAGMA secure_delete = ON;
              PRAGMA foreign_keys = ON;
+             PRAGMA cache_size = -16384;
              PRAGMA wal_autocheckpoint = 4096;",
         )
         .map_err(backend)?;

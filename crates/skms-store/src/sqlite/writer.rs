@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
+use rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY;
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
@@ -131,7 +132,9 @@ impl Writer {
         {
             outcomes = self.with_reserve(&mut group, outcomes);
         }
-        for ((_, answer), outcome) in group.into_iter().zip(outcomes) {
+        for ((batch, answer), outcome) in group.into_iter().zip(outcomes) {
+            // What it holds is let go before anybody goes on.
+            drop(batch);
             let _ = answer.send(outcome);
         }
     }
@@ -382,6 +385,10 @@ fn apply(connection: &Connection, heads: &mut Heads, batch: &mut Batch) -> Resul
 
 fn expected_row(connection: &Connection, heads: &Heads, write: &Write) -> Result<Option<Row>> {
     let (kind, id) = write.place();
+    if is_new(write) {
+        // Its insertion finds out whether there is one.
+        return Ok(None);
+    }
     let row = heads.get(connection, kind, id)?;
     let conflict = match (&row, write.expected()) {
         (None, None) => return Ok(row),
@@ -393,12 +400,19 @@ fn expected_row(connection: &Connection, heads: &Heads, write: &Write) -> Result
     Err(Error::conflict(kind, id, conflict))
 }
 
+/// Whether the row must not be there yet. Heads wait to be written, so theirs
+/// are looked up.
+fn is_new(write: &Write) -> bool {
+    matches!(write, Write::Put { row, expected: None } if row.kind != Kind::Head)
+}
+
 fn signed(revision: u64) -> Result<i64> {
     i64::try_from(revision).map_err(|_| Error::Invalid("a revision has more than 63 bits"))
 }
 
 fn put(connection: &Connection, write: &Write) -> Result<()> {
     match write {
+        Write::Put { row, .. } if is_new(write) => insert_row(connection, row),
         Write::Put { row, .. } => put_row(connection, row),
         Write::Delete { kind, id, .. } => connection
             .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")
@@ -408,18 +422,27 @@ fn put(connection: &Connection, write: &Write) -> Result<()> {
     }
 }
 
+const INSERT: &str = "INSERT INTO record (kind, id, revision, entry, scope, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// A row that must not be there yet.
+fn insert_row(connection: &Connection, row: &Row) -> Result<()> {
+    write_row(connection, INSERT, row)
+}
+
+/// A row that may be there.
 fn put_row(connection: &Connection, row: &Row) -> Result<()> {
-    let revision = signed(row.revision)?;
-    let taken = |error: &rusqlite::Error| {
-        error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO record (kind, id, revision, entry, scope, sealed)
+    const REPLACE: &str = "INSERT INTO record (kind, id, revision, entry, scope, sealed)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision,
-             entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed",
-        )
+             entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed";
+    write_row(connection, REPLACE, row)
+}
+
+fn write_row(connection: &Connection, sql: &str, row: &Row) -> Result<()> {
+    let revision = signed(row.revision)?;
+    connection
+        .prepare_cached(sql)
         .and_then(|mut statement| {
             statement.execute(params![
                 row.kind.number(),
@@ -431,13 +454,22 @@ fn put_row(connection: &Connection, row: &Row) -> Result<()> {
             ])
         })
         .map(|_| ())
-        .map_err(|error| {
-            if taken(&error) {
-                Error::conflict(row.kind, row.id, Conflict::Index)
-            } else {
-                backend(error)
-            }
+        .map_err(|error| match taken(&error) {
+            Some(conflict) => Error::conflict(row.kind, row.id, conflict),
+            None => backend(error),
         })
+}
+
+/// What of a row was there already.
+fn taken(error: &rusqlite::Error) -> Option<Conflict> {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else {
+        return None;
+    };
+    match failure.extended_code {
+        SQLITE_CONSTRAINT_PRIMARYKEY => Some(Conflict::Exists),
+        _ if failure.code == rusqlite::ErrorCode::ConstraintViolation => Some(Conflict::Index),
+        _ => None,
+    }
 }
 
 fn put_meta(connection: &Connection, write: &crate::store::MetaWrite) -> Result<()> {

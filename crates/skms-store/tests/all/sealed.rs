@@ -63,6 +63,34 @@ async fn records_come_back_by_id_and_name() {
 }
 
 #[tokio::test]
+async fn ids_come_in_order_and_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut last = None;
+    for _run in 0..3 {
+        let store = match last {
+            None => init(directory.path()).await,
+            Some(_) => unseal(directory.path()).await.unwrap(),
+        };
+        for _ in 0..20 {
+            let id = store.next_id().unwrap();
+            assert!(last.is_none_or(|last| last < id), "{last:?} before {id}");
+            last = Some(id);
+            let change = Change::Put {
+                namespace: NS,
+                kind: Kind::Key,
+                id,
+                name: None,
+                expected: None,
+                plaintext: secret("value"),
+            };
+            store.commit(vec![change], None).await.unwrap();
+        }
+        assert!(store.verify().await.unwrap().is_sound());
+        close(store).await;
+    }
+}
+
+#[tokio::test]
 async fn namespaces_do_not_see_each_other() {
     let directory = tempfile::tempdir().unwrap();
     let store = init(directory.path()).await;

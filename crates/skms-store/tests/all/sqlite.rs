@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use skms_store::conformance::store_suite;
 use skms_store::sqlite::Options;
+use skms_store::store::Batch;
 use skms_store::{Error, SqliteStore, Store};
 
 use crate::common::{close, database, init, open_store, put, unseal, value};
@@ -40,6 +41,36 @@ async fn passes_the_suite_on_threads() {
         Arc::new(SqliteStore::open_with(path, &options).unwrap()) as Arc<dyn Store>
     })
     .await;
+}
+
+/// Holds a store, and takes its time to let go of it.
+struct Slow(#[expect(dead_code, reason = "held for as long as this is")] Arc<SqliteStore>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// A batch may hold its own store, as the sealed layer's do. Once it is
+/// answered it does not any more, or whoever opens the store next would find
+/// it in use.
+#[tokio::test]
+async fn an_answered_batch_holds_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("skms.db");
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let slow = Slow(Arc::clone(&store));
+    let batch = Batch {
+        finalise: Some(Box::new(move |_| {
+            let _held = &slow;
+            Ok(Vec::new())
+        })),
+        ..Batch::default()
+    };
+    store.commit(batch).await.unwrap();
+    drop(store);
+    SqliteStore::open(&path).unwrap();
 }
 
 #[tokio::test]
