@@ -89,6 +89,7 @@ impl Engine {
         let rooms = self.rooms()?;
         let now_ms = rooms.clock.now_ms();
         caller.session.check(rooms.clock.now())?;
+        rooms.stock.begun();
         Ok(Entry {
             rooms,
             caller: Arc::clone(caller),

@@ -7,8 +7,10 @@
 //! for a key of that length, and more is kept the more are asked for.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use skms_crypto::{Algorithm, KeyMaterial};
 
@@ -26,10 +28,16 @@ const SHELVES: [(Algorithm, usize); 3] = [
 /// How many are wanted when the first one was asked for.
 const AT_FIRST: usize = 4;
 
+/// With more acts a second than this the time is not idle: even a thread of
+/// the lowest priority then takes its share of the caches.
+const BUSY: f64 = 1000.0;
+
 /// The keys, and the thread that makes them.
 pub(crate) struct Stock {
     shelves: Mutex<Shelves>,
     changed: Condvar,
+    /// Acts that callers have begun.
+    begun: AtomicU64,
 }
 
 struct Shelves {
@@ -76,6 +84,7 @@ impl Stock {
                 epoch: 0,
             }),
             changed: Condvar::new(),
+            begun: AtomicU64::new(0),
         });
         let maker = Arc::downgrade(&stock);
         thread::Builder::new()
@@ -104,6 +113,11 @@ impl Stock {
         drop(shelves);
         self.changed.notify_all();
         taken
+    }
+
+    /// A caller begins an act.
+    pub(crate) fn begun(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Throws everything away, and what was wanted with it.
@@ -135,10 +149,15 @@ impl Drop for Stock {
 
 /// Makes what is wanted, one key at a time, until the stock is gone.
 fn make(stock: &Weak<Stock>) {
+    let mut lately = Lately::default();
     while let Some(stock) = stock.upgrade() {
         let Some((algorithm, epoch)) = next(&stock) else {
             continue;
         };
+        if lately.busy(&stock) {
+            thread::sleep(LOOK);
+            continue;
+        }
         // A failed attempt leaves the shelf as it is; whoever needs the key
         // makes it and finds out why.
         let Ok(key) = KeyMaterial::generate(algorithm) else {
@@ -159,8 +178,31 @@ fn make(stock: &Weak<Stock>) {
     }
 }
 
-/// How long the maker sleeps before it looks whether the stock is gone.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
+/// How long the maker sleeps before it looks whether the stock is gone, or the
+/// server idle.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What callers did since the maker last looked.
+#[derive(Default)]
+struct Lately {
+    at: Option<Instant>,
+    begun: u64,
+    busy: bool,
+}
+
+impl Lately {
+    fn busy(&mut self, stock: &Stock) -> bool {
+        let (now, begun) = (Instant::now(), stock.begun.load(Ordering::Relaxed));
+        let seconds = self.at.map_or(0.0, |at| (now - at).as_secs_f64());
+        // Over less time a few acts would look like many.
+        if self.at.is_none() || seconds > 0.05 {
+            let acts = begun.saturating_sub(self.begun);
+            self.busy = acts as f64 > BUSY * seconds;
+            (self.at, self.begun) = (Some(now), begun);
+        }
+        self.busy
+    }
+}
 
 /// What to make next; waits for a while when nothing is wanted.
 fn next(stock: &Stock) -> Option<(Algorithm, u64)> {
@@ -217,6 +259,22 @@ mod tests {
         until(&stock, 1);
         stock.discard();
         assert!(stock.take(Algorithm::Rsa2048).is_none());
+    }
+
+    #[test]
+    fn nothing_is_made_while_callers_are_many() {
+        let stock = Stock::start(0).unwrap();
+        let mut lately = Lately::default();
+        assert!(!lately.busy(&stock));
+        lately.at = Instant::now().checked_sub(Duration::from_secs(1));
+        for _ in 0..2000 {
+            stock.begun();
+        }
+        assert!(lately.busy(&stock));
+        // Too soon to tell: as it was.
+        assert!(lately.busy(&stock));
+        lately.at = Instant::now().checked_sub(Duration::from_secs(1));
+        assert!(!lately.busy(&stock));
     }
 
     #[test]
