@@ -1,9 +1,8 @@
 //! The checks that guard a change, besides the tests.
 
-use std::fs;
 use std::time::Instant;
 
-use crate::command::{cargo, root, run, say};
+use crate::command::{cargo, run, say};
 use crate::{Result, machine, test_run, tidy, tools};
 
 /// Everything, the quick checks first and the tests last, so that the tests'
@@ -35,28 +34,6 @@ fn timed(name: &str, check: fn() -> Result) -> Result {
 pub fn deny() -> Result {
     tools::provide(&tools::DENY)?;
     run(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
-}
-
-/// Builds `skms` on AWS-LC's FIPS 140-3 module instead of its main branch.
-///
-/// # Errors
-/// The module's tools are missing, or it does not build.
-pub fn fips() -> Result {
-    let manifest = fs::read_to_string(root().join("crates/skms/Cargo.toml"))?;
-    if !manifest.lines().any(|line| line.starts_with("fips =")) {
-        return Err("crates/skms has no feature named fips".into());
-    }
-    machine::provide(machine::FOR_TESTS)?;
-    machine::provide(machine::FOR_FIPS)?;
-    // In a folder of its own: the feature changes nearly every dependency, and
-    // an ordinary build afterwards would start from nothing.
-    let folder = crate::command::target_folder().join("fips");
-    run(cargo()
-        .args(["build", "--release", "--package", "skms"])
-        .args(["--features", "fips", "--target-dir"])
-        .arg(&folder))?;
-    say(&format!("built {}", folder.join("release/skms").display()));
-    Ok(())
 }
 
 /// Measures what idle TLS connections cost the server's release build.

@@ -15,6 +15,7 @@ pub mod bench;
 pub mod checks;
 pub mod command;
 pub mod count;
+pub mod fips;
 pub mod fuzz;
 pub mod machine;
 pub mod picture;

@@ -96,6 +96,18 @@ pub const FOR_FIPS: &[Need] = &[
         packages: &["golang-go"],
         works: || succeeds(Command::new("go").arg("version")),
     },
+    Need {
+        what: "Perl",
+        why: "it writes the FIPS module's assembly",
+        packages: &["perl"],
+        works: || succeeds(Command::new("perl").arg("-v")),
+    },
+    Need {
+        what: "a C++ compiler",
+        why: "the FIPS module's build asks for one",
+        packages: &["g++"],
+        works: cpp_compiler,
+    },
 ];
 
 /// Installs with apt what is missing; does nothing where all is there.

@@ -68,6 +68,9 @@ pub struct Row {
     pub key_bytes: Option<usize>,
     /// Whether it is FIPS-approved, or made of approved parts only.
     pub fips: bool,
+    /// Whether the validated module's certificate covers it, as it is used
+    /// here; what a build with the feature `fips` offers (docs/fips.md).
+    pub fips_module: bool,
     /// Whether it is believed to withstand quantum computers.
     pub post_quantum: bool,
     /// How many messages one key may encrypt, where a format fixes a random
@@ -114,6 +117,7 @@ macro_rules! registry {
             default_uses: $default,
             key_bytes: $key,
             fips: has(&[$(Flag::$flag),*], Flag::Fips),
+            fips_module: has(&[$(Flag::$flag),*], Flag::Module),
             post_quantum: has(&[$(Flag::$flag),*], Flag::Pq),
             max_random_nonce_uses: $limit,
             slow_to_generate: has(&[$(Flag::$flag),*], Flag::SlowGen),
@@ -125,6 +129,8 @@ macro_rules! registry {
 #[derive(Clone, Copy)]
 enum Flag {
     Fips,
+    /// Covered by the module's certificate.
+    Module,
     Pq,
     SlowGen,
     SlowUse,
@@ -145,11 +151,11 @@ const fn has(flags: &[Flag], wanted: Flag) -> bool {
 // counted as post-quantum; shorter ones are not.
 registry! {
     /// AES-128 in Galois/counter mode (SP 800-38D).
-    Aes128Gcm "AES-128-GCM" Aead 128 AEAD/AEAD, Some(16), [Fips], RANDOM_96_BIT;
+    Aes128Gcm "AES-128-GCM" Aead 128 AEAD/AEAD, Some(16), [Fips Module], RANDOM_96_BIT;
     /// AES-192 in Galois/counter mode (SP 800-38D).
     Aes192Gcm "AES-192-GCM" Aead 192 AEAD/AEAD, Some(24), [Fips], RANDOM_96_BIT;
     /// AES-256 in Galois/counter mode (SP 800-38D).
-    Aes256Gcm "AES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Pq], RANDOM_96_BIT;
+    Aes256Gcm "AES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Module Pq], RANDOM_96_BIT;
     /// AES-256-GCM with derived keys and 192-bit nonces (C2SP XAES-256-GCM).
     Xaes256Gcm "XAES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Pq], None;
     /// Nonce-misuse resistant AES-256-GCM-SIV (RFC 8452).
@@ -159,51 +165,51 @@ registry! {
     /// ChaCha20-Poly1305 with 192-bit nonces (draft-irtf-cfrg-xchacha).
     XChaCha20Poly1305 "XChaCha20-Poly1305" Aead 256 AEAD/AEAD, Some(32), [Pq], None;
     /// AES-256-CBC, then HMAC-SHA-512 (RFC 7518, section 5.2.5).
-    A256CbcHs512 "A256CBC-HS512" Aead 256 AEAD/AEAD, Some(64), [Fips Pq], None;
+    A256CbcHs512 "A256CBC-HS512" Aead 256 AEAD/AEAD, Some(64), [Fips Module Pq], None;
     /// AES-128 key wrap (RFC 3394, SP 800-38F).
-    Aes128Kw "AES-128-KW" KeyWrap 128 KEY_WRAP/KEY_WRAP, Some(16), [Fips], None;
+    Aes128Kw "AES-128-KW" KeyWrap 128 KEY_WRAP/KEY_WRAP, Some(16), [Fips Module], None;
     /// AES-192 key wrap (RFC 3394, SP 800-38F).
-    Aes192Kw "AES-192-KW" KeyWrap 192 KEY_WRAP/KEY_WRAP, Some(24), [Fips], None;
+    Aes192Kw "AES-192-KW" KeyWrap 192 KEY_WRAP/KEY_WRAP, Some(24), [Fips Module], None;
     /// AES-256 key wrap (RFC 3394, SP 800-38F).
-    Aes256Kw "AES-256-KW" KeyWrap 256 KEY_WRAP/KEY_WRAP, Some(32), [Fips Pq], None;
+    Aes256Kw "AES-256-KW" KeyWrap 256 KEY_WRAP/KEY_WRAP, Some(32), [Fips Module Pq], None;
     /// AES-128 key wrap with padding (RFC 5649, SP 800-38F).
-    Aes128Kwp "AES-128-KWP" KeyWrap 128 KEY_WRAP/KEY_WRAP, Some(16), [Fips], None;
+    Aes128Kwp "AES-128-KWP" KeyWrap 128 KEY_WRAP/KEY_WRAP, Some(16), [Fips Module], None;
     /// AES-192 key wrap with padding (RFC 5649, SP 800-38F).
-    Aes192Kwp "AES-192-KWP" KeyWrap 192 KEY_WRAP/KEY_WRAP, Some(24), [Fips], None;
+    Aes192Kwp "AES-192-KWP" KeyWrap 192 KEY_WRAP/KEY_WRAP, Some(24), [Fips Module], None;
     /// AES-256 key wrap with padding (RFC 5649, SP 800-38F).
-    Aes256Kwp "AES-256-KWP" KeyWrap 256 KEY_WRAP/KEY_WRAP, Some(32), [Fips Pq], None;
+    Aes256Kwp "AES-256-KWP" KeyWrap 256 KEY_WRAP/KEY_WRAP, Some(32), [Fips Module Pq], None;
     /// HMAC with SHA-256 (FIPS 198-1).
-    HmacSha256 "HMAC-SHA-256" Mac 256 MAC/MAC, Some(32), [Fips Pq], None;
+    HmacSha256 "HMAC-SHA-256" Mac 256 MAC/MAC, Some(32), [Fips Module Pq], None;
     /// HMAC with SHA-384 (FIPS 198-1).
-    HmacSha384 "HMAC-SHA-384" Mac 384 MAC/MAC, Some(48), [Fips Pq], None;
+    HmacSha384 "HMAC-SHA-384" Mac 384 MAC/MAC, Some(48), [Fips Module Pq], None;
     /// HMAC with SHA-512 (FIPS 198-1).
-    HmacSha512 "HMAC-SHA-512" Mac 512 MAC/MAC, Some(64), [Fips Pq], None;
+    HmacSha512 "HMAC-SHA-512" Mac 512 MAC/MAC, Some(64), [Fips Module Pq], None;
     /// CMAC with AES-128 (SP 800-38B).
-    Aes128Cmac "AES-128-CMAC" Mac 128 MAC/MAC, Some(16), [Fips], None;
+    Aes128Cmac "AES-128-CMAC" Mac 128 MAC/MAC, Some(16), [Fips Module], None;
     /// CMAC with AES-256 (SP 800-38B).
-    Aes256Cmac "AES-256-CMAC" Mac 256 MAC/MAC, Some(32), [Fips Pq], None;
+    Aes256Cmac "AES-256-CMAC" Mac 256 MAC/MAC, Some(32), [Fips Module Pq], None;
     /// Key derivation with HKDF and SHA-256 (RFC 5869).
-    HkdfSha256 "HKDF-SHA-256" Kdf 256 KDF/KDF, Some(32), [Fips Pq], None;
+    HkdfSha256 "HKDF-SHA-256" Kdf 256 KDF/KDF, Some(32), [Fips Module Pq], None;
     /// Key derivation with HKDF and SHA-384 (RFC 5869).
-    HkdfSha384 "HKDF-SHA-384" Kdf 384 KDF/KDF, Some(48), [Fips Pq], None;
+    HkdfSha384 "HKDF-SHA-384" Kdf 384 KDF/KDF, Some(48), [Fips Module Pq], None;
     /// Key derivation with HKDF and SHA-512 (RFC 5869).
-    HkdfSha512 "HKDF-SHA-512" Kdf 512 KDF/KDF, Some(64), [Fips Pq], None;
+    HkdfSha512 "HKDF-SHA-512" Kdf 512 KDF/KDF, Some(64), [Fips Module Pq], None;
     /// RSA with a 2048-bit modulus (RFC 8017).
-    Rsa2048 "RSA-2048" Rsa 112 RSA/SIGNATURE, None, [Fips SlowGen SlowUse], None;
+    Rsa2048 "RSA-2048" Rsa 112 RSA/SIGNATURE, None, [Fips Module SlowGen SlowUse], None;
     /// RSA with a 3072-bit modulus (RFC 8017).
-    Rsa3072 "RSA-3072" Rsa 128 RSA/SIGNATURE, None, [Fips SlowGen SlowUse], None;
+    Rsa3072 "RSA-3072" Rsa 128 RSA/SIGNATURE, None, [Fips Module SlowGen SlowUse], None;
     /// RSA with a 4096-bit modulus (RFC 8017).
-    Rsa4096 "RSA-4096" Rsa 152 RSA/SIGNATURE, None, [Fips SlowGen SlowUse], None;
+    Rsa4096 "RSA-4096" Rsa 152 RSA/SIGNATURE, None, [Fips Module SlowGen SlowUse], None;
     /// NIST curve P-256 (SP 800-186): ECDSA or ECDH.
-    EcP256 "EC-P256" Ec 128 EC/SIGNATURE, None, [Fips], None;
+    EcP256 "EC-P256" Ec 128 EC/SIGNATURE, None, [Fips Module], None;
     /// NIST curve P-384 (SP 800-186): ECDSA or ECDH.
-    EcP384 "EC-P384" Ec 192 EC/SIGNATURE, None, [Fips], None;
+    EcP384 "EC-P384" Ec 192 EC/SIGNATURE, None, [Fips Module], None;
     /// NIST curve P-521 (SP 800-186): ECDSA or ECDH.
-    EcP521 "EC-P521" Ec 256 EC/SIGNATURE, None, [Fips], None;
+    EcP521 "EC-P521" Ec 256 EC/SIGNATURE, None, [Fips Module], None;
     /// SEC 2 curve secp256k1: ECDSA.
     EcSecp256k1 "EC-secp256k1" Ec 128 SIGNATURE/SIGNATURE, None, [], None;
     /// Ed25519 signatures (RFC 8032, FIPS 186-5).
-    Ed25519 "Ed25519" EdDsa 128 SIGNATURE/SIGNATURE, None, [Fips], None;
+    Ed25519 "Ed25519" EdDsa 128 SIGNATURE/SIGNATURE, None, [Fips Module], None;
     /// X25519 key agreement (RFC 7748).
     X25519 "X25519" Montgomery 128 AGREEMENT/AGREEMENT, None, [], None;
     /// Diffie-Hellman in the group ffdhe2048 (RFC 7919).
@@ -213,11 +219,11 @@ registry! {
     /// Diffie-Hellman in the group ffdhe4096 (RFC 7919).
     Ffdhe4096 "ffdhe4096" FiniteField 152 AGREEMENT/AGREEMENT, None, [Fips SlowGen SlowUse], None;
     /// ML-KEM-512 (FIPS 203).
-    MlKem512 "ML-KEM-512" Kem 128 KEM/KEM, None, [Fips Pq], None;
+    MlKem512 "ML-KEM-512" Kem 128 KEM/KEM, None, [Fips Module Pq], None;
     /// ML-KEM-768 (FIPS 203).
-    MlKem768 "ML-KEM-768" Kem 192 KEM/KEM, None, [Fips Pq], None;
+    MlKem768 "ML-KEM-768" Kem 192 KEM/KEM, None, [Fips Module Pq], None;
     /// ML-KEM-1024 (FIPS 203).
-    MlKem1024 "ML-KEM-1024" Kem 256 KEM/KEM, None, [Fips Pq], None;
+    MlKem1024 "ML-KEM-1024" Kem 256 KEM/KEM, None, [Fips Module Pq], None;
     /// X-Wing: X25519 and ML-KEM-768 together (draft-connolly-cfrg-xwing-kem).
     XWing "X-Wing" Kem 128 KEM/KEM, None, [Pq], None;
     /// ML-DSA-44 (FIPS 204).
@@ -270,6 +276,24 @@ impl Algorithm {
     pub const fn row(self) -> &'static Row {
         // The macro writes both lists in the order of the enum.
         &ROWS[self as usize]
+    }
+
+    /// Whether this build lets keys of it be made and used. A build on the
+    /// validated module refuses what its certificate does not cover.
+    #[must_use]
+    pub const fn is_offered(self) -> bool {
+        !cfg!(feature = "fips") || self.row().fips_module
+    }
+
+    /// What keys of it can do in this build: the module's certificate covers
+    /// RSA signatures and not RSA-OAEP.
+    #[must_use]
+    pub const fn offered_uses(self) -> Uses {
+        match self.row().family {
+            _ if !self.is_offered() => Uses::of(&[]),
+            Family::Rsa if cfg!(feature = "fips") => SIGNATURE,
+            _ => self.row().uses,
+        }
     }
 
     /// Its kind of key.
@@ -333,6 +357,37 @@ mod tests {
             assert!(!row.default_uses.is_empty());
             assert!(row.default_uses.is_subset_of(row.uses));
             assert!(row.default_uses.check_separation().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_build_on_the_module_offers_what_it_covers_and_another_build_all() {
+        for &algorithm in Algorithm::all() {
+            let row = algorithm.row();
+            assert!(row.fips || !row.fips_module, "{algorithm}");
+            let offered = !cfg!(feature = "fips") || row.fips_module;
+            assert_eq!(algorithm.is_offered(), offered, "{algorithm}");
+            assert_eq!(algorithm.offered_uses().is_empty(), !offered);
+            assert!(algorithm.offered_uses().is_subset_of(row.uses));
+        }
+        let covered = |name: &str| name.parse::<Algorithm>().unwrap().row().fips_module;
+        // Each for a reason of its own; see docs/fips.md.
+        for outside in [
+            "XAES-256-GCM",
+            "AES-192-GCM",
+            "AES-256-GCM-SIV",
+            "ChaCha20-Poly1305",
+            "X25519",
+            "ffdhe2048",
+            "X-Wing",
+            "ML-DSA-65",
+            "SLH-DSA-SHA2-128s",
+            "EC-secp256k1",
+        ] {
+            assert!(!covered(outside), "{outside}");
+        }
+        for inside in ["AES-256-GCM", "EC-P256", "ML-KEM-768", "Ed25519"] {
+            assert!(covered(inside), "{inside}");
         }
     }
 

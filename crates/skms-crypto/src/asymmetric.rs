@@ -4,6 +4,7 @@ pub(crate) mod ec;
 pub(crate) mod ed25519;
 pub(crate) mod ffdh;
 mod ffdh_primes;
+mod hashed;
 pub(crate) mod mldsa;
 pub(crate) mod mlkem;
 mod prehash;

@@ -23,6 +23,15 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// The caller's mistake on a build that uses the validated module: its
+    /// certificate does not cover this.
+    #[error("{algorithm}: {what} is not covered by the FIPS 140-3 module of this build")]
+    OutsideModule {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What of it.
+        what: &'static str,
+    },
     /// The caller's mistake: options that do not fit together.
     #[error("invalid option: {0}")]
     InvalidOption(&'static str),

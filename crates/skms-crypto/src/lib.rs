@@ -23,6 +23,7 @@ mod asymmetric;
 mod awslc;
 pub mod byok;
 pub mod error;
+pub mod fips;
 pub mod formats;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

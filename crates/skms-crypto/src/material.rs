@@ -3,6 +3,7 @@
 use crate::algorithm::Algorithm;
 use crate::asymmetric::Private;
 use crate::error::{Error, Result};
+use crate::fips;
 use crate::formats::{self, Format, Imported};
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
@@ -31,11 +32,14 @@ impl KeyMaterial {
     /// # Errors
     /// [`Error::Library`] when there is no randomness; [`Error::SelfTest`].
     pub fn generate(algorithm: Algorithm) -> Result<Self> {
+        fips::ensure_offered(algorithm)?;
         let record = if algorithm.is_symmetric() {
             symmetric::generate(algorithm)?
         } else {
             selftest::ensure_slow(algorithm)?;
-            formats::to_record(&Private::generate(algorithm)?)?
+            let private =
+                fips::approved(algorithm, "key generation", || Private::generate(algorithm))?;
+            formats::to_record(&private)?
         };
         Ok(Self { algorithm, record })
     }
@@ -108,6 +112,9 @@ impl KeyMaterial {
         expect: Option<Algorithm>,
         passphrase: Option<&[u8]>,
     ) -> Result<Self> {
+        if let Some(expected) = expect {
+            fips::ensure_offered(expected)?;
+        }
         let key = match formats::import_private(bytes, format, expect, passphrase)? {
             Imported::Private(private) => Self {
                 algorithm: private.algorithm(),
@@ -118,6 +125,7 @@ impl KeyMaterial {
                 Self { algorithm, record }
             }
         };
+        fips::ensure_offered(key.algorithm)?;
         match expect {
             Some(expected) if expected != key.algorithm => Err(Error::WrongAlgorithm {
                 expected,

@@ -3,11 +3,13 @@
 use crate::algorithm::Algorithm;
 use crate::asymmetric::Private;
 use crate::error::{Error, Result};
+use crate::fips;
 use crate::material::KeyMaterial;
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
 use crate::selftest;
 use crate::symmetric::SymmetricKey;
+use crate::uses::Use;
 
 pub use crate::options::{
     EcdsaEncoding, EncryptOptions, Message, SignOptions, SignatureScheme, WrapMode,
@@ -40,6 +42,7 @@ impl OpenKey {
     /// [`Error::Library`], [`Error::SelfTest`].
     pub fn open(material: &KeyMaterial) -> Result<Self> {
         let algorithm = material.algorithm();
+        fips::ensure_offered(algorithm)?;
         if algorithm.is_symmetric() {
             let key = SymmetricKey::new(algorithm, material.record().expose())?;
             return Ok(Self {
@@ -116,7 +119,9 @@ impl OpenKey {
     ) -> Result<Vec<u8>> {
         if let Secret::Symmetric(key) = &self.secret {
             options.refuse_rsa_options()?;
-            return key.encrypt(plaintext, aad);
+            return fips::approved(self.algorithm, "this encryption", || {
+                key.encrypt(plaintext, aad)
+            });
         }
         self.public("encryption")?.encrypt(plaintext, aad, options)
     }
@@ -126,8 +131,15 @@ impl OpenKey {
     /// # Errors
     /// As [`OpenKey::encrypt`].
     pub fn encrypt_into(&self, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        self.symmetric("encryption in place")?
-            .encrypt_into(plaintext, aad, out)
+        let key = self.symmetric("encryption in place")?;
+        let start = out.len();
+        let sealed = fips::approved(self.algorithm, "this encryption", || {
+            key.encrypt_into(plaintext, aad, out)
+        });
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed
     }
 
     /// Decrypts what [`OpenKey::encrypt`] gave.
@@ -142,8 +154,11 @@ impl OpenKey {
     ) -> Result<SecretBytes> {
         if let Secret::Symmetric(key) = &self.secret {
             options.refuse_rsa_options()?;
-            return key.decrypt(ciphertext, aad);
+            return fips::approved(self.algorithm, "this decryption", || {
+                key.decrypt(ciphertext, aad)
+            });
         }
+        fips::ensure_use(self.algorithm, Use::Decrypt)?;
         self.private("decryption")?
             .decrypt(ciphertext, aad, options)
     }
@@ -155,7 +170,7 @@ impl OpenKey {
     pub fn wrap(&self, key: &[u8], options: &EncryptOptions) -> Result<Vec<u8>> {
         if let Secret::Symmetric(own) = &self.secret {
             options.refuse_rsa_options()?;
-            return own.wrap(key);
+            return fips::approved(self.algorithm, "this wrapping", || own.wrap(key));
         }
         self.public("wrapping")?.wrap(key, options)
     }
@@ -167,8 +182,9 @@ impl OpenKey {
     pub fn unwrap(&self, wrapped: &[u8], options: &EncryptOptions) -> Result<SecretBytes> {
         if let Secret::Symmetric(own) = &self.secret {
             options.refuse_rsa_options()?;
-            return own.unwrap(wrapped);
+            return fips::approved(self.algorithm, "this unwrapping", || own.unwrap(wrapped));
         }
+        fips::ensure_use(self.algorithm, Use::Unwrap)?;
         crate::byok::rsa_unwrap(self.private("unwrapping")?, wrapped, options)
     }
 
@@ -178,7 +194,10 @@ impl OpenKey {
     /// [`Error::Unsupported`], [`Error::InvalidOption`], [`Error::InvalidLength`]
     /// for a digest of the wrong length.
     pub fn sign(&self, message: Message<'_>, options: &SignOptions) -> Result<Vec<u8>> {
-        self.private("signing")?.sign(message, options)
+        let key = self.private("signing")?;
+        fips::approved(self.algorithm, "this signature", || {
+            key.sign(message, options)
+        })
     }
 
     /// Verifies a signature: `Ok(false)` for any that is not this key's.
@@ -200,7 +219,8 @@ impl OpenKey {
     /// # Errors
     /// [`Error::Unsupported`].
     pub fn mac(&self, data: &[u8]) -> Result<Vec<u8>> {
-        self.symmetric("MAC")?.mac(data)
+        let key = self.symmetric("MAC")?;
+        fips::approved(self.algorithm, "this MAC", || key.mac(data))
     }
 
     /// Verifies a message authentication code in constant time.
@@ -208,7 +228,8 @@ impl OpenKey {
     /// # Errors
     /// [`Error::Unsupported`].
     pub fn mac_verify(&self, data: &[u8], tag: &[u8]) -> Result<bool> {
-        self.symmetric("MAC")?.mac_verify(data, tag)
+        let key = self.symmetric("MAC")?;
+        fips::approved(self.algorithm, "this MAC", || key.mac_verify(data, tag))
     }
 
     /// Derives `length` bytes with HKDF.
@@ -216,7 +237,10 @@ impl OpenKey {
     /// # Errors
     /// [`Error::Unsupported`], [`Error::TooLong`].
     pub fn derive(&self, salt: &[u8], info: &[u8], length: usize) -> Result<SecretBytes> {
-        self.symmetric("derivation")?.derive(salt, info, length)
+        let key = self.symmetric("derivation")?;
+        fips::approved(self.algorithm, "this derivation", || {
+            key.derive(salt, info, length)
+        })
     }
 
     /// The raw shared secret with `peer`, at its fixed length. It is not
@@ -226,11 +250,13 @@ impl OpenKey {
     /// [`Error::WrongAlgorithm`] for a peer of another algorithm or group;
     /// [`Error::InvalidKey`] when there is no shared secret (low order).
     pub fn agree(&self, peer: &PublicKey) -> Result<SecretBytes> {
-        if !self.algorithm.row().uses.contains(crate::uses::Use::Agree) {
+        if !self.algorithm.row().uses.contains(Use::Agree) {
             return Err(self.unsupported("key agreement"));
         }
-        self.private("key agreement")?
-            .agree(peer.algorithm(), peer.key())
+        let key = self.private("key agreement")?;
+        fips::approved(self.algorithm, "this agreement", || {
+            key.agree(peer.algorithm(), peer.key())
+        })
     }
 
     /// KEM encapsulation to this key's own public half.
@@ -247,6 +273,9 @@ impl OpenKey {
     /// # Errors
     /// [`Error::InvalidLength`] for a ciphertext of the wrong length.
     pub fn decapsulate(&self, ciphertext: &[u8]) -> Result<SecretBytes> {
-        self.private("decapsulation")?.decapsulate(ciphertext)
+        let key = self.private("decapsulation")?;
+        fips::approved(self.algorithm, "this decapsulation", || {
+            key.decapsulate(ciphertext)
+        })
     }
 }

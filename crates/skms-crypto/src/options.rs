@@ -157,16 +157,13 @@ impl SignOptions {
         Ok(())
     }
 
-    /// The digest to sign, and the hash it was made with.
-    pub(crate) fn digest(&self, message: Message<'_>, default: Hash) -> Result<(Vec<u8>, Hash)> {
+    /// The hash of this signature; a digest must be one of it.
+    pub(crate) fn hash_of(&self, message: Message<'_>, default: Hash) -> Result<Hash> {
         match message {
-            Message::Raw(bytes) => {
-                let hash = self.hash.unwrap_or(default);
-                Ok((hash.digest(bytes), hash))
-            }
+            Message::Raw(_) => Ok(self.hash.unwrap_or(default)),
             Message::Digest(digest, hash) => {
                 check_digest(digest, hash, self.hash)?;
-                Ok((digest.to_vec(), hash))
+                Ok(hash)
             }
         }
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use crate::algorithm::Algorithm;
 use crate::asymmetric::Public;
 use crate::error::{Error, Result};
+use crate::fips;
 use crate::formats::{self, Format};
 use crate::hash;
 use crate::open::{EncryptOptions, Message, OpenKey, SignOptions};
 use crate::secret::SecretBytes;
+use crate::uses::Use;
 
 /// A public key that has passed every check of its kind: sizes, curve
 /// membership, order, ranges. Cloning shares it.
@@ -120,9 +122,11 @@ impl PublicKey {
         signature: &[u8],
         options: &SignOptions,
     ) -> Result<bool> {
-        self.0
-            .key
-            .verify(self.0.algorithm, message, signature, options)
+        let Inner { algorithm, key, .. } = &*self.0;
+        fips::ensure_offered(*algorithm)?;
+        fips::approved_check(*algorithm, "this signature", || {
+            key.verify(*algorithm, message, signature, options)
+        })
     }
 
     /// RSA-OAEP encryption with `label` as associated data.
@@ -136,6 +140,7 @@ impl PublicKey {
         label: &[u8],
         options: &EncryptOptions,
     ) -> Result<Vec<u8>> {
+        fips::ensure_use(self.0.algorithm, Use::Encrypt)?;
         self.0
             .key
             .encrypt(self.0.algorithm, plaintext, label, options)
@@ -147,6 +152,7 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::encrypt`].
     pub fn wrap(&self, key: &[u8], options: &EncryptOptions) -> Result<Vec<u8>> {
+        fips::ensure_use(self.0.algorithm, Use::Wrap)?;
         crate::byok::rsa_wrap(self, key, options)
     }
 
@@ -155,7 +161,11 @@ impl PublicKey {
     /// # Errors
     /// [`Error::Unsupported`] for anything but ML-KEM and X-Wing.
     pub fn encapsulate(&self) -> Result<(Vec<u8>, SecretBytes)> {
-        self.0.key.encapsulate(self.0.algorithm)
+        let Inner { algorithm, key, .. } = &*self.0;
+        fips::ensure_offered(*algorithm)?;
+        fips::approved(*algorithm, "this encapsulation", || {
+            key.encapsulate(*algorithm)
+        })
     }
 
     /// A key that can only do what a public half can: verify, encrypt, wrap, encapsulate.
@@ -163,6 +173,7 @@ impl PublicKey {
     /// # Errors
     /// [`Error::SelfTest`].
     pub fn open(&self) -> Result<OpenKey> {
+        fips::ensure_offered(self.0.algorithm)?;
         crate::selftest::ensure_slow(self.0.algorithm)?;
         Ok(OpenKey::from_public(self.clone()))
     }

@@ -10,6 +10,7 @@ pub mod rsa;
 use crate::algorithm::{Algorithm, Family};
 use crate::asymmetric::{Private, Public};
 use crate::asymmetric::{mldsa, slhdsa, xwing};
+#[cfg(not(feature = "fips"))]
 use crate::awslc::known;
 use crate::awslc::pkey::{PKey, Padding};
 use crate::error::{Error, Result};
@@ -90,9 +91,22 @@ pub fn mldsa_sign_internal(
 ///
 /// # Errors
 /// As [`mldsa_sign_internal`].
+#[cfg(not(feature = "fips"))]
 pub fn mldsa_sign_mu(material: &KeyMaterial, mu: &[u8], randomness: &[u8]) -> Result<Vec<u8>> {
     let expanded = expanded_private_key(material)?;
     known::mldsa_sign_mu(material.algorithm(), expanded.expose(), mu, randomness)
+}
+
+/// There is no ML-DSA in the validated module.
+///
+/// # Errors
+/// [`Error::OutsideModule`].
+#[cfg(feature = "fips")]
+pub fn mldsa_sign_mu(material: &KeyMaterial, _mu: &[u8], _randomness: &[u8]) -> Result<Vec<u8>> {
+    Err(Error::OutsideModule {
+        algorithm: material.algorithm(),
+        what: "the algorithm",
+    })
 }
 
 /// ML-DSA.Verify_internal (FIPS 204, algorithm 8) over an encoded M'.

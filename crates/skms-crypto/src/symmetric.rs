@@ -156,6 +156,10 @@ impl SymmetricKey {
     /// [`Error::Unsupported`], [`Error::TooLong`], [`Error::Library`].
     pub fn encrypt_into(&self, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let aead = self.aead()?;
+        #[cfg(feature = "fips")]
+        if let Some(sealed) = aead.seal_drawing(plaintext, aad, out) {
+            return sealed;
+        }
         let mut nonce = [0; aead::NONCE_MAX];
         let nonce = nonce.get_mut(..aead.nonce_len()).unwrap_or_default();
         nonce::fill(nonce)?;

@@ -1,6 +1,7 @@
 //! Short Weierstrass curves: ECDSA (FIPS 186-5, section 6) and ECDH
 //! (SP 800-56A rev. 3, section 5.7.1.2).
 
+use super::hashed;
 use crate::algorithm::Algorithm;
 use crate::awslc::ec::{Curve, der_to_p1363, p1363_to_der};
 use crate::awslc::pkey::{PKey, Padding};
@@ -59,8 +60,8 @@ pub(crate) fn sign(
     options: &SignOptions,
 ) -> Result<Vec<u8>> {
     options.check(algorithm(curve), SignatureScheme::Ecdsa)?;
-    let (digest, _) = options.digest(message, default_hash(curve))?;
-    let signature = key.sign_digest(&digest, Padding::None)?;
+    let hash = options.hash_of(message, default_hash(curve))?;
+    let signature = hashed::sign(key, algorithm(curve), message, hash, Padding::None)?;
     match options.encoding {
         EcdsaEncoding::Der => Ok(signature),
         EcdsaEncoding::P1363 => {
@@ -78,12 +79,15 @@ pub(crate) fn verify(
     options: &SignOptions,
 ) -> Result<bool> {
     options.check(algorithm(curve), SignatureScheme::Ecdsa)?;
-    let (digest, _) = options.digest(message, default_hash(curve))?;
-    Ok(match options.encoding {
-        EcdsaEncoding::Der => key.verify_digest(&digest, signature, Padding::None),
-        EcdsaEncoding::P1363 => p1363_to_der(curve, signature)
-            .is_some_and(|der| key.verify_digest(&digest, &der, Padding::None)),
-    })
+    let hash = options.hash_of(message, default_hash(curve))?;
+    let verify =
+        |der: &[u8]| hashed::verify(key, algorithm(curve), message, hash, der, Padding::None);
+    match options.encoding {
+        EcdsaEncoding::Der => verify(signature),
+        EcdsaEncoding::P1363 => {
+            p1363_to_der(curve, signature).map_or(Ok(false), |der| verify(&der))
+        }
+    }
 }
 
 /// ECDH: the x coordinate, of the field's length.

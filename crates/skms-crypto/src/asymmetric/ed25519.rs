@@ -8,6 +8,10 @@ use crate::open::{Message, SignOptions, SignatureScheme};
 
 /// A fresh key.
 pub(crate) fn generate() -> Result<PKey> {
+    // On the validated module its own generation, which is an approved service.
+    #[cfg(feature = "fips")]
+    return PKey::generate_ed25519().ok_or(Error::Library("Ed25519 key generation"));
+    #[cfg(not(feature = "fips"))]
     private(crate::rand::secret(32)?.expose(), None)
 }
 

@@ -2,11 +2,10 @@
 
 use core::ffi::c_int;
 
-use aws_lc_sys::{NID_MLDSA44, NID_MLDSA65, NID_MLDSA87};
-
 use crate::algorithm::Algorithm;
 use crate::awslc::md::shake256;
 use crate::awslc::pkey::{PKey, Padding};
+use crate::awslc::pqdsa::{self, NID_MLDSA44, NID_MLDSA65, NID_MLDSA87};
 use crate::error::{Error, Result};
 use crate::open::{Message, SignOptions, SignatureScheme};
 use crate::secret::SecretBytes;
@@ -17,6 +16,8 @@ use super::prehash::{Input, input};
 pub(crate) const SEED_BYTES: usize = 32;
 
 fn nid(algorithm: Algorithm) -> Result<c_int> {
+    // The validated module has none of it: say so, rather than that a key is bad.
+    crate::fips::ensure_offered(algorithm)?;
     match algorithm {
         Algorithm::MlDsa44 => Ok(NID_MLDSA44),
         Algorithm::MlDsa65 => Ok(NID_MLDSA65),
@@ -45,7 +46,7 @@ pub(crate) fn from_seed(algorithm: Algorithm, seed: &[u8]) -> Result<PKey> {
     if seed.len() != SEED_BYTES {
         return Err(Error::InvalidKey("ML-DSA seed of 32 bytes"));
     }
-    PKey::mldsa_private(nid(algorithm)?, seed).ok_or(Error::InvalidKey("ML-DSA seed"))
+    pqdsa::private(nid(algorithm)?, seed).ok_or(Error::InvalidKey("ML-DSA seed"))
 }
 
 /// From the expanded key. Its public key is recomputed, and its parts must
@@ -54,7 +55,7 @@ pub(crate) fn from_expanded(algorithm: Algorithm, expanded: &[u8]) -> Result<PKe
     if expanded.len() != expanded_bytes(algorithm)? {
         return Err(Error::InvalidKey("ML-DSA private key of the wrong length"));
     }
-    let key = PKey::mldsa_private(nid(algorithm)?, expanded)
+    let key = pqdsa::private(nid(algorithm)?, expanded)
         .ok_or(Error::InvalidKey("ML-DSA private key is inconsistent"))?;
     // FIPS 204, algorithm 24: sk = rho ‖ K ‖ tr ‖ ..., pk = rho ‖ t1, tr = H(pk).
     let public = key
@@ -82,7 +83,7 @@ pub(crate) fn from_both(algorithm: Algorithm, seed: &[u8], expanded: &[u8]) -> R
 
 /// A public key, from its FIPS 204 encoding.
 pub(crate) fn public(algorithm: Algorithm, bytes: &[u8]) -> Result<PKey> {
-    PKey::mldsa_public(nid(algorithm)?, bytes)
+    pqdsa::public(nid(algorithm)?, bytes)
         .ok_or(Error::InvalidKey("ML-DSA public key of the wrong length"))
 }
 

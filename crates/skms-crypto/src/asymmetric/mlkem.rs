@@ -2,10 +2,9 @@
 
 use core::ffi::c_int;
 
-use aws_lc_sys::{NID_MLKEM512, NID_MLKEM768, NID_MLKEM1024};
-
 use crate::algorithm::Algorithm;
 use crate::awslc::pkey::PKey;
+use crate::awslc::sys::{NID_MLKEM512, NID_MLKEM768, NID_MLKEM1024};
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 
@@ -21,16 +20,14 @@ pub(crate) struct Sizes {
     pub(crate) secret: usize,
     /// Bytes of the ciphertext.
     pub(crate) ciphertext: usize,
-    /// Last arc of id-alg-ml-kem-* (2.16.840.1.101.3.4.4.x).
-    arc: u8,
 }
 
 /// The sizes of a parameter set.
 pub(crate) fn sizes(algorithm: Algorithm) -> Result<Sizes> {
-    let (nid, k, ciphertext, arc) = match algorithm {
-        Algorithm::MlKem512 => (NID_MLKEM512, 2, 768, 1),
-        Algorithm::MlKem768 => (NID_MLKEM768, 3, 1088, 2),
-        Algorithm::MlKem1024 => (NID_MLKEM1024, 4, 1568, 3),
+    let (nid, k, ciphertext) = match algorithm {
+        Algorithm::MlKem512 => (NID_MLKEM512, 2, 768),
+        Algorithm::MlKem768 => (NID_MLKEM768, 3, 1088),
+        Algorithm::MlKem1024 => (NID_MLKEM1024, 4, 1568),
         _ => return Err(Error::InvalidKey("not an ML-KEM algorithm")),
     };
     Ok(Sizes {
@@ -38,7 +35,6 @@ pub(crate) fn sizes(algorithm: Algorithm) -> Result<Sizes> {
         public: 384 * k + 32,
         secret: 768 * k + 96,
         ciphertext,
-        arc,
     })
 }
 
@@ -48,12 +44,29 @@ pub(crate) fn generate(algorithm: Algorithm) -> Result<PKey> {
 }
 
 /// From the 64-byte seed d ‖ z. AWS-LC expands a seed when it reads one in the
-/// form of RFC 9935, so that form is written around it.
+/// form of RFC 9935, so that form is written around it; the validated module
+/// has a call of its own.
 pub(crate) fn from_seed(algorithm: Algorithm, seed: &[u8]) -> Result<PKey> {
     if seed.len() != SEED_BYTES {
         return Err(Error::InvalidKey("ML-KEM seed of 64 bytes"));
     }
-    let arc = sizes(algorithm)?.arc;
+    #[cfg(feature = "fips")]
+    return PKey::mlkem_from_seed(sizes(algorithm)?.nid, seed)
+        .ok_or(Error::InvalidKey("ML-KEM seed"));
+    #[cfg(not(feature = "fips"))]
+    from_wrapped_seed(algorithm, seed)
+}
+
+/// By way of the form of RFC 9935.
+#[cfg(not(feature = "fips"))]
+fn from_wrapped_seed(algorithm: Algorithm, seed: &[u8]) -> Result<PKey> {
+    // Last arc of id-alg-ml-kem-* (2.16.840.1.101.3.4.4.x).
+    let arc = match algorithm {
+        Algorithm::MlKem512 => 1,
+        Algorithm::MlKem768 => 2,
+        Algorithm::MlKem1024 => 3,
+        _ => return Err(Error::InvalidKey("not an ML-KEM algorithm")),
+    };
     let wrapped = SecretBytes::with_len(22 + SEED_BYTES, |out| {
         // SEQUENCE { 0, SEQUENCE { OID }, OCTET STRING { [0] seed } }
         let head = [

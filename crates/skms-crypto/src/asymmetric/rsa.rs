@@ -3,6 +3,7 @@
 //! PKCS#1 v1.5 decryption is not here, and not anywhere: its padding oracle
 //! has come back too often (Bleichenbacher 1998, ROBOT 2017, Marvin 2023).
 
+use super::hashed;
 use crate::algorithm::Algorithm;
 use crate::awslc::bignum::Bn;
 use crate::awslc::md::Digest;
@@ -122,13 +123,13 @@ fn modulus_bytes(key: &PKey) -> Result<usize> {
         .ok_or(Error::InvalidKey("not an RSA key"))
 }
 
-/// Digest and padding that these options ask for.
+/// Hash and padding that these options ask for.
 fn padding(
     key: &PKey,
     algorithm: Algorithm,
     message: Message<'_>,
     options: &SignOptions,
-) -> Result<(Vec<u8>, Padding)> {
+) -> Result<(Hash, Padding)> {
     let scheme = options.scheme.unwrap_or(SignatureScheme::RsaPss);
     if !matches!(
         scheme,
@@ -140,10 +141,10 @@ fn padding(
         });
     }
     options.check(algorithm, scheme)?;
-    let (digest, hash) = options.digest(message, Hash::Sha256)?;
+    let hash = options.hash_of(message, Hash::Sha256)?;
     let md = Digest::from(hash);
     if scheme == SignatureScheme::RsaPkcs1v15 {
-        return Ok((digest, Padding::Pkcs1(md)));
+        return Ok((hash, Padding::Pkcs1(md)));
     }
     let salt_length = options.salt_length.unwrap_or(hash.output_len());
     // RFC 8017, section 9.1.1: emLen >= hLen + sLen + 2.
@@ -155,7 +156,7 @@ fn padding(
         mgf: md,
         salt_length,
     };
-    Ok((digest, pss))
+    Ok((hash, pss))
 }
 
 /// Signs; the signature has the modulus's length.
@@ -165,8 +166,8 @@ pub(crate) fn sign(
     message: Message<'_>,
     options: &SignOptions,
 ) -> Result<Vec<u8>> {
-    let (digest, padding) = padding(key, algorithm, message, options)?;
-    key.sign_digest(&digest, padding)
+    let (hash, padding) = padding(key, algorithm, message, options)?;
+    hashed::sign(key, algorithm, message, hash, padding)
 }
 
 /// Verifies; `false` for anything but this key's signature over this message.
@@ -177,8 +178,8 @@ pub(crate) fn verify(
     signature: &[u8],
     options: &SignOptions,
 ) -> Result<bool> {
-    let (digest, padding) = padding(key, algorithm, message, options)?;
-    Ok(key.verify_digest(&digest, signature, padding))
+    let (hash, padding) = padding(key, algorithm, message, options)?;
+    hashed::verify(key, algorithm, message, hash, signature, padding)
 }
 
 fn oaep<'a>(label: &'a [u8], options: &EncryptOptions) -> (Oaep<'a>, usize) {

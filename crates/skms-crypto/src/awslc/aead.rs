@@ -4,7 +4,7 @@
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null, null_mut};
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use super::pkey::ok;
 

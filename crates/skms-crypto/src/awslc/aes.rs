@@ -3,7 +3,7 @@
 
 use core::ptr::null;
 
-use aws_lc_sys as sys;
+use super::sys;
 use zeroize::Zeroize;
 
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::ptr::{NonNull, null, null_mut};
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;

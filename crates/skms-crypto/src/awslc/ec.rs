@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::ptr::{NonNull, null, null_mut};
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
@@ -105,8 +105,13 @@ impl PKey {
     /// A fresh key on `curve`.
     pub(crate) fn generate_ec(curve: Curve) -> Result<Self> {
         let handle = Handle::new(curve)?;
+        // The module counts only the one that checks the pair too.
+        #[cfg(feature = "fips")]
+        let generate = sys::EC_KEY_generate_key_fips;
+        #[cfg(not(feature = "fips"))]
+        let generate = sys::EC_KEY_generate_key;
         // SAFETY: the handle has its group set.
-        if !ok(unsafe { sys::EC_KEY_generate_key(handle.0.as_ptr()) }) {
+        if !ok(unsafe { generate(handle.0.as_ptr()) }) {
             return Err(Error::Library("key generation"));
         }
         handle.into_key()

@@ -1,6 +1,6 @@
 //! Password-based key derivation as PKCS#8 files use it.
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;

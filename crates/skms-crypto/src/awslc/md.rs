@@ -1,6 +1,6 @@
 //! AWS-LC's digest tables, by name.
 
-use aws_lc_sys as sys;
+use super::sys;
 
 /// A hash function that AWS-LC can use inside a signature or OAEP.
 ///

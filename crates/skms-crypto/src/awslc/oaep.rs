@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;

@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 use core::ptr::{NonNull, null, null_mut};
 
-use aws_lc_sys as sys;
+use super::sys;
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
@@ -67,7 +67,7 @@ impl Context {
             .ok_or(Error::Library("no context for this key"))
     }
 
-    fn for_type(id: c_int) -> Result<Self> {
+    pub(super) fn for_type(id: c_int) -> Result<Self> {
         // SAFETY: takes a plain integer; returns null on failure.
         let pointer = unsafe { sys::EVP_PKEY_CTX_new_id(id, null_mut()) };
         NonNull::new(pointer)
@@ -131,6 +131,9 @@ pub(super) fn marshal(
     Ok(zeroize::Zeroizing::new(bytes))
 }
 
+/// A function of AWS-LC that reads a part of a key into a buffer.
+pub(super) type Read = unsafe extern "C" fn(*const sys::EVP_PKEY, *mut u8, *mut usize) -> c_int;
+
 impl PKey {
     pub(super) fn as_ptr(&self) -> *mut sys::EVP_PKEY {
         self.0.as_ptr()
@@ -145,6 +148,7 @@ impl PKey {
     }
 
     /// Reads a DER `PrivateKeyInfo`; `None` when AWS-LC refuses it or bytes are left over.
+    #[cfg(any(not(feature = "fips"), feature = "known-answers"))]
     pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let mut cbs = sys::CBS {
             data: der.as_ptr(),
@@ -201,22 +205,6 @@ impl PKey {
         Self::from_raw_public(sys::EVP_PKEY_X25519, bytes)
     }
 
-    /// An ML-DSA key from its seed (32 bytes) or expanded form.
-    pub(crate) fn mldsa_private(nid: c_int, bytes: &[u8]) -> Option<Self> {
-        // SAFETY: pointer and length describe `bytes`; AWS-LC copies them.
-        Self::adopt(unsafe {
-            sys::EVP_PKEY_pqdsa_new_raw_private_key(nid, bytes.as_ptr(), bytes.len())
-        })
-    }
-
-    /// An ML-DSA public key from its FIPS 204 encoding.
-    pub(crate) fn mldsa_public(nid: c_int, bytes: &[u8]) -> Option<Self> {
-        // SAFETY: pointer and length describe `bytes`; AWS-LC copies them.
-        Self::adopt(unsafe {
-            sys::EVP_PKEY_pqdsa_new_raw_public_key(nid, bytes.as_ptr(), bytes.len())
-        })
-    }
-
     /// An ML-KEM encapsulation key from its FIPS 203 encoding (unchecked).
     pub(crate) fn mlkem_public(nid: c_int, bytes: &[u8]) -> Option<Self> {
         // SAFETY: pointer and length describe `bytes`; AWS-LC copies them.
@@ -245,10 +233,7 @@ impl PKey {
         ok(unsafe { sys::EVP_PKEY_kem_check_key(self.as_ptr()) })
     }
 
-    fn fetch(
-        &self,
-        read: unsafe extern "C" fn(*const sys::EVP_PKEY, *mut u8, *mut usize) -> c_int,
-    ) -> Option<SecretBytes> {
+    fn fetch(&self, read: Read) -> Option<SecretBytes> {
         let mut length = 0usize;
         // SAFETY: a null buffer asks for the length only.
         if !ok(unsafe { read(self.as_ptr(), null_mut(), &mut length) }) {
@@ -278,7 +263,7 @@ impl PKey {
 
     /// The seed of an ML-KEM or ML-DSA key, if it is known.
     pub(crate) fn private_seed(&self) -> Option<SecretBytes> {
-        self.fetch(sys::EVP_PKEY_get_private_seed)
+        super::pqdsa::SEED.and_then(|read| self.fetch(read))
     }
 
     /// Signs a digest (RSA, ECDSA) or an external mu (ML-DSA).
@@ -288,7 +273,7 @@ impl PKey {
         // SAFETY: the context is valid; the first call only asks for the size.
         let sized = unsafe {
             ok(sys::EVP_PKEY_sign_init(context.as_ptr()))
-                && padding.apply(&context)
+                && padding.apply(context.as_ptr())
                 && ok(sys::EVP_PKEY_sign(
                     context.as_ptr(),
                     null_mut(),
@@ -326,7 +311,7 @@ impl PKey {
         // SAFETY: the context is valid and the slices outlive the calls.
         unsafe {
             ok(sys::EVP_PKEY_verify_init(context.as_ptr()))
-                && padding.apply(&context)
+                && padding.apply(context.as_ptr())
                 && ok(sys::EVP_PKEY_verify(
                     context.as_ptr(),
                     signature.as_ptr(),
@@ -337,8 +322,36 @@ impl PKey {
         }
     }
 
+    /// Signs a whole message, hashing it inside (RSA, ECDSA).
+    #[cfg(feature = "fips")]
+    pub(crate) fn sign_hashing(
+        &self,
+        digest: Digest,
+        message: &[u8],
+        padding: Padding,
+    ) -> Result<Vec<u8>> {
+        self.sign_whole(digest.as_ptr(), message, |context| {
+            // SAFETY: the context has just been initialised for signing.
+            unsafe { padding.apply(context) }
+        })
+    }
+
     /// Signs a whole message (Ed25519, ML-DSA with a context of at most 255 bytes).
     pub(crate) fn sign_message(&self, message: &[u8], context: &[u8]) -> Result<Vec<u8>> {
+        self.sign_whole(null(), message, |pctx| {
+            // SAFETY: the context has just been initialised for signing.
+            unsafe { set_context(pctx, context) }
+        })
+    }
+
+    /// Signs with `digest`, or with null where the scheme hashes by itself;
+    /// `prepare` is given the context that `EVP_DigestSignInit` made.
+    fn sign_whole(
+        &self,
+        digest: *const sys::EVP_MD,
+        message: &[u8],
+        prepare: impl FnOnce(*mut sys::EVP_PKEY_CTX) -> bool,
+    ) -> Result<Vec<u8>> {
         let md = MdContext::new()?;
         let mut pctx: *mut sys::EVP_PKEY_CTX = null_mut();
         let mut length = 0usize;
@@ -347,10 +360,10 @@ impl PKey {
             ok(sys::EVP_DigestSignInit(
                 md.0.as_ptr(),
                 &mut pctx,
-                null(),
+                digest,
                 null_mut(),
                 self.as_ptr(),
-            )) && set_context(pctx, context)
+            )) && prepare(pctx)
                 && ok(sys::EVP_DigestSign(
                     md.0.as_ptr(),
                     null_mut(),
@@ -380,8 +393,37 @@ impl PKey {
         Ok(signature)
     }
 
+    /// Verifies a signature over a whole message, hashing it inside (RSA, ECDSA).
+    #[cfg(feature = "fips")]
+    pub(crate) fn verify_hashing(
+        &self,
+        digest: Digest,
+        message: &[u8],
+        signature: &[u8],
+        padding: Padding,
+    ) -> bool {
+        self.verify_whole(digest.as_ptr(), message, signature, |context| {
+            // SAFETY: the context has just been initialised for verifying.
+            unsafe { padding.apply(context) }
+        })
+    }
+
     /// Verifies a signature over a whole message (Ed25519, ML-DSA).
     pub(crate) fn verify_message(&self, message: &[u8], signature: &[u8], context: &[u8]) -> bool {
+        self.verify_whole(null(), message, signature, |pctx| {
+            // SAFETY: the context has just been initialised for verifying.
+            unsafe { set_context(pctx, context) }
+        })
+    }
+
+    /// The twin of [`Self::sign_whole`].
+    fn verify_whole(
+        &self,
+        digest: *const sys::EVP_MD,
+        message: &[u8],
+        signature: &[u8],
+        prepare: impl FnOnce(*mut sys::EVP_PKEY_CTX) -> bool,
+    ) -> bool {
         let Ok(md) = MdContext::new() else {
             return false;
         };
@@ -391,10 +433,10 @@ impl PKey {
             ok(sys::EVP_DigestVerifyInit(
                 md.0.as_ptr(),
                 &mut pctx,
-                null(),
+                digest,
                 null_mut(),
                 self.as_ptr(),
-            )) && set_context(pctx, context)
+            )) && prepare(pctx)
                 && ok(sys::EVP_DigestVerify(
                     md.0.as_ptr(),
                     signature.as_ptr(),
@@ -542,10 +584,8 @@ unsafe fn set_context(pctx: *mut sys::EVP_PKEY_CTX, context: &[u8]) -> bool {
     if context.is_empty() {
         return true;
     }
-    // SAFETY: the caller vouches for `pctx`; AWS-LC copies the string.
-    ok(unsafe {
-        sys::EVP_PKEY_CTX_set1_signature_context_string(pctx, context.as_ptr(), context.len())
-    })
+    // SAFETY: the caller vouches for `pctx`.
+    unsafe { super::pqdsa::set_context(pctx, context) }
 }
 
 /// How a digest is padded before the private-key operation.
@@ -569,19 +609,16 @@ pub(crate) enum Padding {
 impl Padding {
     /// # Safety
     /// `context` has been initialised for signing or verifying.
-    unsafe fn apply(self, context: &Context) -> bool {
+    unsafe fn apply(self, context: *mut sys::EVP_PKEY_CTX) -> bool {
         // SAFETY: the digests are static tables; the caller vouches for the context.
         unsafe {
             match self {
                 Self::None => true,
                 Self::Pkcs1(digest) => {
                     ok(sys::EVP_PKEY_CTX_set_rsa_padding(
-                        context.as_ptr(),
+                        context,
                         sys::RSA_PKCS1_PADDING,
-                    )) && ok(sys::EVP_PKEY_CTX_set_signature_md(
-                        context.as_ptr(),
-                        digest.as_ptr(),
-                    ))
+                    )) && ok(sys::EVP_PKEY_CTX_set_signature_md(context, digest.as_ptr()))
                 }
                 Self::Pss {
                     digest,
@@ -592,18 +629,11 @@ impl Padding {
                         return false;
                     };
                     ok(sys::EVP_PKEY_CTX_set_rsa_padding(
-                        context.as_ptr(),
+                        context,
                         sys::RSA_PKCS1_PSS_PADDING,
-                    )) && ok(sys::EVP_PKEY_CTX_set_signature_md(
-                        context.as_ptr(),
-                        digest.as_ptr(),
-                    )) && ok(sys::EVP_PKEY_CTX_set_rsa_mgf1_md(
-                        context.as_ptr(),
-                        mgf.as_ptr(),
-                    )) && ok(sys::EVP_PKEY_CTX_set_rsa_pss_saltlen(
-                        context.as_ptr(),
-                        salt_length,
-                    ))
+                    )) && ok(sys::EVP_PKEY_CTX_set_signature_md(context, digest.as_ptr()))
+                        && ok(sys::EVP_PKEY_CTX_set_rsa_mgf1_md(context, mgf.as_ptr()))
+                        && ok(sys::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, salt_length))
                 }
             }
         }

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::ptr::{NonNull, null_mut};
 
-use aws_lc_sys as sys;
+use super::sys;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -62,7 +62,15 @@ impl PKey {
         let Some(handle) = Handle::adopt(unsafe { sys::RSA_new() }) else {
             return Err(failed);
         };
+        // The module counts only the one whose exponent is always 65537.
+        #[cfg(feature = "fips")]
+        // SAFETY: the handle is valid; a null callback is allowed.
+        let made = ok(unsafe {
+            sys::RSA_generate_key_fips(handle.0.as_ptr(), c_int::from(bits), null_mut())
+        });
+        #[cfg(not(feature = "fips"))]
         let exponent = Bn::from_bytes(&[1, 0, 1])?;
+        #[cfg(not(feature = "fips"))]
         // SAFETY: all pointers are valid; a null callback is allowed.
         let made = ok(unsafe {
             sys::RSA_generate_key_ex(

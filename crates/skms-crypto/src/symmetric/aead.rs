@@ -24,10 +24,28 @@ const TOO_LONG: Error = Error::TooLong {
     limit: PLAINTEXT_MAX,
 };
 
+/// A key with 96-bit nonces.
+pub(super) struct ShortKey {
+    key: LessSafeKey,
+    /// The same key behind the module's own service for AES-GCM, which draws
+    /// the nonce inside: with a nonce from outside, GCM encryption is not an
+    /// approved service (SP 800-38D, section 8.2.2).
+    #[cfg(feature = "fips")]
+    drawing: Option<aws_lc_rs::aead::RandomizedNonceKey>,
+}
+
+impl core::ops::Deref for ShortKey {
+    type Target = LessSafeKey;
+
+    fn deref(&self) -> &LessSafeKey {
+        &self.key
+    }
+}
+
 /// A cipher with its key.
 pub(super) enum Aead {
     /// 96-bit nonces: AES-GCM, AES-GCM-SIV, ChaCha20-Poly1305.
-    Short(Box<LessSafeKey>),
+    Short(Box<ShortKey>),
     XChaCha(XChaCha20Poly1305),
     Xaes(Xaes),
     CbcHmac(Box<CbcHmac>),
@@ -64,8 +82,51 @@ impl Aead {
             }
         };
         UnboundKey::new(short, key)
-            .map(|key| Aead::Short(Box::new(LessSafeKey::new(key))))
+            .map(|unbound| {
+                Aead::Short(Box::new(ShortKey {
+                    key: LessSafeKey::new(unbound),
+                    #[cfg(feature = "fips")]
+                    drawing: aws_lc_rs::aead::RandomizedNonceKey::new(short, key).ok(),
+                }))
+            })
             .map_err(|_| Error::Library("AEAD key"))
+    }
+
+    /// As [`Aead::seal`] with a nonce that the module draws; `None` where it
+    /// has no such service.
+    #[cfg(feature = "fips")]
+    pub(super) fn seal_drawing(
+        &self,
+        plaintext: &[u8],
+        aad: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Result<()>> {
+        let Aead::Short(key) = self else { return None };
+        let drawing = key.drawing.as_ref()?;
+        if plaintext.len() as u64 > PLAINTEXT_MAX {
+            return Some(Err(TOO_LONG));
+        }
+        let start = out.len();
+        out.reserve(plaintext.len() + self.overhead(plaintext.len()));
+        out.extend_from_slice(&[0; NONCE_LEN]);
+        out.extend_from_slice(plaintext);
+        let body = out.get_mut(start + NONCE_LEN..).unwrap_or_default();
+        Some(
+            match drawing.seal_in_place_separate_tag(Aad::from(aad), body) {
+                Ok((nonce, tag)) => {
+                    if let Some(place) = out.get_mut(start..start + NONCE_LEN) {
+                        place.copy_from_slice(nonce.as_ref());
+                    }
+                    out.extend_from_slice(tag.as_ref());
+                    Ok(())
+                }
+                Err(_) => {
+                    out.get_mut(start..).unwrap_or_default().zeroize();
+                    out.truncate(start);
+                    Err(Error::Library("AES-GCM"))
+                }
+            },
+        )
     }
 
     pub(super) fn nonce_len(&self) -> usize {

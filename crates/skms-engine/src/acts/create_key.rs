@@ -168,6 +168,10 @@ pub(crate) fn describe(
     material: &KeyMaterial,
 ) -> Result<Changed> {
     let owner = owner(entry, &spec);
+    let uses = spec
+        .uses
+        .unwrap_or_else(|| ring.defaults.uses_for(algorithm));
+    skms_crypto::fips::ensure_uses(algorithm, uses)?;
     Ok(Key::create(
         NewKey {
             id: KeyId(entry.rooms.store.next_id()?.0),
@@ -175,9 +179,7 @@ pub(crate) fn describe(
             keyring: ring.id,
             name: Name::new(name)?,
             algorithm,
-            uses: spec
-                .uses
-                .unwrap_or_else(|| ring.defaults.uses_for(algorithm)),
+            uses,
             owner,
             tags: spec.tags,
             exportable: spec.exportable.unwrap_or(ring.defaults.exportable),

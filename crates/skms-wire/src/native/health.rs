@@ -65,6 +65,10 @@ pub struct AlgorithmView {
     pub uses: Vec<KeyUse>,
     /// Whether it is FIPS-approved.
     pub fips: bool,
+    /// Whether the validated module that a FIPS build uses covers it; such a
+    /// build offers nothing else.
+    #[serde(default)]
+    pub fips_module: bool,
     /// Whether it withstands a quantum computer as far as is known.
     pub post_quantum: bool,
 }

@@ -26,11 +26,15 @@ impl Algorithms {
                         one.strength_bits.to_string(),
                         yes(one.post_quantum),
                         yes(one.fips),
+                        yes(one.fips_module),
                         uses.join(","),
                     ]
                 })
                 .collect();
-            output::table(&["NAME", "BITS", "POST-QUANTUM", "FIPS", "USES"], &rows)
+            output::table(
+                &["NAME", "BITS", "POST-QUANTUM", "FIPS", "MODULE", "USES"],
+                &rows,
+            )
         })
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use skms_client::Client;
 use skms_client::file::{self, FileError, Recipient, SealedFile};
+use skms_crypto::Algorithm;
 use skms_wire::native::operations::{
     DataKeyRequest, DecryptRequest, EncryptRequest, ReencryptRequest,
 };
@@ -106,6 +107,7 @@ impl Encrypt {
     }
 
     async fn here(&self, client: &Client, source: &mut dyn Read, global: &Global) -> Result<()> {
+        age_is_offered()?;
         let mut to = self.target()?;
         let request = DataKeyRequest {
             length_bytes: Some(file::FILE_KEY_LENGTH as u32),
@@ -138,6 +140,18 @@ impl Encrypt {
     fn target(&self) -> Result<Target> {
         Target::new(self.out.as_deref(), "an age file")
     }
+}
+
+/// A build on the validated module has no age files: their cipher is not one
+/// that it covers.
+fn age_is_offered() -> Result<()> {
+    if Algorithm::ChaCha20Poly1305.is_offered() {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        "age files are encrypted with ChaCha20-Poly1305, which is not covered by the FIPS 140-3 module of this build",
+    )
+    .hint("up to 700 KiB are encrypted by the server, without --age"))
 }
 
 /// Decrypt what encrypt made, text or age file.
@@ -188,6 +202,7 @@ impl Decrypt {
     }
 
     async fn here(&self, client: &Client, source: impl BufRead) -> Result<()> {
+        age_is_offered()?;
         let sealed = SealedFile::read(source).map_err(|error| explain(error, &self.file))?;
         if sealed.recipient.key != self.key.to_string() {
             output::note(format!(

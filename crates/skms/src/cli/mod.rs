@@ -51,10 +51,17 @@ use skms_wire::native::page::PageQuery;
 use error::{CliError, Result};
 use exit::Exit;
 
+/// A build on the FIPS module says so; which one it is, its status tells.
+const VERSION: &str = if cfg!(feature = "fips") {
+    concat!(env!("CARGO_PKG_VERSION"), " (FIPS build)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// A key management system: keys are generated, kept encrypted, used, rotated
 /// and revoked by the server; they leave it only if made exportable.
 #[derive(Debug, Parser)]
-#[command(name = "skms", version, arg_required_else_help = true)]
+#[command(name = "skms", version = VERSION, arg_required_else_help = true)]
 #[command(
     after_help = "Secrets are never arguments: they come from files, standard input, \
     SKMS_TOKEN or a prompt.\nKeys are named KEYRING/NAME, or NAME in the keyring `default`."

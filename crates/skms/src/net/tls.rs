@@ -38,6 +38,9 @@ pub enum Error {
     /// The library refuses the combination.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
+    /// A build on the FIPS module whose TLS would leave it: a defect of ours.
+    #[error("TLS: the library does not call this configuration FIPS")]
+    OutsideModule,
     /// The authorities for client certificates are none.
     #[error("client authorities: {0}")]
     ClientAuthorities(String),
@@ -71,6 +74,9 @@ impl Tls {
         // so no early data.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        if cfg!(feature = "fips") && !config.fips() {
+            return Err(Error::OutsideModule);
+        }
         Ok(Self {
             config: Arc::new(config),
             current,
@@ -104,7 +110,7 @@ impl Tls {
 /// The library's own choices, with the key exchanges named here so that an
 /// update of the library does not reorder them.
 fn provider() -> CryptoProvider {
-    CryptoProvider {
+    let mut provider = CryptoProvider {
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,
             aws_lc_rs::kx_group::X25519,
@@ -112,7 +118,12 @@ fn provider() -> CryptoProvider {
             aws_lc_rs::kx_group::SECP384R1,
         ],
         ..aws_lc_rs::default_provider()
+    };
+    if cfg!(feature = "fips") {
+        provider.kx_groups.retain(|group| group.fips());
+        provider.cipher_suites.retain(|suite| suite.fips());
     }
+    provider
 }
 
 fn load(
@@ -179,5 +190,26 @@ impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&current))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fips_build_offers_fips_choices_alone_and_both_are_post_quantum_first() {
+        let provider = provider();
+        assert_eq!(provider.fips(), cfg!(feature = "fips"));
+        let groups: Vec<_> = provider.kx_groups.iter().map(|one| one.name()).collect();
+        assert_eq!(
+            groups.first(),
+            Some(&rustls::NamedGroup::X25519MLKEM768),
+            "{groups:?}"
+        );
+        assert_eq!(
+            groups.contains(&rustls::NamedGroup::X25519),
+            !cfg!(feature = "fips")
+        );
     }
 }

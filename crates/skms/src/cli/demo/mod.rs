@@ -61,6 +61,12 @@ const ACTS: &[(&str, Act)] = &[
 impl Demo {
     /// Runs every act.
     pub async fn run(self, global: &Global) -> Result<()> {
+        if skms_crypto::fips::module().is_some() {
+            return Err(CliError::usage(
+                "the demo shows algorithms that are not covered by the FIPS 140-3 module of this build",
+            )
+            .hint("run it with an ordinary build"));
+        }
         let json = global.json;
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stopped);

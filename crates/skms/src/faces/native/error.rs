@@ -171,7 +171,9 @@ impl From<Crypto> for Failure {
         use ProblemKind as Kind;
         let said = error.to_string();
         match error {
-            Crypto::Unsupported { .. } => Self::with(Kind::UnsupportedOperation, said),
+            Crypto::Unsupported { .. } | Crypto::OutsideModule { .. } => {
+                Self::with(Kind::UnsupportedOperation, said)
+            }
             Crypto::UnknownAlgorithm
             | Crypto::UnknownName(_)
             | Crypto::InvalidOption(_)

@@ -53,6 +53,7 @@ pub async fn status(call: Call) -> Result<Reply, Failure> {
     let current = storage.terms.iter().find(|term| term.current);
     let mut notes = app.memory.notes.clone();
     notes.extend(storage.notes.iter().cloned());
+    notes.extend(skms_crypto::fips::notes().map(str::to_owned));
     notes.extend(
         app.engine
             .trouble()
@@ -105,14 +106,16 @@ pub async fn algorithms(call: Call) -> Result<Reply, Failure> {
     call.no_query()?;
     let items = Algorithm::all()
         .iter()
+        .filter(|algorithm| algorithm.is_offered())
         .map(|algorithm| {
             let row = algorithm.row();
             AlgorithmView {
                 name: row.name.to_owned(),
                 family: family(row.family).to_owned(),
                 strength_bits: row.strength_bits,
-                uses: use_words(row.uses),
+                uses: use_words(algorithm.offered_uses()),
                 fips: row.fips,
+                fips_module: row.fips_module,
                 post_quantum: row.post_quantum,
             }
         })
