@@ -124,6 +124,16 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
+/// SHA-1, for identifiers alone: the key identifiers of RFC 5280, section
+/// 4.2.1.2, and the issuer hashes of OCSP (RFC 6960, section 4.1.1), where
+/// nothing rests on collisions being hard. Signatures have no use of it here.
+#[must_use]
+pub fn sha1_for_identifiers(data: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
+    out
+}
+
 /// A digest made piece by piece.
 #[derive(Clone)]
 pub struct Hasher(digest::Context);
@@ -167,6 +177,12 @@ mod tests {
         assert_eq!("sha256".parse::<Hash>().unwrap(), Hash::Sha256);
         assert!("sha1".parse::<Hash>().is_err());
         assert!("".parse::<Hash>().is_err());
+    }
+
+    #[test]
+    fn sha1_is_sha1() {
+        // FIPS 180-4's example.
+        assert_eq!(sha1_for_identifiers(b"abc")[..4], [0xa9, 0x99, 0x3e, 0x36]);
     }
 
     #[test]

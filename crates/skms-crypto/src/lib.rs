@@ -47,6 +47,7 @@ pub mod selftest;
 pub mod shamir;
 pub mod symmetric;
 pub mod uses;
+pub mod verifying;
 
 pub use algorithm::{Algorithm, Family, Row};
 pub use error::{Error, Result};
@@ -60,3 +61,4 @@ pub use open::{
 pub use public::PublicKey;
 pub use secret::{SecretArray, SecretBytes, SecretText, ct_eq};
 pub use uses::{Use, Uses};
+pub use verifying::VerifyingKey;

@@ -38,6 +38,18 @@ pub(super) fn decode(der: &[u8]) -> Result<PublicKey> {
     }
 }
 
+/// Takes a structure apart: the algorithm (`None` for RSA, whose size is in the
+/// key) and the key's bytes, not yet checked.
+pub(crate) fn parts(der: &[u8]) -> Result<(Option<Algorithm>, &[u8])> {
+    let malformed = || Error::Malformed("SubjectPublicKeyInfo");
+    let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| malformed())?;
+    let bytes = info.subject_public_key.as_bytes().ok_or_else(malformed)?;
+    match oids::identify(&info.algorithm)? {
+        Kind::Rsa => Ok((None, bytes)),
+        Kind::Of(algorithm) => Ok((Some(algorithm), bytes)),
+    }
+}
+
 /// A DER `RSAPublicKey`.
 pub(super) fn rsa_public(pkcs1: &[u8]) -> Result<PublicKey> {
     let key = PKey::rsa_public(pkcs1).ok_or(Error::Malformed("RSAPublicKey"))?;

@@ -1,0 +1,205 @@
+//! Other people's public keys, as they stand in certificates: for checking
+//! signatures and nothing else.
+//!
+//! [`PublicKey`](crate::PublicKey) is a key of the registry, let in by its
+//! policy and kept. A [`VerifyingKey`] is read, used and dropped: RSA of any
+//! size that is fast to check, no re-encoding. Which sizes, curves and hashes
+//! are good enough is for the caller to say; SHA-1 and MD5 are not here.
+
+use crate::algorithm::{Algorithm, Family};
+use crate::asymmetric::Public;
+use crate::awslc::md::Digest;
+use crate::awslc::pkey::{PKey, Padding};
+use crate::error::{Error, Result};
+use crate::formats;
+use crate::hash::Hash;
+use crate::open::{Message, SignOptions};
+
+/// Bits of the longest RSA modulus that is taken: checking one takes about a
+/// fifth of a millisecond, and grows with its square.
+const MAX_RSA_BITS: usize = 8192;
+
+/// Bits of the shortest RSA modulus that is taken. It protects nothing; the
+/// caller sets the bar, this only keeps the library's own limit out of sight.
+const MIN_RSA_BITS: usize = 512;
+
+/// A signature algorithm, hash included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017, section 8.2).
+    RsaPkcs1v15(Hash),
+    /// RSASSA-PSS (RFC 8017, section 8.1) with MGF1 over the same hash.
+    RsaPss {
+        /// The hash of the message and of MGF1.
+        hash: Hash,
+        /// Bytes of salt.
+        salt_length: usize,
+    },
+    /// ECDSA over a DER `ECDSA-Sig-Value`.
+    Ecdsa(Hash),
+    /// Ed25519, pure ML-DSA or pure SLH-DSA with an empty context: the key
+    /// says which.
+    Pure(Algorithm),
+}
+
+/// A public key that checks signatures.
+pub struct VerifyingKey {
+    kind: Kind,
+    key: Public,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Rsa,
+    Of(Algorithm),
+}
+
+impl core::fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.kind {
+            Kind::Rsa => f.write_str("VerifyingKey(RSA)"),
+            Kind::Of(algorithm) => write!(f, "VerifyingKey({algorithm})"),
+        }
+    }
+}
+
+impl VerifyingKey {
+    /// Reads a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7): RSA,
+    /// ECDSA on a named curve, Ed25519, ML-DSA, SLH-DSA.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], [`Error::InvalidKey`], [`Error::WeakKey`],
+    /// [`Error::UnknownAlgorithm`]; [`Error::SelfTest`].
+    pub fn from_spki(der: &[u8]) -> Result<Self> {
+        let (algorithm, bytes) = formats::spki::parts(der)?;
+        let Some(algorithm) = algorithm else {
+            let key = PKey::rsa_public(bytes).ok_or(Error::InvalidKey("RSA public key"))?;
+            let bits = key.rsa_bits().unwrap_or(0);
+            return if bits < MIN_RSA_BITS {
+                Err(Error::WeakKey("RSA modulus under 512 bits"))
+            } else if bits > MAX_RSA_BITS {
+                Err(Error::InvalidKey("RSA modulus over 8192 bits"))
+            } else {
+                Ok(Self {
+                    kind: Kind::Rsa,
+                    key: Public::Held(key),
+                })
+            };
+        };
+        match algorithm.family() {
+            Family::Ec | Family::EdDsa | Family::MlDsa => {}
+            Family::SlhDsa => crate::selftest::ensure_slow(algorithm)?,
+            _ => {
+                return Err(Error::Unsupported {
+                    algorithm,
+                    what: "signatures",
+                });
+            }
+        }
+        Ok(Self {
+            kind: Kind::Of(algorithm),
+            key: Public::from_raw(algorithm, bytes)?,
+        })
+    }
+
+    /// Whether `signature` is this key's over `message`, by `scheme`; `false`
+    /// as well for a scheme that is not one of this key's.
+    #[must_use]
+    pub fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        match (&self.key, self.kind, scheme) {
+            (Public::Held(key), Kind::Rsa, Scheme::RsaPkcs1v15(hash)) => key.verify_digest(
+                &hash.digest(message),
+                signature,
+                Padding::Pkcs1(Digest::from(hash)),
+            ),
+            (Public::Held(key), Kind::Rsa, Scheme::RsaPss { hash, salt_length }) => {
+                let digest = Digest::from(hash);
+                let padding = Padding::Pss {
+                    digest,
+                    mgf: digest,
+                    salt_length,
+                };
+                key.verify_digest(&hash.digest(message), signature, padding)
+            }
+            (Public::Held(key), Kind::Of(own), Scheme::Ecdsa(hash))
+                if own.family() == Family::Ec =>
+            {
+                key.verify_digest(&hash.digest(message), signature, Padding::None)
+            }
+            (key, Kind::Of(own), Scheme::Pure(algorithm))
+                if own == algorithm && own.family() != Family::Ec =>
+            {
+                let options = SignOptions::default();
+                key.verify(own, Message::Raw(message), signature, &options)
+                    .unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::material::KeyMaterial;
+    use crate::open::{OpenKey, SignatureScheme};
+
+    fn check(algorithm: Algorithm, options: &SignOptions, scheme: Scheme) {
+        let material = KeyMaterial::generate(algorithm).unwrap();
+        let open = OpenKey::open(&material).unwrap();
+        let signature = open.sign(Message::Raw(b"text"), options).unwrap();
+        let spki = open.public_key().unwrap().spki_der().to_vec();
+        let key = VerifyingKey::from_spki(&spki).unwrap();
+        assert!(key.verify(scheme, b"text", &signature), "{algorithm}");
+        assert!(!key.verify(scheme, b"test", &signature), "{algorithm}");
+        assert!(!key.verify(scheme, b"text", &signature[1..]), "{algorithm}");
+        let others = [
+            Scheme::RsaPkcs1v15(Hash::Sha512),
+            Scheme::Ecdsa(Hash::Sha512),
+            Scheme::Pure(Algorithm::MlDsa87),
+        ];
+        for other in others {
+            assert!(!key.verify(other, b"text", &signature), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn every_scheme_verifies_its_own_and_nothing_else() {
+        let with = |scheme, hash| SignOptions {
+            scheme: Some(scheme),
+            hash: Some(hash),
+            ..SignOptions::default()
+        };
+        check(
+            Algorithm::Rsa2048,
+            &with(SignatureScheme::RsaPkcs1v15, Hash::Sha256),
+            Scheme::RsaPkcs1v15(Hash::Sha256),
+        );
+        check(
+            Algorithm::Rsa2048,
+            &with(SignatureScheme::RsaPss, Hash::Sha384),
+            Scheme::RsaPss {
+                hash: Hash::Sha384,
+                salt_length: 48,
+            },
+        );
+        check(
+            Algorithm::EcP256,
+            &with(SignatureScheme::Ecdsa, Hash::Sha256),
+            Scheme::Ecdsa(Hash::Sha256),
+        );
+        for algorithm in [Algorithm::Ed25519, Algorithm::MlDsa44] {
+            check(algorithm, &SignOptions::default(), Scheme::Pure(algorithm));
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_sign_are_refused() {
+        for algorithm in [Algorithm::X25519, Algorithm::MlKem512] {
+            let material = KeyMaterial::generate(algorithm).unwrap();
+            let spki = material.public_key().unwrap().unwrap().spki_der().to_vec();
+            assert!(VerifyingKey::from_spki(&spki).is_err());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Fuzz targets as plain functions: each takes any bytes and must return.
+
+use crate::certificate::Certificate;
+use crate::crl::Crl;
+use crate::csr::Csr;
+use crate::ocsp::{OcspRequest, OcspResponse};
+use crate::oid::OidBuf;
+use crate::parse::cursor::{Cursor, tag};
+use crate::path::{
+    Evidence, Options, PolicyInputs, Profile, Purpose, Revocation, RevocationMode, validate,
+};
+use crate::reference::ReferenceName;
+use crate::time::Moment;
+
+/// A certificate: what was read is within what was given, and its names print.
+pub fn certificate(data: &[u8]) {
+    let Ok(found) = Certificate::from_der(data) else {
+        return;
+    };
+    assert_eq!(found.as_der(), data);
+    assert!(found.subject().matches(found.subject()));
+    let _ = format!(
+        "{} {} {}",
+        found.subject(),
+        found.issuer(),
+        found.not_after()
+    );
+    for extension in found.extensions().iter() {
+        let dotted = extension.id.to_string();
+        if !dotted.starts_with('#') {
+            assert_eq!(
+                dotted
+                    .parse::<OidBuf>()
+                    .map(|oid| oid.as_oid() == extension.id),
+                Ok(true)
+            );
+        }
+    }
+    for name in found
+        .extensions()
+        .subject_alt_name
+        .iter()
+        .flat_map(|names| names.iter())
+    {
+        assert!(name.matches(&name));
+        let _ = name.to_string();
+    }
+}
+
+/// A certification request, and its proof.
+pub fn csr(data: &[u8]) {
+    if let Ok(found) = Csr::from_der(data) {
+        let _ = found.verify();
+    }
+}
+
+/// A revocation list: every entry is found again.
+pub fn crl(data: &[u8]) {
+    let Ok(found) = Crl::from_der(data) else {
+        return;
+    };
+    if let Some(entry) = found.entries().next()
+        && entry.certificate_issuer.is_none()
+    {
+        let again = found.find(found.issuer(), entry.serial);
+        assert!(again.is_some_and(|again| again.serial == entry.serial));
+    }
+    let _ = found.has_doubles();
+}
+
+/// An OCSP request or response.
+pub fn ocsp(data: &[u8]) {
+    let _ = OcspRequest::from_der(data).map(|found| assert!(!found.requests.is_empty()));
+    let _ = OcspResponse::from_der(data);
+}
+
+/// A whole path: a SEQUENCE of certificates (the target first, the anchor
+/// last), lists and responses, one after another as each is read.
+pub fn path(data: &[u8]) {
+    let Ok(mut list) = Cursor::only(data, tag::SEQUENCE) else {
+        return;
+    };
+    let (mut certificates, mut crls, mut ocsp) = (Vec::new(), Vec::new(), Vec::new());
+    while let Ok(tlv) = list.any() {
+        if let Ok(found) = Certificate::from_der(tlv.whole) {
+            certificates.push(found);
+        } else if let Ok(found) = Crl::from_der(tlv.whole) {
+            crls.push(found);
+        } else if let Ok(found) = OcspResponse::from_der(tlv.whole) {
+            ocsp.push(found);
+        }
+        if certificates.len() + crls.len() + ocsp.len() > 64 {
+            return;
+        }
+    }
+    let Some((target, rest)) = certificates.split_first() else {
+        return;
+    };
+    let anchors = rest.last().map(std::slice::from_ref).unwrap_or_default();
+    let evidence = Evidence {
+        anchors,
+        intermediates: rest,
+        crls: &crls,
+        ocsp: &ocsp,
+    };
+    let mut options = Options::new(Moment(1_700_000_000));
+    options.revocation = Revocation {
+        mode: RevocationMode::Require,
+        ..Revocation::default()
+    };
+    options.policies = PolicyInputs {
+        require_explicit: true,
+        ..PolicyInputs::default()
+    };
+    ask(target, &evidence, &options);
+    options.profile = Profile::WebPki;
+    options.purpose = Purpose::ServerAuth;
+    options.names.extend(ReferenceName::host("example.com"));
+    options.revocation.mode = RevocationMode::WhenKnown;
+    ask(target, &evidence, &options);
+}
+
+fn ask(target: &Certificate<'_>, evidence: &Evidence<'_, '_>, options: &Options<'_>) {
+    match validate(target, evidence, options) {
+        Ok(path) => assert!(path.certificates.len() > 1),
+        Err(refusal) => assert!(refusal.main().is_some() && !refusal.to_string().is_empty()),
+    }
+}

@@ -1,0 +1,44 @@
+//! # The certificate room
+//!
+//! Certificates, revocation lists, OCSP messages and certification requests
+//! read strictly from DER, and paths of certificates found and validated, with
+//! a verdict that says which path broke which rule at which certificate.
+//! Others can use it with no server: it does no I/O, reads no clock and keeps
+//! no state.
+//!
+//! Start at [`path::validate`]; `docs/validation.md` says which profiles there
+//! are and where they differ from other validators.
+//!
+//! What it is not: it signs nothing, fetches nothing, and implements no
+//! primitive: signatures are checked by `skms-crypto`.
+//!
+//! Standards: RFC 2986, 3279, 4055, 4158, 5280, 5480, 5758, 5937, 6818, 6960,
+//! 8410, 8692, 9525, 9618, 9654, 9881, 9909; CA/Browser Forum TLS Baseline
+//! Requirements 2.1; X.690.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod certificate;
+pub mod crl;
+pub mod csr;
+pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+pub mod ocsp;
+pub mod oid;
+mod parse;
+pub mod path;
+pub mod reference;
+pub mod revocation;
+pub mod signature;
+pub mod time;
+
+pub use certificate::Certificate;
+pub use crl::Crl;
+pub use csr::{Csr, VerifiedCsr};
+pub use error::{Error, Result};
+pub use ocsp::{OcspRequest, OcspResponse};
+pub use path::{Evidence, Options, Refusal, ValidPath, validate};
+pub use reference::ReferenceName;
+pub use time::Moment;
