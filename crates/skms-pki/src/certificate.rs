@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::{In, Parse, Result};
 use crate::oid::{self, Oid};
-use crate::parse::cursor::{Cursor, tag, whole_bytes};
+use crate::parse::cursor::{Cursor, bit_string, tag, whole_bytes};
 use crate::time::{self, Moment};
 
 pub use crate::parse::extensions::{
@@ -115,6 +115,8 @@ pub struct Certificate<'a> {
     /// Whether both times are written as RFC 5280 wants.
     pub(crate) times_conform: bool,
     key: PublicKeyInfo<'a>,
+    /// Whether it has unique identifiers, which mean nothing any more.
+    pub(crate) unique_ids: bool,
     extensions: Extensions<'a>,
 }
 
@@ -159,11 +161,19 @@ impl<'a> Certificate<'a> {
         validity.end()?;
         let subject = Name::read(&mut tbs)?;
         let key = PublicKeyInfo::read(&mut tbs)?;
-        if matches!(tbs.peek(), Some(0x81 | 0x82)) {
-            //= https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.8
-            //# CAs conforming to this profile MUST NOT generate certificates
-            //# with unique identifiers.
-            return Err("unique identifiers");
+        //= https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.8
+        //# CAs conforming to this profile MUST NOT generate certificates with
+        //# unique identifiers. Applications conforming to this profile SHOULD
+        //# be capable of parsing certificates that include unique identifiers
+        let mut unique_ids = false;
+        for number in [1, 2] {
+            if let Some(tlv) = tbs.optional(tag::context(number))? {
+                if version == 1 {
+                    return Err("unique identifiers before version 2");
+                }
+                bit_string(tlv.value)?;
+                unique_ids = true;
+            }
         }
         let extensions = match tbs.optional(tag::constructed(3))? {
             None => Extensions::default(),
@@ -182,6 +192,7 @@ impl<'a> Certificate<'a> {
             not_after: not_after.moment,
             times_conform: not_before.conforms && not_after.conforms,
             key,
+            unique_ids,
             extensions,
         })
     }

@@ -1,5 +1,8 @@
 //! What both harnesses and the tests need: PEM, moments, timing.
 
+#[allow(dead_code)]
+pub mod suite;
+
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -45,6 +48,7 @@ pub fn now() -> Moment {
 }
 
 /// Runs something and says how long it took.
+#[allow(dead_code)]
 pub fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     (run(), start.elapsed())

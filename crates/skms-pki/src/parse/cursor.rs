@@ -192,6 +192,18 @@ pub(crate) fn whole_bytes(value: &[u8]) -> Parse<&[u8]> {
     }
 }
 
+/// Checks the contents of a BIT STRING of any length (X.690, section 11.2.1:
+/// unused bits are zero).
+pub(crate) fn bit_string(value: &[u8]) -> Parse<()> {
+    let (&unused, bytes) = value.split_first().ok_or("an empty BIT STRING")?;
+    let last = bytes.last().copied().unwrap_or(0);
+    let rest = u32::from(unused);
+    if unused > 7 || bytes.is_empty() && unused > 0 || last.trailing_zeros() < rest {
+        return Err("a BIT STRING not in DER");
+    }
+    Ok(())
+}
+
 /// A named-bit-list BIT STRING of at most 16 bits (X.690, section 11.2.2: no
 /// trailing zero bits). Bit 0 of the standard is the lowest bit here.
 pub(crate) fn named_bits(value: &[u8]) -> Parse<u16> {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::certificate::Certificate;
 use crate::oid::{self, Oid, OidBuf};
 
-use super::rule::{Checked, Rule, fail};
+use super::rule::{Checked, Fault, Rule, fail};
 
 /// What a caller asks about policies (RFC 5280, section 6.1.1(c), (e)–(g)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,14 +75,17 @@ struct State<'a> {
 }
 
 /// Works the policies of a path out. `path` is the anchor's issue first and
-/// the target last; an anchor whose constraints count is its first member.
+/// the target last. An anchor whose constraints count (RFC 5937) limits the
+/// policies if it names any, maps them, and sets the other three states.
 ///
 /// # Errors
-/// The index in `path` of the certificate at which it became invalid, and why.
+/// The index in `path` of the certificate at which it became invalid, or
+/// `None` for the anchor, and why.
 pub(crate) fn check<'a>(
+    anchor: Option<&Certificate<'a>>,
     path: &[&Certificate<'a>],
     inputs: &PolicyInputs,
-) -> Result<ValidPolicies, (usize, super::rule::Fault)> {
+) -> Result<ValidPolicies, (Option<usize>, Fault)> {
     let count = path.len() + 1;
     let start = |set: bool| if set { 0 } else { count };
     let mut state = State {
@@ -98,8 +101,14 @@ pub(crate) fn check<'a>(
     let Some(last) = path.len().checked_sub(1) else {
         return Ok(ValidPolicies::Any);
     };
+    if let Some(anchor) = anchor {
+        if anchor.extensions().policies.is_some() {
+            state.take_policies(anchor, state.any > 0);
+        }
+        state.prepare(anchor, true).map_err(|fault| (None, fault))?;
+    }
     for (index, certificate) in path.iter().enumerate() {
-        let at = |fault| (index, fault);
+        let at = |fault| (Some(index), fault);
         let self_issued = certificate.is_self_issued();
         state.take_policies(certificate, state.any > 0 || index < last && self_issued);
         // 6.1.3(f)
@@ -123,7 +132,7 @@ pub(crate) fn check<'a>(
     let valid = state.valid(inputs);
     if explicit && valid == ValidPolicies::Set(Vec::new()) {
         let fault = fail(Rule::Policy, "no acceptable policy is valid for the path");
-        return fault.map_err(|fault| (last, fault));
+        return fault.map_err(|fault| (Some(last), fault));
     }
     Ok(valid)
 }

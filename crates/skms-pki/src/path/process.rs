@@ -22,16 +22,12 @@ pub(super) fn process<'a>(
     let constrained = context.options.anchors.constraints;
     check_lengths(path, constrained.then_some(anchor))?;
     check_names(context, path, constrained.then_some(anchor))?;
-    let mut down: Vec<&Certificate<'a>> = Vec::with_capacity(path.len() + 1);
-    // RFC 5937: an anchor's policies count as those of a first certificate.
-    if constrained {
-        down.push(anchor);
-    }
-    down.extend(path.iter().rev().copied());
+    let down: Vec<&Certificate<'a>> = path.iter().rev().copied().collect();
     let last = down.len() - 1;
-    let top = path.len() - usize::from(!constrained);
-    debug_assert_eq!(top, last);
-    policy::check(&down, inputs).map_err(|(index, fault)| (last - index, fault))
+    policy::check(constrained.then_some(anchor), &down, inputs).map_err(|(index, fault)| {
+        // Counted from the anchor there, from the target here.
+        (index.map_or(path.len(), |index| last - index), fault)
+    })
 }
 
 /// Section 6.1.4(l) and (m).

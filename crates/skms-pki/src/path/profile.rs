@@ -277,6 +277,9 @@ fn check_web(
     if certificate.version() != 3 {
         return fail(Rule::Version, "not of version 3");
     }
+    if certificate.unique_ids {
+        return fail(Rule::ExtensionPresence, "unique identifiers");
+    }
     if !certificate.times_conform {
         return fail(Rule::Times, "GeneralizedTime before 2050");
     }

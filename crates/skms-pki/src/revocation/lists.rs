@@ -159,7 +159,8 @@ fn apply<'r, 'a>(
         return Ok(Err("a list is out of date"));
     }
     // (f) and (g)
-    let Some(key) = signer(context, asked, list)? else {
+    let designated = matches!(point, Point::Named(point) if point.crl_issuer.is_some());
+    let Some(key) = signer(context, asked, list, designated)? else {
         return Ok(Err("a list whose signature or signer does not hold"));
     };
     if context.options.profile == Profile::WebPki && list.has_doubles() {
@@ -376,10 +377,15 @@ fn deltas<'r, 'a>(context: &Context<'_, 'r, 'a>, list: &Crl<'a>) -> Vec<&'r Crl<
 /// certificate's own issuer, or of another certificate with the list issuer's
 /// name and a valid path to the same anchor. Where its certificate has a
 /// keyUsage, it has cRLSign.
+///
+/// The certificate asked about may itself be the signer's, so that it vouches
+/// for itself, only if it was `designated` for that: its issuer named it as
+/// its own certificate's cRLIssuer.
 fn signer<'r, 'a>(
     context: &mut Context<'_, 'r, 'a>,
     asked: &Asked<'_, 'r, 'a>,
     list: &Crl<'a>,
+    designated: bool,
 ) -> Checked<Option<PublicKeyInfo<'a>>> {
     let evidence = context.evidence;
     // Above it in the path: validated, and found not to be revoked.
@@ -428,7 +434,8 @@ fn signer<'r, 'a>(
                 .extensions()
                 .key_usage
                 .is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
-        if is_known || same || has_path(context, asked, candidate)? {
+        let itself = designated && candidate.as_der() == asked.certificate.as_der();
+        if is_known || same || itself || has_path(context, asked, candidate)? {
             return Ok(Some(*candidate.public_key()));
         }
     }
