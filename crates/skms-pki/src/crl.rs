@@ -383,6 +383,12 @@ impl<'a> Crl<'a> {
         self.extensions.delta_base.is_some()
     }
 
+    /// Whether it may have entries of other issuers.
+    #[must_use]
+    pub fn is_indirect(&self) -> bool {
+        self.extensions.point.is_some_and(|point| point.indirect)
+    }
+
     /// Its entries in their order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.entries);

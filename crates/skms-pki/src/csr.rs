@@ -6,7 +6,7 @@ use crate::certificate::{Extensions, Name, PublicKeyInfo, Signed};
 use crate::error::{Error, In, Parse, Result};
 use crate::oid::{self, Oid};
 use crate::parse::cursor::{Cursor, tag};
-use crate::signature::{Standard, Verify, judge_key};
+use crate::signature::{Standard, Verify};
 
 /// A request whose proof of possession has not been checked.
 #[derive(Clone, Copy)]
@@ -16,8 +16,8 @@ pub struct Csr<'a> {
     subject: Name<'a>,
     key: PublicKeyInfo<'a>,
     attributes: &'a [u8],
-    extensions: Extensions<'a>,
-    has_extensions: bool,
+    /// What the extensionRequest holds; its fault is told when it is asked for.
+    extensions: Parse<Option<Extensions<'a>>>,
     challenge: Option<&'a [u8]>,
 }
 
@@ -30,7 +30,8 @@ impl<'a> Csr<'a> {
     ///
     /// # Errors
     /// [`Error::Malformed`] for anything that is not DER or not of RFC 2986's
-    /// structure; extensions asked for are read as a certificate's are.
+    /// structure. What is wrong with the extensions asked for is told by
+    /// [`Csr::extensions`].
     pub fn from_der(der: &'a [u8]) -> Result<Self> {
         Self::parse(der).within("certification request")
     }
@@ -50,8 +51,7 @@ impl<'a> Csr<'a> {
             subject,
             key,
             attributes,
-            extensions: Extensions::default(),
-            has_extensions: false,
+            extensions: Ok(None),
             challenge: None,
         };
         request.read_attributes()?;
@@ -74,15 +74,13 @@ impl<'a> Csr<'a> {
             }
             seen.push(id);
             let single = id == oid::EXTENSION_REQUEST || id == oid::CHALLENGE_PASSWORD;
-            // RFC 2985, section 5.4: both are single-valued. An attribute of
-            // another type and without values says nothing, and is let pass.
+            // RFC 2986 wants at least one value; an attribute without any says
+            // nothing, and OpenSSL takes it so.
             if values.is_empty() {
-                if single && id == oid::EXTENSION_REQUEST {
-                    return Err("an attribute without its value");
-                }
                 continue;
             }
             let value = values.any()?;
+            // RFC 2985, section 5.4: both are single-valued.
             if single && !values.is_empty() {
                 return Err("an attribute with several values");
             }
@@ -90,11 +88,10 @@ impl<'a> Csr<'a> {
                 values.any()?;
             }
             if id == oid::EXTENSION_REQUEST {
-                if value.tag != tag::SEQUENCE {
-                    return Err("extensions that are no SEQUENCE");
-                }
-                self.extensions = Extensions::read(value.value)?;
-                self.has_extensions = true;
+                self.extensions = match value.tag {
+                    tag::SEQUENCE => Extensions::read(value.value).map(Some),
+                    _ => Err("extensions that are no SEQUENCE"),
+                };
             } else if id == oid::CHALLENGE_PASSWORD {
                 let string = [
                     tag::UTF8_STRING,
@@ -128,7 +125,9 @@ impl<'a> Csr<'a> {
     /// As [`Self::verify`].
     pub fn verify_with(self, verifier: &dyn Verify) -> Result<VerifiedCsr<'a>> {
         let what = "certification request";
-        judge_key(&self.key, false).map_err(|why| Error::Signature { what, why })?;
+        verifier
+            .accept_key(&self.key, false)
+            .map_err(|why| Error::Signature { what, why })?;
         match verifier.verify(&self.key, &self.signed) {
             Ok(()) => Ok(VerifiedCsr(self)),
             Err(fault) => Err(Error::Signature {
@@ -163,9 +162,19 @@ impl<'a> Csr<'a> {
     }
 
     /// The extensions asked for, if any are: a wish, not a claim.
-    #[must_use]
-    pub fn extensions(&self) -> Option<&Extensions<'a>> {
-        self.has_extensions.then_some(&self.extensions)
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for extensions that a certificate may not have
+    /// either. The proof of possession may hold all the same; nothing may be
+    /// issued for such a request.
+    pub fn extensions(&self) -> Result<Option<&Extensions<'a>>> {
+        match &self.extensions {
+            Ok(found) => Ok(found.as_ref()),
+            Err(why) => Err(Error::Malformed {
+                what: "certification request's extensions",
+                why,
+            }),
+        }
     }
 
     /// The challenge password's bytes, whatever string they are.

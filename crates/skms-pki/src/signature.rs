@@ -48,6 +48,16 @@ pub trait Verify: Sync {
     /// # Errors
     /// Why it does not count.
     fn verify(&self, key: &PublicKeyInfo<'_>, signed: &Signed<'_>) -> Result<(), SignatureFault>;
+
+    /// Whether a key is strong enough to be in a path: RSA from 2048 bits,
+    /// P-256, P-384, P-521, Ed25519, ML-DSA, SLH-DSA. `strict` adds what the
+    /// CA/Browser Forum asks of RSA keys.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn accept_key(&self, key: &PublicKeyInfo<'_>, strict: bool) -> Result<(), &'static str> {
+        judge_key(key, strict)
+    }
 }
 
 /// What a product uses: SHA-2 and SHA-3 from 256 bits, RSA (PKCS #1 v1.5 and
@@ -190,41 +200,32 @@ fn pss(parameters: Option<&[u8]>) -> Parse<Option<Scheme>> {
     Ok(Some(Scheme::RsaPss { hash, salt_length }))
 }
 
-/// What a public key is, as far as its encoding tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Rsa,
-    Ec,
-    Ed25519,
-    PostQuantum,
+/// Whether a key is one of the post-quantum signature algorithms', which can do
+/// nothing but sign.
+pub(crate) fn is_post_quantum(key: &PublicKeyInfo<'_>) -> bool {
+    matches!(oid::nist_signature(key.algorithm.oid), Some(17..=31))
 }
 
-/// Whether a key is strong enough to be in a path: RSA from 2048 bits with an
-/// exponent from 65537 (or 3 and 17, which old roots have, outside the web),
-/// P-256, P-384, P-521, Ed25519, ML-DSA, SLH-DSA.
-pub(crate) fn judge_key(key: &PublicKeyInfo<'_>, strict: bool) -> Result<KeyKind, &'static str> {
+fn judge_key(key: &PublicKeyInfo<'_>, strict: bool) -> Result<(), &'static str> {
     match key.algorithm.oid {
         oid::RSA_ENCRYPTION => {
             if key.algorithm.parameters != Some(&[tag::NULL, 0]) {
                 return Err("an RSA key with odd parameters");
             }
-            judge_rsa(key.key, strict)?;
-            Ok(KeyKind::Rsa)
+            judge_rsa(key.key, strict)
         }
         oid::EC_PUBLIC_KEY => {
             let curve = key.algorithm.parameters.unwrap_or_default();
             let mut cursor = Cursor::new(curve);
             match cursor.oid() {
-                Ok(oid::P256 | oid::P384 | oid::P521) if cursor.is_empty() => Ok(KeyKind::Ec),
+                Ok(oid::P256 | oid::P384 | oid::P521) if cursor.is_empty() => Ok(()),
                 Ok(_) => Err("a curve other than P-256, P-384 and P-521"),
                 Err(_) => Err("a curve described by its parameters"),
             }
         }
-        oid::ED25519 if key.algorithm.parameters.is_none() => Ok(KeyKind::Ed25519),
-        other => match oid::nist_signature(other) {
-            Some(17..=31) if key.algorithm.parameters.is_none() => Ok(KeyKind::PostQuantum),
-            _ => Err("a key of an unknown kind"),
-        },
+        oid::ED25519 if key.algorithm.parameters.is_none() => Ok(()),
+        _ if is_post_quantum(key) && key.algorithm.parameters.is_none() => Ok(()),
+        _ => Err("a key of an unknown kind"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What both harnesses and the tests need: PEM, moments, timing.
 
 #[allow(dead_code)]
+pub mod limbo;
+#[allow(dead_code)]
 pub mod suite;
 
 use std::time::{Duration, Instant};

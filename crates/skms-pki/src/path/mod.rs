@@ -83,18 +83,21 @@ pub struct Revocation {
     pub leaf_only: bool,
     /// Whether delta lists are used where they are at hand.
     pub use_deltas: bool,
+    /// Whether indirect lists are used. The web's profile never does.
+    pub use_indirect: bool,
     /// How old what has no nextUpdate may be, in seconds; `None` refuses it.
     /// If set, what has a nextUpdate may not be older either.
     pub max_age_seconds: Option<u32>,
 }
 
 impl Default for Revocation {
-    /// Off; if switched on, for the whole path, with deltas.
+    /// Off; if switched on, for the whole path, with deltas and indirect lists.
     fn default() -> Self {
         Self {
             mode: RevocationMode::Off,
             leaf_only: false,
             use_deltas: true,
+            use_indirect: true,
             max_age_seconds: None,
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::certificate::{Certificate, GeneralName, KeyUsage, PointName};
 use crate::oid;
 use crate::parse::extensions::Kind;
-use crate::signature::{KeyKind, judge_key};
+use crate::signature::{Verify, is_post_quantum};
 use crate::time::Moment;
 
 use super::rule::{Checked, Rule, fail};
@@ -192,6 +192,7 @@ pub(crate) fn check_form(
     role: Role,
     profile: Profile,
     purpose: &Purpose,
+    verifier: &dyn Verify,
 ) -> Checked {
     let extensions = certificate.extensions();
     if let Some(unknown) = extensions.unknown_critical {
@@ -233,12 +234,11 @@ pub(crate) fn check_form(
     {
         return fail(Rule::Criticality, "name constraints that are not critical");
     }
-    let key = match judge_key(certificate.public_key(), profile.is_web()) {
-        Ok(key) => key,
-        Err(why) => return fail(Rule::Key, why),
-    };
+    if let Err(why) = verifier.accept_key(certificate.public_key(), profile.is_web()) {
+        return fail(Rule::Key, why);
+    }
     if profile.is_web() {
-        check_web(certificate, role, purpose, key)?;
+        check_web(certificate, role, purpose)?;
     }
     Ok(())
 }
@@ -267,12 +267,7 @@ fn check_names(certificate: &Certificate<'_>, role: Role) -> Checked {
 }
 
 /// What RFC 5280 asks of authorities, and the Baseline Requirements.
-fn check_web(
-    certificate: &Certificate<'_>,
-    role: Role,
-    purpose: &Purpose,
-    key: KeyKind,
-) -> Checked {
+fn check_web(certificate: &Certificate<'_>, role: Role, purpose: &Purpose) -> Checked {
     let extensions = certificate.extensions();
     if certificate.version() != 3 {
         return fail(Rule::Version, "not of version 3");
@@ -290,12 +285,12 @@ fn check_web(
     }
     check_criticality(certificate)?;
     check_identifiers(certificate, role)?;
-    check_usage(certificate, key)?;
+    check_usage(certificate)?;
     if *purpose == Purpose::EmailProtection {
         check_mail(certificate, role)?;
     }
     if role == Role::Target {
-        check_leaf(certificate, purpose, key)?;
+        check_leaf(certificate, purpose)?;
     }
     check_points(certificate)?;
     if extensions.has(Kind::PolicyMappings) && !certificate.is_ca() {
@@ -354,7 +349,7 @@ fn check_identifiers(certificate: &Certificate<'_>, role: Role) -> Checked {
     }
 }
 
-fn check_usage(certificate: &Certificate<'_>, key: KeyKind) -> Checked {
+fn check_usage(certificate: &Certificate<'_>) -> Checked {
     let extensions = certificate.extensions();
     let constraints = extensions.basic_constraints;
     if let Some(usage) = extensions.key_usage {
@@ -372,7 +367,7 @@ fn check_usage(certificate: &Certificate<'_>, key: KeyKind) -> Checked {
             .union(KeyUsage::KEY_AGREEMENT)
             .union(KeyUsage::ENCIPHER_ONLY)
             .union(KeyUsage::DECIPHER_ONLY);
-        if key == KeyKind::PostQuantum && usage.intersects(encrypting) {
+        if is_post_quantum(certificate.public_key()) && usage.intersects(encrypting) {
             return fail(
                 Rule::KeyUsage,
                 "a signature key for encryption (RFC 9881, 5)",
@@ -406,16 +401,13 @@ fn check_mail(certificate: &Certificate<'_>, role: Role) -> Checked {
     }
 }
 
-fn check_leaf(certificate: &Certificate<'_>, purpose: &Purpose, key: KeyKind) -> Checked {
+fn check_leaf(certificate: &Certificate<'_>, purpose: &Purpose) -> Checked {
     let extensions = certificate.extensions();
     if certificate.is_ca() {
         return fail(
             Rule::BasicConstraints,
             "an authority's certificate as a leaf",
         );
-    }
-    if key == KeyKind::Rsa && extensions.key_usage.is_some_and(KeyUsage::is_empty) {
-        return fail(Rule::KeyUsage, "a keyUsage with no bit set");
     }
     if *purpose != Purpose::ServerAuth {
         return Ok(());

@@ -115,7 +115,13 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
         };
         let options = self.goal.options;
         let profile = self.goal.target_profile();
-        check_form(target, Role::Target, profile, &self.goal.purpose)?;
+        check_form(
+            target,
+            Role::Target,
+            profile,
+            &self.goal.purpose,
+            options.verifier,
+        )?;
         check_time(target, options.now)?;
         check_purpose(target, Role::Target, profile, &self.goal.purpose)?;
         if !self.goal.main {
@@ -276,6 +282,7 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
             Role::Intermediate,
             options.profile,
             &self.goal.purpose,
+            options.verifier,
         )?;
         check_time(candidate, options.now)?;
         check_issuer(candidate)?;
@@ -337,7 +344,13 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
             return fail(Rule::Loop, "the anchor is in the path already");
         }
         if options.anchors.constraints {
-            check_form(anchor, Role::Anchor, options.profile, &self.goal.purpose)?;
+            check_form(
+                anchor,
+                Role::Anchor,
+                options.profile,
+                &self.goal.purpose,
+                options.verifier,
+            )?;
             let plain = anchor.extensions().basic_constraints.is_none();
             // RFC 5280, section 6.1.1(d) needs no more than a name and a key:
             // an anchor that says nothing about itself will do.

@@ -136,6 +136,9 @@ fn apply<'r, 'a>(
     covered: u16,
 ) -> Checked<Result<Said<'a>, &'static str>> {
     // (b) and (d), (e)
+    if !context.options.revocation.use_indirect && list.is_indirect() {
+        return Ok(Err("an indirect list, and none are wanted"));
+    }
     let reasons = match scope(context.options.profile, asked, point, list) {
         Ok(reasons) => reasons,
         Err(why) => return Ok(Err(why)),
@@ -390,7 +393,13 @@ fn signer<'r, 'a>(
     let evidence = context.evidence;
     // Above it in the path: validated, and found not to be revoked.
     let above = asked.path.iter().skip(asked.index + 1).copied();
-    let known = above.chain([asked.anchor]);
+    // An anchor whose key was changed is trusted under both: the same name is
+    // the same authority.
+    let anchors = evidence
+        .anchors
+        .iter()
+        .filter(|anchor| anchor.subject().matches(asked.anchor.subject()));
+    let known = above.chain(anchors);
     let mut candidates: Vec<(u8, bool, &'r Certificate<'a>)> = known
         .map(|candidate| (0, true, candidate))
         .chain(
