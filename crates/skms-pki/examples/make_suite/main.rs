@@ -1,0 +1,16 @@
+//! Makes the suite in `testdata/rfc5280-section-6`:
+//! `cargo run -p skms-pki --example make_suite -- DIR`.
+#![allow(missing_docs)]
+
+mod der;
+mod maker;
+mod section61;
+mod section63;
+
+fn main() -> maker::Result<()> {
+    let folder = std::env::args().nth(1).ok_or("usage: make_suite DIR")?;
+    let mut maker = maker::Maker::new(folder.as_ref())?;
+    section61::make(&mut maker)?;
+    section63::make(&mut maker)?;
+    maker.finish()
+}
