@@ -12,10 +12,13 @@
 //! A line a case and totals; with `--json` one object a line and nothing else.
 #![allow(clippy::print_stdout, missing_docs)]
 
-mod shared;
+#[path = "shared/moment.rs"]
+mod moment;
+#[path = "shared/suite.rs"]
+mod suite;
 
-use shared::Result;
-use shared::suite;
+/// Everything that can go wrong here.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let mut json = false;

@@ -126,3 +126,50 @@ fn ask(target: &Certificate<'_>, evidence: &Evidence<'_, '_>, options: &Options<
         Err(refusal) => assert!(refusal.main().is_some() && !refusal.to_string().is_empty()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PARSERS: [fn(&[u8]); 5] = [certificate, csr, crl, ocsp, path];
+
+    fn suite(name: &str) -> Vec<u8> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(folder.join("testdata/rfc5280-section-6").join(name)).unwrap()
+    }
+
+    /// A SEQUENCE of real inputs, long enough for a length of two bytes.
+    fn together(names: &[&str]) -> Vec<u8> {
+        let body: Vec<u8> = names.iter().flat_map(|name| suite(name)).collect();
+        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+        [&[0x30, 0x82][..], &length, &body].concat()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn any_bytes_return(data in prop::collection::vec(any::<u8>(), 0..300)) {
+            for parser in PARSERS {
+                parser(&data);
+            }
+        }
+
+        #[test]
+        fn altered_inputs_return(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let inputs = [
+                together(&["certs/Leaf.crt", "certs/CA.crt", "certs/Root.crt", "crls/CA.crl"]),
+                suite("certs/Forms.crt"),
+                suite("crls/Signer-sticky.crl"),
+            ];
+            for mut input in inputs {
+                let at = at.index(input.len());
+                input[at] ^= 1 << bit;
+                for parser in PARSERS {
+                    parser(&input);
+                    parser(&input[..at]);
+                }
+            }
+        }
+    }
+}

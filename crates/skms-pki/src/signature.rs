@@ -249,7 +249,7 @@ fn judge_rsa(key: &[u8], strict: bool) -> Parse<()> {
     }
     //= https://cabforum.org/working-groups/server/baseline-requirements/documents/ section 6.1.5
     //# The CA SHALL ensure that the modulus size in bits is evenly divisible by 8
-    if strict && bits % 8 != 0 {
+    if strict && !bits.is_multiple_of(8) {
         return Err("an RSA key whose bits are not a multiple of 8");
     }
     if exponent < 3 || exponent % 2 == 0 {

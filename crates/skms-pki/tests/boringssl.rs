@@ -2,18 +2,24 @@
 //! as their READMEs say.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../examples/shared/mod.rs"]
-mod shared;
+#[path = "../examples/shared/moment.rs"]
+mod moment;
+#[path = "../examples/shared/pem.rs"]
+mod pem;
 mod support;
 
 use std::collections::BTreeMap;
 
+use moment::moment;
+use pem::pem;
 use serde::Deserialize;
-use shared::{moment, pem};
 use skms_pki::ocsp::SingleStatus;
 use skms_pki::path::{AnchorUse, Purpose, RevocationMode, Rule, ValidPolicies};
 use skms_pki::revocation::{ResponderRules, Status, judge_response};
 use skms_pki::{Certificate, Crl, Evidence, Moment, OcspRequest, OcspResponse, Options, validate};
+
+/// Everything that can go wrong here.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Deserialize)]
 struct Chain {
@@ -148,8 +154,8 @@ fn judge(
     certificates: &[skms_pki::Result<Certificate<'_>>],
     anchors: Option<AnchorUse>,
     mut options: Options<'_>,
-) -> Result<Vec<String>, String> {
-    let read: Result<Vec<_>, _> = certificates.iter().copied().collect();
+) -> std::result::Result<Vec<String>, String> {
+    let read: skms_pki::Result<Vec<_>> = certificates.iter().copied().collect();
     let read = read.map_err(|error| error.to_string())?;
     let (target, rest) = read.split_first().unwrap();
     let (anchor, intermediates) = rest.split_last().unwrap();

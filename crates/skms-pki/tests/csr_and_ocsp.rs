@@ -3,12 +3,15 @@
 //! written here.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../examples/shared/mod.rs"]
-mod shared;
+#[path = "../examples/shared/pem.rs"]
+mod pem;
 mod support;
 
-use shared::pem;
+use pem::pem;
 use skms_pki::{Csr, Error, OcspRequest, OcspResponse};
+
+/// Everything that can go wrong here.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {

@@ -2,15 +2,20 @@
 //! (testdata/rfc5280-section-6, made by the example `make_suite`).
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../examples/shared/mod.rs"]
-mod shared;
+#[path = "../examples/shared/moment.rs"]
+mod moment;
+#[path = "../examples/shared/suite.rs"]
+mod suite;
 
 use std::path::Path;
+
+/// Everything that can go wrong here.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[test]
 fn every_step_of_section_6() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rfc5280-section-6");
-    let lines = shared::suite::run(&folder).unwrap();
+    let lines = suite::run(&folder).unwrap();
     let wrong: Vec<_> = lines
         .iter()
         .filter(|line| line.got != line.expected)

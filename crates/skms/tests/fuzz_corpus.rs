@@ -21,6 +21,11 @@ const TARGETS: &[(&str, Parser)] = &[
     ("crypto_pkcs8", skms_crypto::fuzzing::pkcs8),
     ("crypto_sec1", skms_crypto::fuzzing::sec1),
     ("crypto_spki", skms_crypto::fuzzing::spki),
+    ("pki_certificate", skms_pki::fuzzing::certificate),
+    ("pki_crl", skms_pki::fuzzing::crl),
+    ("pki_csr", skms_pki::fuzzing::csr),
+    ("pki_ocsp", skms_pki::fuzzing::ocsp),
+    ("pki_path", skms_pki::fuzzing::path),
     (
         "policy_policy_document",
         skms_policy::fuzzing::policy_document,

@@ -4,6 +4,7 @@
 
 mod der;
 mod maker;
+mod policies61;
 mod section61;
 mod section63;
 
@@ -11,6 +12,7 @@ fn main() -> maker::Result<()> {
     let folder = std::env::args().nth(1).ok_or("usage: make_suite DIR")?;
     let mut maker = maker::Maker::new(folder.as_ref())?;
     section61::make(&mut maker)?;
+    policies61::make(&mut maker)?;
     section63::make(&mut maker)?;
     maker.finish()
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::Deserialize;
 use skms_pki::certificate::KeyUsage;
 use skms_pki::path::{Profile, Purpose, RevocationMode};
-use skms_pki::{Certificate, Crl, Evidence, Options, ReferenceName, validate};
+use skms_pki::{Certificate, Crl, Evidence, Moment, Options, ReferenceName, validate};
 
-use super::{Result, moment, now, pem};
+use crate::Result;
+use crate::moment::moment;
+use crate::pem::pem;
 
 #[derive(Deserialize)]
 struct Limbo {
@@ -48,6 +50,14 @@ struct PeerName {
 pub struct Verdict {
     pub got: &'static str,
     pub reason: String,
+}
+
+/// The present, for cases that name no moment.
+fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Moment(since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }))
 }
 
 /// The cases of a file.

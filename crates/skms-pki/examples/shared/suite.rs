@@ -1,13 +1,15 @@
 //! Suites of certificate and CRL files, as the example `paths` describes them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use skms_pki::path::{PolicyInputs, RevocationMode};
 use skms_pki::{Certificate, Crl, Evidence, Options, validate};
 
-use super::{Result, moment};
+use crate::Result;
+use crate::moment::moment;
 
 #[derive(Deserialize)]
 struct Case {
@@ -44,10 +46,10 @@ pub fn run(folder: &Path) -> Result<Vec<Line>> {
         let certs = case.certs.iter().map(|name| format!("certs/{name}.crt"));
         let crls = case.crls.iter().map(|name| format!("crls/{name}.crl"));
         for name in certs.chain(crls) {
-            if !files.contains_key(&name) {
-                let bytes = std::fs::read(folder.join(&name))
-                    .map_err(|error| format!("{}: {name}: {error}", case.id))?;
-                files.insert(name, bytes);
+            if let Entry::Vacant(place) = files.entry(name) {
+                let bytes = std::fs::read(folder.join(place.key()))
+                    .map_err(|error| format!("{}: {}: {error}", case.id, place.key()))?;
+                place.insert(bytes);
             }
         }
     }

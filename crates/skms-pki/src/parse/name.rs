@@ -157,7 +157,7 @@ fn check_value(tlv: Tlv<'_>) -> Parse<()> {
         tag::TELETEX_STRING => {}
         tag::BMP_STRING | tag::UNIVERSAL_STRING => {
             let width = if tlv.tag == tag::BMP_STRING { 2 } else { 4 };
-            if value.len() % width != 0 {
+            if !value.len().is_multiple_of(width) {
                 return Err("a wide string of a wrong length");
             }
             if Text::new(tlv.tag, value).any(|letter| letter.is_none_or(char::is_control)) {

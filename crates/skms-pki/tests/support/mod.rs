@@ -1,7 +1,5 @@
 //! What the tests over published vectors share.
 
-#![allow(dead_code)]
-
 use std::path::{Path, PathBuf};
 
 use skms_crypto::raw::rsa::{Digest, Rsa};
