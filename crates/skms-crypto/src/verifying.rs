@@ -8,12 +8,12 @@
 
 use crate::algorithm::{Algorithm, Family};
 use crate::asymmetric::Public;
-use crate::awslc::md::Digest;
-use crate::awslc::pkey::{PKey, Padding};
+use crate::awslc::pkey::PKey;
 use crate::error::{Error, Result};
+use crate::fips;
 use crate::formats;
 use crate::hash::Hash;
-use crate::open::{Message, SignOptions};
+use crate::open::{Message, SignOptions, SignatureScheme};
 
 /// Bits of the longest RSA modulus that is taken: checking one takes about a
 /// fifth of a millisecond, and grows with its square.
@@ -45,22 +45,14 @@ pub enum Scheme {
 
 /// A public key that checks signatures.
 pub struct VerifyingKey {
-    kind: Kind,
+    /// For RSA the row of the nearest size below: what counts is the family.
+    algorithm: Algorithm,
     key: Public,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Rsa,
-    Of(Algorithm),
 }
 
 impl core::fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.kind {
-            Kind::Rsa => f.write_str("VerifyingKey(RSA)"),
-            Kind::Of(algorithm) => write!(f, "VerifyingKey({algorithm})"),
-        }
+        write!(f, "VerifyingKey({:?})", self.algorithm.family())
     }
 }
 
@@ -76,16 +68,17 @@ impl VerifyingKey {
         let Some(algorithm) = algorithm else {
             let key = PKey::rsa_public(bytes).ok_or(Error::InvalidKey("RSA public key"))?;
             let bits = key.rsa_bits().unwrap_or(0);
-            return if bits < MIN_RSA_BITS {
-                Err(Error::WeakKey("RSA modulus under 512 bits"))
-            } else if bits > MAX_RSA_BITS {
-                Err(Error::InvalidKey("RSA modulus over 8192 bits"))
-            } else {
-                Ok(Self {
-                    kind: Kind::Rsa,
-                    key: Public::Held(key),
-                })
+            let algorithm = match bits {
+                ..MIN_RSA_BITS => return Err(Error::WeakKey("RSA modulus under 512 bits")),
+                MIN_RSA_BITS..3072 => Algorithm::Rsa2048,
+                3072..4096 => Algorithm::Rsa3072,
+                4096..=MAX_RSA_BITS => Algorithm::Rsa4096,
+                _ => return Err(Error::InvalidKey("RSA modulus over 8192 bits")),
             };
+            return Ok(Self {
+                algorithm,
+                key: Public::Held(key),
+            });
         };
         match algorithm.family() {
             Family::Ec | Family::EdDsa | Family::MlDsa => {}
@@ -97,8 +90,9 @@ impl VerifyingKey {
                 });
             }
         }
+        fips::ensure_offered(algorithm)?;
         Ok(Self {
-            kind: Kind::Of(algorithm),
+            algorithm,
             key: Public::from_raw(algorithm, bytes)?,
         })
     }
@@ -107,35 +101,28 @@ impl VerifyingKey {
     /// as well for a scheme that is not one of this key's.
     #[must_use]
     pub fn verify(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
-        match (&self.key, self.kind, scheme) {
-            (Public::Held(key), Kind::Rsa, Scheme::RsaPkcs1v15(hash)) => key.verify_digest(
-                &hash.digest(message),
-                signature,
-                Padding::Pkcs1(Digest::from(hash)),
-            ),
-            (Public::Held(key), Kind::Rsa, Scheme::RsaPss { hash, salt_length }) => {
-                let digest = Digest::from(hash);
-                let padding = Padding::Pss {
-                    digest,
-                    mgf: digest,
-                    salt_length,
-                };
-                key.verify_digest(&hash.digest(message), signature, padding)
+        let mut options = SignOptions::default();
+        match (self.algorithm.family(), scheme) {
+            (Family::Rsa, Scheme::RsaPkcs1v15(hash)) => {
+                options.scheme = Some(SignatureScheme::RsaPkcs1v15);
+                options.hash = Some(hash);
             }
-            (Public::Held(key), Kind::Of(own), Scheme::Ecdsa(hash))
-                if own.family() == Family::Ec =>
-            {
-                key.verify_digest(&hash.digest(message), signature, Padding::None)
+            (Family::Rsa, Scheme::RsaPss { hash, salt_length }) => {
+                options.scheme = Some(SignatureScheme::RsaPss);
+                options.hash = Some(hash);
+                options.salt_length = Some(salt_length);
             }
-            (key, Kind::Of(own), Scheme::Pure(algorithm))
-                if own == algorithm && own.family() != Family::Ec =>
-            {
-                let options = SignOptions::default();
-                key.verify(own, Message::Raw(message), signature, &options)
-                    .unwrap_or(false)
-            }
-            _ => false,
+            (Family::Ec, Scheme::Ecdsa(hash)) => options.hash = Some(hash),
+            (Family::EdDsa | Family::MlDsa | Family::SlhDsa, Scheme::Pure(algorithm))
+                if algorithm == self.algorithm => {}
+            _ => return false,
         }
+        let message = Message::Raw(message);
+        let verified = fips::approved_check(self.algorithm, "this signature", || {
+            self.key
+                .verify(self.algorithm, message, signature, &options)
+        });
+        verified.unwrap_or(false)
     }
 }
 
@@ -143,7 +130,7 @@ impl VerifyingKey {
 mod tests {
     use super::*;
     use crate::material::KeyMaterial;
-    use crate::open::{OpenKey, SignatureScheme};
+    use crate::open::OpenKey;
 
     fn check(algorithm: Algorithm, options: &SignOptions, scheme: Scheme) {
         let material = KeyMaterial::generate(algorithm).unwrap();

@@ -7,13 +7,14 @@ use crate::oid::{self, Oid};
 use crate::parse::cursor::{Cursor, bit_string, tag, whole_bytes};
 use crate::time::{self, Moment};
 
-pub use crate::parse::extensions::{
-    AccessDescriptions, AuthorityKeyIdentifier, BasicConstraints, DistributionPoint,
-    DistributionPoints, Extension, Extensions, KeyUsage, NameConstraints, PointName, Policies,
-    PolicyConstraints, PolicyMappings, Purposes,
-};
+pub use crate::parse::extensions::{Extension, Extensions};
 pub use crate::parse::general::{GeneralName, GeneralNames};
 pub use crate::parse::name::{Attribute, Name};
+pub use crate::parse::values::{
+    AccessDescriptions, AuthorityKeyIdentifier, BasicConstraints, DistributionPoint,
+    DistributionPoints, KeyUsage, NameConstraints, PointName, Policies, PolicyConstraints,
+    PolicyMappings, Purposes,
+};
 
 /// An AlgorithmIdentifier (RFC 5280, section 4.1.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

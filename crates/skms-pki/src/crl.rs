@@ -10,7 +10,8 @@ use crate::certificate::{
 use crate::error::{In, Parse, Result};
 use crate::oid::{self, Oid};
 use crate::parse::cursor::{Cursor, default_false, named_bits, small, tag};
-use crate::parse::extensions::{each_extension, names};
+use crate::parse::extensions::each_extension;
+use crate::parse::values::names;
 use crate::time::{self, Moment};
 
 /// A CRLReason (RFC 5280, section 5.3.1).

@@ -4,3 +4,4 @@ pub(crate) mod cursor;
 pub mod extensions;
 pub mod general;
 pub mod name;
+pub mod values;
