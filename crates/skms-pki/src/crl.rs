@@ -227,6 +227,8 @@ pub struct CrlExtensions<'a> {
     /// freshestCRL.
     pub freshest: Option<DistributionPoints<'a>>,
     aki_der: Option<&'a [u8]>,
+    /// Whether the number is critical, which it must not be.
+    critical_number: bool,
     unknown_critical: Option<Oid<'a>>,
 }
 
@@ -239,7 +241,10 @@ impl<'a> CrlExtensions<'a> {
                     all.authority_key_identifier = Some(AuthorityKeyIdentifier::read(one.value)?);
                     all.aki_der = Some(one.value);
                 }
-                oid::CRL_NUMBER => all.number = Some(number(one.value)?),
+                oid::CRL_NUMBER => {
+                    all.number = Some(number(one.value)?);
+                    all.critical_number = one.critical;
+                }
                 oid::DELTA_CRL_INDICATOR => all.delta_base = Some(number(one.value)?),
                 oid::ISSUING_DISTRIBUTION_POINT => {
                     all.point = Some(IssuingDistributionPoint::read(one.value)?);
@@ -423,6 +428,12 @@ impl<'a> Crl<'a> {
             }
         }
         None
+    }
+
+    /// Whether it has a number that is not critical (RFC 5280, section 5.2.3:
+    /// a duty of issuers).
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.extensions.number.is_some() && !self.extensions.critical_number
     }
 
     /// Whether a serial number comes twice.

@@ -166,8 +166,13 @@ fn apply<'r, 'a>(
     let Some(key) = signer(context, asked, list, designated)? else {
         return Ok(Err("a list whose signature or signer does not hold"));
     };
-    if context.options.profile == Profile::WebPki && list.has_doubles() {
-        return Ok(Err("a list has an entry twice"));
+    if context.options.profile == Profile::WebPki {
+        if !list.is_numbered() {
+            return Ok(Err("a list without a number, or with a critical one"));
+        }
+        if list.has_doubles() {
+            return Ok(Err("a list has an entry twice"));
+        }
     }
     let certificate = asked.certificate;
     let find = |list: &Crl<'a>| list.find(certificate.issuer(), certificate.serial());
