@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use skms_crypto::{Algorithm, Hash, KeyMaterial, Message, OpenKey, SignOptions};
+use skms_crypto::{Algorithm, Hash, KeyMaterial, Message, OpenKey, SignOptions, SignatureScheme};
 
 use crate::der::{
     Extension, basic_constraints, crl_number, extension, integer, key_usage, name, oid, sequence,
@@ -13,8 +13,28 @@ use crate::der::{
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// ecdsa-with-SHA256.
-const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+/// The AlgorithmIdentifier of an algorithm's signatures.
+fn identifier(algorithm: Algorithm) -> Result<Vec<u8>> {
+    const ECDSA: [u8; 7] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3];
+    const NIST: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
+    let below = |arc: &[u8], last: u8| sequence(&[&tlv(6, &[arc, &[last]])]);
+    Ok(match algorithm {
+        Algorithm::EcP256 => below(&ECDSA, 2),
+        Algorithm::EcP384 => below(&ECDSA, 3),
+        Algorithm::EcP521 => below(&ECDSA, 4),
+        Algorithm::Ed25519 => below(&[0x2b, 0x65], 0x70),
+        Algorithm::MlDsa44 => below(&NIST, 17),
+        Algorithm::MlDsa65 => below(&NIST, 18),
+        Algorithm::MlDsa87 => below(&NIST, 19),
+        Algorithm::SlhDsaSha2_128s => below(&NIST, 20),
+        Algorithm::SlhDsaShake128s => below(&NIST, 26),
+        Algorithm::Rsa2048 => {
+            let oid = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]);
+            sequence(&[&oid, &tlv(5, &[])])
+        }
+        _ => return Err(format!("no identifier for {algorithm}").into()),
+    })
+}
 
 /// The moment that all cases are asked about.
 pub const NOW: &str = "2030-06-15T12:00:00Z";
@@ -188,6 +208,8 @@ pub struct Inputs {
 pub struct Maker {
     folder: PathBuf,
     keys: BTreeMap<String, OpenKey>,
+    /// Keys that are not P-256's.
+    algorithms: BTreeMap<String, Algorithm>,
     serials: BTreeMap<String, Vec<u8>>,
     used: BTreeSet<String>,
     cases: Vec<Value>,
@@ -207,6 +229,7 @@ impl Maker {
         Ok(Self {
             folder: folder.to_owned(),
             keys: BTreeMap::new(),
+            algorithms: BTreeMap::new(),
             serials: BTreeMap::new(),
             used: BTreeSet::new(),
             cases: Vec::new(),
@@ -214,9 +237,19 @@ impl Maker {
         })
     }
 
+    /// Says that the key of this name, not made yet, is for another algorithm.
+    pub fn algorithm(&mut self, name: &str, algorithm: Algorithm) {
+        self.algorithms.insert(name.to_owned(), algorithm);
+    }
+
     fn key(&mut self, name: &str) -> Result<&OpenKey> {
         if !self.keys.contains_key(name) {
-            let key = OpenKey::open(&KeyMaterial::generate(Algorithm::EcP256)?)?;
+            let algorithm = self
+                .algorithms
+                .get(name)
+                .copied()
+                .unwrap_or(Algorithm::EcP256);
+            let key = OpenKey::open(&KeyMaterial::generate(algorithm)?)?;
             self.keys.insert(name.to_owned(), key);
         }
         Ok(&self.keys[name])
@@ -236,14 +269,21 @@ impl Maker {
         Ok(id)
     }
 
+    /// The AlgorithmIdentifier of a key's signatures.
+    fn identifier(&mut self, key: &str) -> Result<Vec<u8>> {
+        identifier(self.key(key)?.algorithm())
+    }
+
     fn sign(&mut self, key: &str, tbs: &[u8], damaged: bool) -> Result<Vec<u8>> {
-        let mut signature = self
-            .key(key)?
-            .sign(Message::Raw(tbs), &SignOptions::default())?;
+        let algorithm = self.identifier(key)?;
+        let mut options = SignOptions::default();
+        if self.key(key)?.algorithm() == Algorithm::Rsa2048 {
+            options.scheme = Some(SignatureScheme::RsaPkcs1v15);
+        }
+        let mut signature = self.key(key)?.sign(Message::Raw(tbs), &options)?;
         if damaged && let Some(last) = signature.last_mut() {
             *last ^= 1;
         }
-        let algorithm = sequence(&[&oid(ECDSA)]);
         Ok(sequence(&[tbs, &algorithm, &tlv(3, &[&[0], &signature])]))
     }
 
@@ -275,10 +315,11 @@ impl Maker {
             [] => Vec::new(),
             all => tlv(0xa3, &[&sequence(&[all])]),
         };
+        let algorithm = self.identifier(&cert.signer)?;
         let tbs = sequence(&[
             &version,
             &tlv(2, &[&cert.serial]),
-            &sequence(&[&oid(ECDSA)]),
+            &algorithm,
             &cert.issuer,
             &sequence(&[&time(cert.validity.0), &time(cert.validity.1)]),
             &cert.subject,
@@ -323,9 +364,10 @@ impl Maker {
         let above = sequence(&[&tlv(0x80, &[&self.key_id(&list.signer)?])]);
         let mut extensions = extension(&(&[0x55, 0x1d, 35], false, above));
         extensions.extend(list.extensions.iter().flat_map(extension));
+        let algorithm = self.identifier(&list.signer)?;
         let tbs = sequence(&[
             &integer(1),
-            &sequence(&[&oid(ECDSA)]),
+            &algorithm,
             &list.issuer,
             &time(list.times.0),
             &time(list.times.1),

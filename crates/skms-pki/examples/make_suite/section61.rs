@@ -5,9 +5,11 @@ use crate::der::{
     subject_alt_name, unknown,
 };
 use crate::maker::{Cert, Maker, Result};
+use skms_crypto::Algorithm;
 
 pub fn make(m: &mut Maker) -> Result<()> {
     basics(m)?;
+    algorithms(m)?;
     names(m)?;
     other_names(m)?;
     issuers(m)
@@ -140,6 +142,41 @@ fn basics(m: &mut Maker) -> Result<()> {
         &["Root", "CA", "Sub", "Skips Sub"],
         false,
     )
+}
+
+/// 6.1.3(a)(1) with every kind of key.
+fn algorithms(m: &mut Maker) -> Result<()> {
+    let step = "6.1.3(a)(1), 6.1.4(d)–(f): every kind of key";
+    for algorithm in [
+        Algorithm::EcP384,
+        Algorithm::EcP521,
+        Algorithm::Ed25519,
+        Algorithm::Rsa2048,
+        Algorithm::MlDsa44,
+        Algorithm::MlDsa65,
+        Algorithm::MlDsa87,
+        Algorithm::SlhDsaSha2_128s,
+        Algorithm::SlhDsaShake128s,
+    ] {
+        let name = algorithm.name();
+        let (ca, leaf, bad) = (
+            format!("{name} CA"),
+            format!("{name} leaf"),
+            format!("{name} bad"),
+        );
+        m.algorithm(&ca, algorithm);
+        m.authority(Cert::ca(&ca, "Root"))?;
+        m.cert(Cert::leaf(&leaf, &ca))?;
+        m.case(step, &format!("{name}-good"), &["Root", &ca, &leaf], true)?;
+        m.cert(Cert::leaf(&bad, &ca).damaged())?;
+        m.case(
+            step,
+            &format!("{name}-damaged"),
+            &["Root", &ca, &bad],
+            false,
+        )?;
+    }
+    Ok(())
 }
 
 /// 6.1.2(b), (c), 6.1.3(b), (c) and 6.1.4(g).
