@@ -5,8 +5,8 @@
 //! done, that is removed. After a crash [`SealedStore::recover`] feeds what
 //! is left over, and compares how far each side knows the other to be.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::commit::{Plan, Planned};
@@ -268,12 +268,14 @@ impl SealedStore {
         journal_durable: u64,
     ) -> Result<()> {
         let (floor, durable) = {
+            // A set: after a long time without a look both may be many.
+            let gone: HashSet<&[u8; 16]> = done.iter().collect();
             let waiting = lock(&self.0.outbox);
             let durable = waiting.durable.max(journal_durable);
             let floor = waiting
                 .floors
                 .iter()
-                .filter(|(id, _)| !done.contains(id))
+                .filter(|(id, _)| !gone.contains(id))
                 .map(|(_, floor)| *floor)
                 .min()
                 .unwrap_or(waiting.durable);
