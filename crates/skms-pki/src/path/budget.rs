@@ -17,8 +17,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 128 signatures, 2^20 comparisons, 20,000 candidates, 24 certificates:
-    /// some ten milliseconds at the very worst with elliptic curves.
+    /// 128 signatures, 2^20 comparisons, 20,000 candidates, 24 certificates.
     fn default() -> Self {
         Self {
             signatures: 128,
