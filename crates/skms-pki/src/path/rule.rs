@@ -87,7 +87,7 @@ rules! {
     CommonName "common-name" "CA/B BR, 7.1.4.3";
     /// Revoked, and not only held.
     Revoked "revoked" "RFC 5280, 6.3.3";
-    /// Revoked for now: certificateHold.
+    /// On hold: revoked with the reason certificateHold, which can be taken back.
     Held "held" "RFC 5280, 5.3.1, 6.3.3";
     /// Nothing at hand says whether it is revoked.
     RevocationUnknown "revocation-unknown" "RFC 5280, 6.3.3";

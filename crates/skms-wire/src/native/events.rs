@@ -13,7 +13,7 @@ use crate::Moment;
 pub struct EventView {
     /// Its place in the journal.
     pub sequence: u64,
-    /// Its lasting identifier (a UUID).
+    /// Its lasting identifier: 128 bits, written as a UUID is.
     pub id: String,
     /// When it happened.
     pub at: Moment,

@@ -41,7 +41,7 @@ pub struct KeyDefaults {
 /// A keyring.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct KeyringView {
-    /// Its lasting identifier (a UUID).
+    /// Its lasting identifier: 128 bits, written as a UUID is.
     pub id: String,
     /// The namespace it lives in.
     pub namespace: String,

@@ -151,7 +151,7 @@ pub struct UpdateKeyRequest {
 /// A key: everything but its material.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct KeyView {
-    /// Its lasting identifier (a UUID).
+    /// Its lasting identifier: 128 bits, written as a UUID is.
     pub id: String,
     /// The namespace it lives in.
     pub namespace: String,

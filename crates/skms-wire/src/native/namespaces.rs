@@ -17,7 +17,7 @@ pub struct CreateNamespaceRequest {
 /// A namespace.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct NamespaceView {
-    /// Its lasting identifier (a UUID).
+    /// Its lasting identifier: 128 bits, written as a UUID is.
     pub id: String,
     /// Its name.
     pub name: String,

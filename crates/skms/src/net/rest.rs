@@ -78,6 +78,8 @@ impl<S: AsyncRead + Unpin> Watched<S> {
             Ok(0) | Err(_) => false,
             Ok(count) => {
                 self.first = Bytes::copy_from_slice(first.get(..count).unwrap_or_default());
+                // No rest before whoever serves it has read this.
+                self.watch.unread.store(true, Ordering::Relaxed);
                 true
             }
         }

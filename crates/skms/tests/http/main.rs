@@ -11,6 +11,7 @@ mod full_disk;
 mod house;
 mod once;
 mod openapi;
+mod rest;
 mod secrets;
 mod shed;
 mod slow;
