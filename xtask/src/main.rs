@@ -20,7 +20,7 @@ cargo xtask <chore>
   fuzz [TARGET] [--seconds N] [--asan] [--list]
                               libFuzzer on one parser or on all, N seconds each (60)
   crash [--rounds N]          kills a server under write load N times (200)
-  bench [--quick] [--json FILE] [--write] [--rounds N] [--seconds N] [--only CASE,…]
+  bench [--quick] [--json FILE] [--write] [--rounds N] [--seconds N] [--only CASE,PART,…]
                               measures the server beside bare ones and OpenBao, and
                               writes docs/performance.md (with --quick only if told to)
   idle [COUNT]                what COUNT idle TLS connections cost the server (10000)

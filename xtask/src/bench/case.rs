@@ -207,7 +207,7 @@ pub const MORE: &[Case] = &[
 /// Finds a case by its name, with or without `-tls`.
 pub fn named(name: &str) -> Option<&'static Case> {
     let name = name.strip_suffix("-tls").unwrap_or(name);
-    MAIN.iter().find(|case| case.name == name)
+    MAIN.iter().chain(MORE).find(|case| case.name == name)
 }
 
 #[cfg(test)]

@@ -248,6 +248,9 @@ fn connections(out: &mut String, measured: &Measured) {
     let Some(case) = case::named("encrypt-32") else {
         return;
     };
+    if measured.results.of("encrypt-32-http", Who::Ours).is_none() {
+        return;
+    }
     let _ = write!(
         out,
         "### Connections and transport\n\n\

@@ -74,16 +74,13 @@ pub fn bench(arguments: &[String]) -> Result {
         begun.elapsed().as_secs()
     ));
     stage.measure(&options)?;
-    let extra = match options.quick {
-        true => Extra::default(),
-        false => {
-            if let Err(reason) = stage.measure_more(&options) {
-                stage.failures.push(format!("more cells: {reason}"));
-            }
-            let (ours, failures) = (&stage.ours, &mut stage.failures);
-            more::measure(folder.path(), ours, &options, failures)
-        }
-    };
+    if options.measures("more")
+        && let Err(reason) = stage.measure_more(&options)
+    {
+        stage.failures.push(format!("more cells: {reason}"));
+    }
+    let (ours, failures) = (&stage.ours, &mut stage.failures);
+    let extra = more::measure(folder.path(), ours, &options, failures);
     let failures = stage.failures;
     let measured = Measured {
         openbao: stage.openbao.map(|openbao| openbao.version),
@@ -98,6 +95,11 @@ pub fn bench(arguments: &[String]) -> Result {
     if let Some(path) = &options.json {
         fs::write(path, results.json(&options.cells()))?;
         say(&format!("wrote {}", path.display()));
+    }
+    if !options.write {
+        let mut tables = String::new();
+        extra::write(&mut tables, &measured);
+        print!("{tables}");
     }
     if options.write {
         let path = root().join("docs/performance.md");
@@ -139,7 +141,7 @@ fn build(options: &Options) -> Result {
         "--package",
         "skms-bench",
     ]))?;
-    if !options.quick {
+    if options.measures("growth") {
         // By itself: an example's own needs must not change the server's build.
         run(cargo().args(["build", "--release", "--locked"]).args([
             "--package",

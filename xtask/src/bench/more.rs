@@ -98,27 +98,33 @@ impl Stage {
 /// enough to be worth keeping.
 pub fn measure(folder: &Path, ours: &Ours, options: &Options, failures: &mut Vec<String>) -> Extra {
     let mut attempt = Attempt(failures);
-    let mut extra = Extra {
-        rates: attempt
+    let mut extra = Extra::default();
+    if options.measures("rsa-keys") {
+        extra.rates = attempt
             .at("the library's own rates", rates)
-            .unwrap_or_default(),
-        ..Extra::default()
-    };
-    let make = |seconds| create(folder, ours, "RSA-2048", CONNECTIONS, seconds);
-    extra.rsa_after_rest = attempt.at("RSA-2048 keys after a rest", || {
-        thread::sleep(REST);
-        make(1)
-    });
-    extra.rsa_sustained = attempt.at("RSA-2048 keys without a rest", || make(10));
-    for connections in [4, CONNECTIONS] {
-        let what = format!("slow work beside {connections} connections");
-        let slow = attempt.at(&what, || slow_work(folder, ours, connections, options));
-        extra.slow_work.extend(slow);
+            .unwrap_or_default();
+        let make = |seconds| create(folder, ours, "RSA-2048", CONNECTIONS, seconds);
+        extra.rsa_after_rest = attempt.at("RSA-2048 keys after a rest", || {
+            thread::sleep(REST);
+            make(1)
+        });
+        extra.rsa_sustained = attempt.at("RSA-2048 keys without a rest", || make(10));
     }
-    extra.loaded = attempt.at("many policies and keys", || {
-        loaded(&folder.join("loaded"), options)
-    });
-    extra.growth = attempt.at("very many keys", || growth(&folder.join("growth")));
+    if options.measures("slow-work") {
+        for connections in [4, CONNECTIONS] {
+            let what = format!("slow work beside {connections} connections");
+            let slow = attempt.at(&what, || slow_work(folder, ours, connections, options));
+            extra.slow_work.extend(slow);
+        }
+    }
+    if options.measures("loaded") {
+        extra.loaded = attempt.at("many policies and keys", || {
+            loaded(&folder.join("loaded"), options)
+        });
+    }
+    if options.measures("growth") {
+        extra.growth = attempt.at("very many keys", || growth(&folder.join("growth")));
+    }
     extra
 }
 

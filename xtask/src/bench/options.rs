@@ -7,16 +7,19 @@ use super::case::{self, Case, MAIN};
 use super::load::Pressure;
 use crate::Result;
 
+/// What the full run measures beside the main cases; `--only` takes these too.
+pub const PARTS: [&str; 5] = ["more", "rsa-keys", "slow-work", "loaded", "growth"];
+
 /// How it is measured, and what becomes of it.
 pub struct Options {
-    /// Few and short rounds, the main cases alone.
-    pub quick: bool,
     /// How often all of it is measured.
     pub rounds: u32,
     /// How long one server is loaded in one round.
     pub time: Duration,
     /// The cases.
     pub cases: Vec<&'static Case>,
+    /// Those of [`PARTS`] that are measured.
+    parts: Vec<&'static str>,
     /// Where the list goes.
     pub json: Option<PathBuf>,
     /// Write docs/performance.md.
@@ -33,10 +36,10 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let mut options = Self {
-            quick,
             rounds: if quick { 2 } else { 5 },
             time: Duration::from_secs(if quick { 2 } else { 4 }),
             cases: MAIN.iter().collect(),
+            parts: if quick { Vec::new() } else { PARTS.into() },
             json: None,
             write: !quick,
             build: true,
@@ -54,18 +57,26 @@ impl Options {
                     options.time = Duration::from_secs(at_least_one(argument, value()?)?.into());
                 }
                 "--only" => {
-                    options.cases = value()?
-                        .split(',')
-                        .map(|name| {
-                            case::named(name).ok_or_else(|| format!("there is no case {name}"))
-                        })
-                        .collect::<std::result::Result<_, _>>()?;
+                    (options.cases, options.parts) = (Vec::new(), Vec::new());
+                    for name in value()?.split(',') {
+                        match PARTS.into_iter().find(|part| *part == name) {
+                            Some(part) => options.parts.push(part),
+                            None => options
+                                .cases
+                                .push(case::named(name).ok_or(format!("there is no case {name}"))?),
+                        }
+                    }
                     options.write = false;
                 }
                 _ => return Err(format!("no such option: {argument}").into()),
             }
         }
         Ok(options)
+    }
+
+    /// Whether one of [`PARTS`] is measured.
+    pub fn measures(&self, part: &str) -> bool {
+        self.parts.contains(&part)
     }
 
     /// The names of the main cells.
@@ -122,6 +133,11 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+        let options = parse("--only slow-work,sign-mldsa65").unwrap();
+        assert_eq!(options.cells(), ["sign-mldsa65-tls"]);
+        assert!(options.measures("slow-work") && !options.measures("loaded"));
+        assert!(!parse("--quick").unwrap().measures("slow-work"));
+        assert!(parse("").unwrap().measures("growth"));
         let options = parse("--only sign-p256-tls,create-aes --rounds 3 --seconds 1").unwrap();
         assert_eq!(options.cells(), ["sign-p256-tls", "create-aes-tls"]);
         assert_eq!((options.rounds, options.time.as_secs()), (3, 1));
