@@ -74,12 +74,13 @@ impl Entry {
         let urgent = event.is_urgent();
         let event = event.finish();
         to_the_end(async move {
-            let _guard = guard;
+            let guard = guard;
             let committed = match rooms.recorder.commit(changes, &event, urgent).await {
                 Ok(committed) => committed,
                 Err(error) => {
                     // It may have been done all the same: let memory say what
-                    // the store says.
+                    // the store says, under the lock that reading takes.
+                    drop(guard);
                     rooms.reread(&error).await;
                     return Err(error);
                 }

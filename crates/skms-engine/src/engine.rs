@@ -187,23 +187,26 @@ impl Rooms {
     }
 
     /// After a commit whose outcome is not known: sessions are made anew from
-    /// the store, and namespaces, keyrings and policies are read again.
+    /// the store, and namespaces, keyrings and policies are read again. The
+    /// caller holds no lock on changes.
     pub(crate) async fn reread(&self, error: &Error) {
         if !matches!(error, Error::Conflict) && !error.is_away() {
-            self.read_again().await;
+            self.behind.store(true, Ordering::Release);
+            self.sessions.end_all();
+            self.catch_up().await;
         }
     }
 
-    /// Tries again what [`Rooms::reread`] could not do.
+    /// Reads again what [`Rooms::reread`] asked for and could not be read yet.
     pub(crate) async fn catch_up(&self) {
         if self.behind.load(Ordering::Acquire) {
-            let _none_meanwhile = self.lock_changes().await;
-            self.read_again().await;
+            drop(self.lock_changes().await);
         }
     }
 
+    /// Reads memory anew. Only under the change lock: what was read before a
+    /// change must not take the place of what the change put in force.
     async fn read_again(&self) {
-        self.behind.store(true, Ordering::Release);
         self.sessions.end_all();
         let fresh = async {
             let places = Places::load(&self.store).await?;
@@ -224,6 +227,18 @@ impl Rooms {
         }
     }
 
+    /// Puts in force what `change` makes of the policies in memory; the caller
+    /// holds the change lock and has committed the change.
+    pub(crate) fn change_policies(&self, change: impl FnOnce(&PolicySet) -> PolicySet) {
+        // Memory that is behind is read anew, this change included. Until
+        // then it is empty, and a set of this one policy would allow what
+        // others forbid.
+        if !self.behind.load(Ordering::Acquire) {
+            let changed = change(&self.policies.load());
+            self.policies.store(Arc::new(changed));
+        }
+    }
+
     /// What is set for a namespace, if anything is.
     pub(crate) fn limits(&self, namespace: &str) -> Option<Arc<Limits>> {
         self.limits.load().get(namespace).cloned()
@@ -241,9 +256,13 @@ impl Rooms {
     }
 
     /// For changes of what keys live in (namespaces, keyrings, policies): one
-    /// at a time.
+    /// at a time, and on memory that says what the store says.
     pub(crate) async fn lock_changes(&self) -> OwnedRwLockWriteGuard<()> {
-        Arc::clone(&self.changes).write_owned().await
+        let guard = Arc::clone(&self.changes).write_owned().await;
+        if self.behind.load(Ordering::Acquire) {
+            self.read_again().await;
+        }
+        guard
     }
 
     /// For making keys: any number at a time, none during such a change.

@@ -30,6 +30,8 @@ impl ContextFields {
     pub const CERTIFICATE: Self = Self(8);
     /// All of them: what a policy that handles the context whole mentions.
     pub const ALL: Self = Self(15);
+    /// Each of them by itself.
+    pub(crate) const EACH: [Self; 4] = [Self::NOW, Self::SOURCE_IP, Self::TLS, Self::CERTIFICATE];
 
     /// The field of that name; a name the schema does not know cannot pass
     /// validation, and counts as all of them to be safe.

@@ -25,6 +25,8 @@ pub const MAX_NESTING: usize = 32;
 /// One `permit` or `forbid`, ready to be indexed and evaluated.
 pub(crate) struct Statement {
     pub(crate) name: Arc<PolicyName>,
+    /// Its number in the document.
+    number: usize,
     pub(crate) forbids: bool,
     pub(crate) scope: Scope,
     pub(crate) mentions: ContextFields,
@@ -45,16 +47,39 @@ impl Statement {
     pub(crate) fn depends_on_time(&self) -> bool {
         self.mentions.contains(ContextFields::NOW)
     }
+
+    /// What statements are ordered by: no two of a set have the same.
+    pub(crate) fn order(&self) -> (&PolicyName, usize) {
+        (&self.name, self.number)
+    }
 }
 
-/// A document's statements and what is doubtful about them.
-pub(crate) struct Document {
-    pub(crate) statements: Vec<Statement>,
+/// One document, parsed and checked, ready to be put in force by
+/// [`PolicySet::with`](crate::PolicySet::with).
+pub struct Document {
+    pub(crate) name: Arc<PolicyName>,
+    pub(crate) statements: Vec<Arc<Statement>>,
+    /// The context fields that any of its statements mentions.
+    pub(crate) mentions: ContextFields,
     pub(crate) doubts: Vec<Finding>,
 }
 
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document")
+            .field("name", &self.name)
+            .field("statements", &self.statements.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Document {
-    pub(crate) fn parse(name: &Arc<PolicyName>, text: &str) -> Result<Self> {
+    /// Parses a document and checks it against the schema and the limits.
+    ///
+    /// # Errors
+    /// The document does not parse, does not fit the schema, is a template, is
+    /// empty or over a limit.
+    pub fn compile(name: &PolicyName, text: &str) -> Result<Self> {
         let model = Model::shared()?;
         within_limits(name, text)?;
         let set: PolicySet =
@@ -86,11 +111,40 @@ impl Document {
             });
         }
         let doubts = validate(model, name, text, &set)?;
-        let statements = set
-            .policies()
-            .map(|policy| statement(name, text, policy))
-            .collect::<Result<_>>()?;
-        Ok(Self { statements, doubts })
+        let mut policies: Vec<&Policy> = set.policies().collect();
+        // The parser numbers them as `policy0`, `policy1` and so on, and keeps
+        // them in no order.
+        policies.sort_by_key(|policy| (AsRef::<str>::as_ref(policy.id()).len(), policy.id()));
+        let name = Arc::new(name.clone());
+        let statements = policies
+            .into_iter()
+            .enumerate()
+            .map(|(number, policy)| statement(&name, number, text, policy).map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        let mentions = statements
+            .iter()
+            .fold(ContextFields::default(), |all, statement| {
+                all.union(statement.mentions)
+            });
+        Ok(Self {
+            name,
+            statements,
+            mentions,
+            doubts,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &PolicyName {
+        &self.name
+    }
+
+    /// What is doubtful about it: a statement that can never apply, mixed
+    /// scripts.
+    #[must_use]
+    pub fn doubts(&self) -> &[Finding] {
+        &self.doubts
     }
 }
 
@@ -128,7 +182,12 @@ fn validate(model: &Model, name: &PolicyName, text: &str, set: &PolicySet) -> Re
     ))
 }
 
-fn statement(name: &Arc<PolicyName>, text: &str, policy: &Policy) -> Result<Statement> {
+fn statement(
+    name: &Arc<PolicyName>,
+    number: usize,
+    text: &str,
+    policy: &Policy,
+) -> Result<Statement> {
     let unfit = |message: String| Error::Validation {
         policy: name.to_string(),
         findings: vec![Finding {
@@ -146,6 +205,7 @@ fn statement(name: &Arc<PolicyName>, text: &str, policy: &Policy) -> Result<Stat
         PolicySet::from_policies([policy.clone()]).map_err(|error| unfit(error.to_string()))?;
     Ok(Statement {
         name: Arc::clone(name),
+        number,
         forbids: policy.effect() == Effect::Forbid,
         scope: Scope::of(policy),
         mentions,
@@ -300,9 +360,9 @@ mod tests {
     #[test]
     fn mentioned_fields_are_found_wherever_they_hide() {
         let of = |condition: &str| {
-            let name = Arc::new(PolicyName::new("root", "p").unwrap());
+            let name = PolicyName::new("root", "p").unwrap();
             let text = format!("permit (principal, action, resource) when {{ {condition} }};");
-            Document::parse(&name, &text).unwrap().statements[0].mentions
+            Document::compile(&name, &text).unwrap().mentions
         };
         assert_eq!(of("principal.kind == \"token\""), ContextFields::default());
         assert_eq!(of("context.tls"), ContextFields::TLS);

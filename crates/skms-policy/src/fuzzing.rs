@@ -1,7 +1,7 @@
 //! Fuzz targets as plain functions: they must neither panic nor disagree with
 //! themselves, whatever they are given.
 
-use crate::{PolicyName, PolicySet};
+use crate::{Document, PolicyName, PolicySet};
 
 /// Any bytes as a policy document.
 pub fn policy_document(data: &[u8]) {
@@ -11,7 +11,7 @@ pub fn policy_document(data: &[u8]) {
     let Ok(name) = PolicyName::new("root", "fuzz") else {
         return;
     };
-    let checked = PolicySet::check(&name, text);
+    let checked = Document::compile(&name, text);
     let compiled = PolicySet::compile([(name, text.to_owned())]);
     assert_eq!(
         checked.is_ok(),

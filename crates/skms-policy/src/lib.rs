@@ -31,17 +31,21 @@ mod entities;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod index;
 mod name;
 mod principal;
 mod resource;
 mod schema;
 mod scope;
 mod set;
+mod shared;
 
 pub use action::{ACTION_GROUPS, Action};
 pub use cache::DecisionCache;
 pub use context::{Context, ContextFields};
-pub use document::{MAX_DOCUMENT_BYTES, MAX_NESTING, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS};
+pub use document::{
+    Document, MAX_DOCUMENT_BYTES, MAX_NESTING, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS,
+};
 pub use error::{Error, Finding, Position, Result};
 pub use name::{PolicyName, ROOT_NAMESPACE};
 pub use principal::{Principal, PrincipalKind};

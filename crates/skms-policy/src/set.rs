@@ -5,9 +5,12 @@
 //! group × resource or container); a request looks up the pairs made of its
 //! own entities and their ancestors, drops what is for other actions, and
 //! evaluates only the rest.
+//!
+//! A set with one document more or less is a set of its own, which shares all
+//! other documents and nearly all of the index with the one before.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,7 +23,9 @@ use crate::{
     Action, Context, ContextFields, Error, Finding, PolicyName, Principal, ResourceRef, Result,
     document::{Document, Statement},
     entities::{self, Object, Subject, Unspoken},
+    index::{Anchor, Index},
     schema::Model,
+    shared::SharedMap,
 };
 
 /// One question: may this principal do this to that, now?
@@ -65,97 +70,133 @@ impl Decision {
     }
 }
 
-/// A scope's anchors as numbers; 0 is "any".
-type Pair = (u32, u32);
-
 /// All policies in force, immutable.
 pub struct PolicySet {
     epoch: u64,
-    statements: Vec<Statement>,
-    principals: HashMap<EntityUid, u32>,
-    resources: HashMap<EntityUid, u32>,
-    index: HashMap<Pair, Vec<usize>>,
+    documents: SharedMap<Arc<PolicyName>, Arc<Document>>,
+    index: Index,
+    statements: usize,
+    /// How many documents mention each of [`ContextFields::EACH`].
+    mentioning: [usize; ContextFields::EACH.len()],
     mentions: ContextFields,
-    doubts: Vec<(PolicyName, Finding)>,
-    authorizer: Authorizer,
+    authorizer: Arc<Authorizer>,
 }
 
 impl std::fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PolicySet")
             .field("epoch", &self.epoch)
-            .field("statements", &self.statements.len())
+            .field("statements", &self.statements)
             .finish_non_exhaustive()
     }
+}
+
+/// An epoch that no other set has.
+fn epoch() -> u64 {
+    static EPOCH: AtomicU64 = AtomicU64::new(1);
+    EPOCH.fetch_add(1, Ordering::Relaxed)
 }
 
 impl PolicySet {
     /// Parses, validates and indexes documents.
     ///
     /// # Errors
-    /// The first document that does not parse, does not fit the schema, is a
-    /// template, is empty or over a limit; or two documents of one name.
+    /// As for [`Document::compile`], for the first document with a mistake;
+    /// or two documents of one name.
     pub fn compile(documents: impl IntoIterator<Item = (PolicyName, String)>) -> Result<Self> {
-        let mut names = HashSet::new();
-        let mut statements = Vec::new();
-        let mut doubts = Vec::new();
+        // In the order of names each statement is filed behind the others.
+        let mut compiled = BTreeMap::new();
         for (name, text) in documents {
-            let name = Arc::new(name);
-            if !names.insert(Arc::clone(&name)) {
+            let document = Document::compile(&name, &text)?;
+            if let Some(twice) = compiled.insert(name, document) {
                 return Err(Error::Duplicate {
-                    policy: name.to_string(),
+                    policy: twice.name.to_string(),
                 });
             }
-            let document = Document::parse(&name, &text)?;
-            statements.extend(document.statements);
-            doubts.extend(
-                document
-                    .doubts
-                    .into_iter()
-                    .map(|finding| ((*name).clone(), finding)),
-            );
         }
-        Ok(Self::indexed(statements, doubts))
+        let mut set = Self::empty();
+        for document in compiled.into_values() {
+            set.put(document);
+        }
+        Ok(set)
     }
 
     /// The set that permits nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self::indexed(Vec::new(), Vec::new())
-    }
-
-    /// Checks one document without putting it in force, and returns what is
-    /// doubtful about it: a statement that can never apply, mixed scripts.
-    ///
-    /// # Errors
-    /// As for [`PolicySet::compile`].
-    pub fn check(name: &PolicyName, text: &str) -> Result<Vec<Finding>> {
-        Ok(Document::parse(&Arc::new(name.clone()), text)?.doubts)
-    }
-
-    fn indexed(statements: Vec<Statement>, doubts: Vec<(PolicyName, Finding)>) -> Self {
-        static EPOCH: AtomicU64 = AtomicU64::new(1);
-        let mut principals = HashMap::new();
-        let mut resources = HashMap::new();
-        let mut index: HashMap<Pair, Vec<usize>> = HashMap::new();
-        let mut mentions = ContextFields::default();
-        for (at, statement) in statements.iter().enumerate() {
-            let pair = (
-                number(&mut principals, statement.scope.principal.anchor.as_ref()),
-                number(&mut resources, statement.scope.resource.anchor.as_ref()),
-            );
-            index.entry(pair).or_default().push(at);
-            mentions = mentions.union(statement.mentions);
-        }
         Self {
-            epoch: EPOCH.fetch_add(1, Ordering::Relaxed),
-            statements,
-            principals,
-            resources,
-            index,
-            mentions,
-            doubts,
-            authorizer: Authorizer::new(),
+            epoch: epoch(),
+            documents: SharedMap::default(),
+            index: Index::default(),
+            statements: 0,
+            mentioning: Default::default(),
+            mentions: ContextFields::default(),
+            authorizer: Arc::new(Authorizer::new()),
+        }
+    }
+
+    /// This set with a document more, or with it in place of the one that has
+    /// its name.
+    #[must_use]
+    pub fn with(&self, document: Document) -> Self {
+        let mut set = self.again();
+        set.take_out(&Arc::clone(&document.name));
+        set.put(document);
+        set
+    }
+
+    /// This set without the document of that name, whether it had one or not.
+    #[must_use]
+    pub fn without(&self, name: &PolicyName) -> Self {
+        let mut set = self.again();
+        set.take_out(name);
+        set
+    }
+
+    /// The same documents under an epoch of their own.
+    fn again(&self) -> Self {
+        Self {
+            epoch: epoch(),
+            documents: self.documents.clone(),
+            index: self.index.clone(),
+            authorizer: Arc::clone(&self.authorizer),
+            ..*self
+        }
+    }
+
+    /// Puts a document in whose name no other has.
+    fn put(&mut self, document: Document) {
+        for statement in &document.statements {
+            self.index.file(statement);
+        }
+        self.statements += document.statements.len();
+        self.count(document.mentions, |count| count + 1);
+        let name = Arc::clone(&document.name);
+        self.documents
+            .shard(&name)
+            .insert(Arc::clone(&name), Arc::new(document));
+    }
+
+    fn take_out(&mut self, name: &PolicyName) {
+        let Some(document) = self.documents.remove(name) else {
+            return;
+        };
+        for statement in &document.statements {
+            self.index.withdraw(statement);
+        }
+        self.statements -= document.statements.len();
+        self.count(document.mentions, |count| count - 1);
+    }
+
+    fn count(&mut self, mentions: ContextFields, change: impl Fn(usize) -> usize) {
+        self.mentions = ContextFields::default();
+        for (field, count) in ContextFields::EACH.iter().zip(&mut self.mentioning) {
+            if mentions.contains(*field) {
+                *count = change(*count);
+            }
+            if *count > 0 {
+                self.mentions = self.mentions.union(*field);
+            }
         }
     }
 
@@ -168,7 +209,7 @@ impl PolicySet {
     /// How many `permit` and `forbid` statements are in force.
     #[must_use]
     pub fn statements(&self) -> usize {
-        self.statements.len()
+        self.statements
     }
 
     /// The context fields that decisions under this set can depend on.
@@ -177,10 +218,17 @@ impl PolicySet {
         self.mentions
     }
 
-    /// What was doubtful about the documents, each with its name.
+    /// What is doubtful about the documents, each with its name, in the order
+    /// of names.
     #[must_use]
-    pub fn doubts(&self) -> &[(PolicyName, Finding)] {
-        &self.doubts
+    pub fn doubts(&self) -> Vec<(&PolicyName, &Finding)> {
+        let mut doubts: Vec<_> = self
+            .documents
+            .values()
+            .flat_map(|document| document.doubts.iter().map(|doubt| (&*document.name, doubt)))
+            .collect();
+        doubts.sort_by_key(|(name, _)| *name);
+        doubts
     }
 
     /// Decides by evaluating the statements that can apply.
@@ -242,40 +290,29 @@ impl PolicySet {
     /// The statements that can apply: all `forbid`s first, then the
     /// `permit`s, those that do not look at the clock before those that do.
     fn slice(&self, request: &Request<'_>, subject: &Subject, object: &Object) -> Vec<&Statement> {
-        let numbers = |known: &HashMap<EntityUid, u32>, uid: &EntityUid, parents: &[EntityUid]| {
-            let mut found = vec![0];
-            found.extend(
-                std::iter::once(uid)
-                    .chain(parents)
-                    .filter_map(|uid| known.get(uid).copied()),
-            );
-            found
-        };
-        let principals = numbers(&self.principals, &subject.uid, &subject.parents);
-        let resources = numbers(&self.resources, &object.uid, &object.parents);
+        let principals = self.anchors(&subject.uid, &subject.parents);
+        let resources = self.anchors(&object.uid, &object.parents);
         let mut slice = Vec::new();
         for principal in &principals {
             for resource in &resources {
-                let filed = self.index.get(&(*principal, *resource));
-                slice.extend(
-                    filed
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|at| self.statements.get(*at))
-                        .filter(|statement| {
-                            statement
-                                .reaches(request.principal.namespace(), request.resource.namespace)
-                                && statement.scope.applies(
-                                    &subject.uid,
-                                    request.action,
-                                    &object.uid,
-                                )
-                        }),
-                );
+                slice.extend(self.index.at(*principal, *resource).filter(|statement| {
+                    statement.reaches(request.principal.namespace(), request.resource.namespace)
+                        && statement
+                            .scope
+                            .applies(&subject.uid, request.action, &object.uid)
+                }));
             }
         }
         slice.sort_by_key(|statement| (!statement.forbids, statement.depends_on_time()));
         slice
+    }
+
+    /// "Any", an entity, and what it lies in.
+    fn anchors<'a>(&self, uid: &'a EntityUid, parents: &'a [EntityUid]) -> Vec<Anchor<'a>> {
+        std::iter::once(None)
+            .chain(std::iter::once(uid).chain(parents).map(Some))
+            .map(|uid| self.index.anchor(uid))
+            .collect()
     }
 
     /// Combines the statements of a slice: forbid wins, then one permit is
@@ -340,10 +377,4 @@ fn name(into: &mut Vec<PolicyName>, name: &PolicyName) {
     if !into.contains(name) {
         into.push(name.clone());
     }
-}
-
-fn number(known: &mut HashMap<EntityUid, u32>, anchor: Option<&EntityUid>) -> u32 {
-    let Some(anchor) = anchor else { return 0 };
-    let next = u32::try_from(known.len()).map_or(u32::MAX, |count| count.saturating_add(1));
-    *known.entry(anchor.clone()).or_insert(next)
 }

@@ -5,7 +5,9 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::name;
-use skms_policy::{Error, PolicyName, PolicySet, Position, Principal, PrincipalKind, builtin};
+use skms_policy::{
+    Document, Error, PolicyName, PolicySet, Position, Principal, PrincipalKind, builtin,
+};
 
 #[test]
 fn bad_documents_are_refused_and_say_where() {
@@ -61,7 +63,7 @@ fn bad_documents_are_refused_and_say_where() {
         ("", None, "no permit or forbid"),
     ];
     for (text, position, said) in cases {
-        let error = PolicySet::check(&name("root", "bad"), text).unwrap_err();
+        let error = Document::compile(&name("root", "bad"), text).unwrap_err();
         assert_eq!(error.position(), *position, "{text:?}: {error}");
         let message = error.to_string();
         assert!(message.contains(said), "{text:?}: {message}");
@@ -78,7 +80,7 @@ fn the_second_statement_s_mistakes_are_found_too() {
                 forbid (principal, action, resource) when { resource.nothing };\n\
                 permit (principal, action == SKMS::Action::\"x\", resource);";
     let Error::Validation { findings, .. } =
-        PolicySet::check(&name("root", "p"), text).unwrap_err()
+        Document::compile(&name("root", "p"), text).unwrap_err()
     else {
         panic!("expected a validation error");
     };
@@ -94,7 +96,8 @@ fn the_second_statement_s_mistakes_are_found_too() {
 fn doubts_are_told_but_not_refused() {
     let text =
         "permit (principal, action == SKMS::Action::\"key.encrypt\", resource is SKMS::Policy);";
-    let doubts = PolicySet::check(&name("root", "p"), text).unwrap();
+    let document = Document::compile(&name("root", "p"), text).unwrap();
+    let doubts = document.doubts();
     assert!(
         doubts
             .iter()
@@ -104,8 +107,9 @@ fn doubts_are_told_but_not_refused() {
     let clean =
         "permit (principal, action == SKMS::Action::\"key.encrypt\", resource is SKMS::Key);";
     assert!(
-        PolicySet::check(&name("root", "p"), clean)
+        Document::compile(&name("root", "p"), clean)
             .unwrap()
+            .doubts()
             .is_empty()
     );
 }
@@ -147,7 +151,7 @@ fn too_much_of_anything_is_refused_and_the_most_allowed_fits_the_stack() {
         // The smallest stack this runs on is a worker thread's.
         std::thread::Builder::new()
             .stack_size(2 * 1024 * 1024)
-            .spawn(move || PolicySet::check(&name("root", "deep"), &text).map(|_| ()))
+            .spawn(move || Document::compile(&name("root", "deep"), &text).map(|_| ()))
             .unwrap()
             .join()
             .unwrap()

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::{ask, name, set, token};
 use skms_policy::{
-    Action, Context, PolicySet, Principal, PrincipalKind, Request, ResourceKind, ResourceRef,
-    builtin,
+    Action, Context, Document, PolicySet, Principal, PrincipalKind, Request, ResourceKind,
+    ResourceRef, builtin,
 };
 
 #[test]
@@ -441,12 +441,12 @@ fn a_registration_is_named_as_its_principal_is() {
         assert_eq!(decision.allowed, allowed, "{namespace} {id}");
     }
     // What names a principal as the resource says nothing, and is told so.
-    let doubts = PolicySet::check(
+    let document = Document::compile(
         &name("root", "p"),
         "permit (principal, action == SKMS::Action::\"principal.read\", \
          resource == SKMS::Principal::\"robot\");",
     );
-    assert!(doubts.is_err() || doubts.is_ok_and(|doubts| !doubts.is_empty()));
+    assert!(document.is_err() || document.is_ok_and(|document| !document.doubts().is_empty()));
 }
 
 #[test]

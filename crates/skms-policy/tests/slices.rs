@@ -1,119 +1,14 @@
 //! The indexed slice decides exactly as Cedar does over the whole set.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+mod common;
+
+use std::sync::LazyLock;
 
 use cedar_policy as cedar;
+use common::made_up::{Asked, asked, pick, statement};
 use proptest::prelude::*;
-use skms_policy::{
-    Action, Context, PolicyName, PolicySet, Principal, PrincipalKind, Request, ResourceRef,
-};
-
-#[derive(Debug, Clone)]
-struct Asked {
-    namespace: String,
-    id: String,
-    groups: BTreeSet<String>,
-    action: Action,
-    target: (String, String, String),
-    algorithm: String,
-    tls: bool,
-    now: i64,
-}
-
-fn pick(values: &'static [&'static str]) -> impl Strategy<Value = String> {
-    proptest::sample::select(values).prop_map(str::to_owned)
-}
-
-fn actions() -> impl Strategy<Value = Action> {
-    proptest::sample::select(
-        &[
-            Action::KeyEncrypt,
-            Action::KeyDecrypt,
-            Action::KeyCreate,
-            Action::KeyRead,
-            Action::KeyExport,
-            Action::KeyDerive,
-        ][..],
-    )
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    (
-        pick(&["root", "a"]),
-        pick(&["p0", "p1"]),
-        proptest::collection::btree_set(pick(&["g0", "g1", "g2"]), 0..3),
-        actions(),
-        (
-            pick(&["root", "a"]),
-            pick(&["r0", "r1"]),
-            pick(&["k0", "k1"]),
-        ),
-        pick(&["AES-256-GCM", "RSA-3072"]),
-        any::<bool>(),
-        0i64..200,
-    )
-        .prop_map(
-            |(namespace, id, groups, action, target, algorithm, tls, now)| Asked {
-                namespace,
-                id,
-                groups,
-                action,
-                target,
-                algorithm,
-                tls,
-                now,
-            },
-        )
-}
-
-fn statement() -> impl Strategy<Value = String> {
-    (
-        pick(&["permit", "permit", "forbid"]),
-        pick(&[
-            "principal",
-            "principal is SKMS::Principal",
-            "principal == SKMS::Principal::\"p0\"",
-            "principal == SKMS::Principal::\"a/p0\"",
-            "principal in SKMS::Group::\"g0\"",
-            "principal in SKMS::Group::\"a/g0\"",
-            "principal in SKMS::Principal::\"p1\"",
-            "principal in SKMS::Namespace::\"a\"",
-            "principal is SKMS::Principal in SKMS::Group::\"g1\"",
-        ]),
-        pick(&[
-            "action",
-            "action == SKMS::Action::\"key.encrypt\"",
-            "action in SKMS::Action::\"use\"",
-            "action in SKMS::Action::\"protect\"",
-            "action in [SKMS::Action::\"key.read\", SKMS::Action::\"process\"]",
-            "action in SKMS::Action::\"key.export\"",
-        ]),
-        pick(&[
-            "resource",
-            "resource is SKMS::Key",
-            "resource == SKMS::Key::\"a/r0/k0\"",
-            "resource in SKMS::Keyring::\"a/r0\"",
-            "resource in SKMS::Keyring::\"root/r1\"",
-            "resource in SKMS::Namespace::\"root\"",
-            "resource is SKMS::Key in SKMS::Namespace::\"a\"",
-        ]),
-        pick(&[
-            "",
-            "",
-            " when { context.tls }",
-            " when { context.now > 100 }",
-            " unless { principal.groups.contains(\"g2\") }",
-            " when { resource is SKMS::Key && resource.algorithm like \"AES*\" }",
-        ]),
-    )
-        .prop_map(|(effect, principal, action, resource, condition)| {
-            format!("{effect} ({principal}, {action}, {resource}){condition};")
-        })
-}
+use skms_policy::{Context, PolicyName, PolicySet};
 
 /// Every statement whose document has a say: the root namespace's always, a
 /// tenant's on its own resources, and none that forbids the root namespace's
@@ -201,21 +96,8 @@ proptest! {
         let policies = PolicySet::compile(documents).unwrap();
         for asked in requests {
             let whole = in_force(&statements, &asked);
-            let principal = Arc::new(
-                Principal::new(PrincipalKind::Token, asked.namespace.as_str(), asked.id.as_str())
-                    .unwrap()
-                    .with_groups(asked.groups.iter().map(String::as_str))
-                    .unwrap(),
-            );
-            let (namespace, ring, key) = &asked.target;
-            let resource = ResourceRef::key(namespace, ring, key).with_algorithm(&asked.algorithm);
-            let context = Context { now_unix: asked.now, tls: asked.tls, ..Context::default() };
-            let decision = policies.decide(&Request {
-                principal: &principal,
-                action: asked.action,
-                resource: &resource,
-                context: &context,
-            });
+            let context = asked.context();
+            let decision = asked.of(&policies, &context);
             prop_assert!(decision.errors.is_empty(), "{:?}", decision.errors);
             prop_assert_eq!(decision.allowed, by_cedar(&whole, &asked), "{:?} under\n{}", asked, whole);
             // The policies it names decide the same by themselves.
@@ -230,24 +112,14 @@ proptest! {
             if decision.allowed {
                 prop_assert_eq!(named.len(), 1);
             }
-            let again = PolicySet::compile(named).unwrap().decide(&Request {
-                principal: &principal,
-                action: asked.action,
-                resource: &resource,
-                context: &context,
-            });
+            let again = asked.of(&PolicySet::compile(named).unwrap(), &context);
             prop_assert_eq!(again.allowed, decision.allowed);
             prop_assert_eq!(again.policies.len(), decision.policies.len());
             // A cacheable answer is the same at any other time.
             if decision.cacheable {
                 for now_unix in [0, 50, 101, 1_000_000] {
                     let context = Context { now_unix, ..context };
-                    let later = policies.decide(&Request {
-                        principal: &principal,
-                        action: asked.action,
-                        resource: &resource,
-                        context: &context,
-                    });
+                    let later = asked.of(&policies, &context);
                     prop_assert_eq!(later.allowed, decision.allowed);
                 }
             }

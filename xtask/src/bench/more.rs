@@ -280,9 +280,10 @@ fn loaded(folder: &Path, options: &Options) -> Result<Loaded> {
                     folder,
                 )
             };
-            // The rate first, under names of its own, then as long as it takes.
+            // The rate first, under names of its own, then as long as it takes,
+            // and half as long again: later ones may come more slowly.
             let rate = run(&format!("{prefix}-first"), 2)?.rps;
-            let seconds = (wanted as f64 / rate).ceil().clamp(1.0, 300.0);
+            let seconds = (1.5 * wanted as f64 / rate).ceil().clamp(1.0, 300.0);
             Ok(run(prefix, seconds as u64 + 1)?.requests as u64)
         };
     let policy = r#"{"policy":"permit(principal == SKMS::Principal::\"{name}\", action == SKMS::Action::\"key.encrypt\", resource);"}"#;

@@ -1,17 +1,18 @@
-//! Policies: write, read, list, delete. A policy set is compiled whole
-//! before its record is written, and swapped in before the answer.
+//! Policies: write, read, list, delete. A document is compiled before its
+//! record is written, and the set with it swapped in before the answer; the
+//! other documents are those that memory has.
 
 use std::sync::Arc;
 
 use skms_evidence::Outcome;
 use skms_keys::UnixSeconds;
-use skms_policy::{Action, PolicyName, PolicySet, ROOT_NAMESPACE};
+use skms_policy::{Action, Document, PolicyName, ROOT_NAMESPACE};
 use skms_store::{Change, Kind, RecordId, SealedStore};
 
 use crate::act::act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
-use crate::engine::{Engine, Rooms};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::places;
 use crate::records;
@@ -64,13 +65,10 @@ impl Engine {
         let allowed = entry
             .authorize::<Write>(Target::policy(namespace, name))
             .await?;
-        let checked = PolicyName::new(namespace, name)
-            .and_then(|policy_name| {
-                PolicySet::check(&policy_name, text)?;
-                Ok(policy_name)
-            })
+        let compiled = PolicyName::new(namespace, name)
+            .and_then(|name| Document::compile(&name, text))
             .map_err(Error::from);
-        let policy_name = entry.failed(&allowed, checked).await?;
+        let document = entry.failed(&allowed, compiled).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return entry
@@ -93,13 +91,6 @@ impl Engine {
             created_at,
             updated_at: now,
         };
-        let mut documents = documents(&entry.rooms).await?;
-        documents.retain(|(other, _)| *other != policy_name);
-        documents.push((policy_name, record.text.clone()));
-        let compiled = self
-            .slow()
-            .run(move || PolicySet::compile(documents))
-            .await??;
         let change = Change::Put {
             namespace: scope,
             kind: Kind::Policy,
@@ -111,7 +102,7 @@ impl Engine {
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         entry
             .change(guard, vec![change], event, move |rooms, _| {
-                rooms.policies.store(Arc::new(compiled));
+                rooms.change_policies(|set| set.with(document));
                 Ok(View::from(record))
             })
             .await
@@ -224,12 +215,6 @@ impl Engine {
                 .await;
         }
         let policy_name = PolicyName::new(namespace, name)?;
-        let mut documents = documents(&entry.rooms).await?;
-        documents.retain(|(other, _)| *other != policy_name);
-        let compiled = self
-            .slow()
-            .run(move || PolicySet::compile(documents))
-            .await??;
         let change = Change::Delete {
             namespace: scope,
             kind: Kind::Policy,
@@ -239,15 +224,11 @@ impl Engine {
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         entry
             .change(guard, vec![change], event, move |rooms, _| {
-                rooms.policies.store(Arc::new(compiled));
+                rooms.change_policies(|set| set.without(&policy_name));
                 Ok(())
             })
             .await
     }
-}
-
-async fn documents(rooms: &Rooms) -> Result<Vec<(PolicyName, String)>> {
-    load(&rooms.store, &rooms.places).await
 }
 
 /// Every policy document of every namespace.

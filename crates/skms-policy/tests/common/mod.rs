@@ -1,6 +1,8 @@
 //! What the tests ask with.
 #![allow(dead_code)] // Each test file uses its part.
 
+pub mod made_up;
+
 use std::sync::Arc;
 
 use skms_policy::{
