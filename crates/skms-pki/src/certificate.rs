@@ -8,7 +8,7 @@ use crate::parse::cursor::{Cursor, bit_string, tag, whole_bytes};
 use crate::time::{self, Moment};
 
 pub use crate::parse::extensions::{Extension, Extensions};
-pub use crate::parse::general::{GeneralName, GeneralNames};
+pub use crate::parse::general::{Form, GeneralName, GeneralNames};
 pub use crate::parse::name::{Attribute, Name};
 pub use crate::parse::values::{
     AccessDescriptions, AuthorityKeyIdentifier, BasicConstraints, DistributionPoint,

@@ -2,18 +2,21 @@
 //!
 //! Certificates, revocation lists, OCSP messages and certification requests
 //! read strictly from DER, and paths of certificates found and validated, with
-//! a verdict that says which path broke which rule at which certificate.
-//! Others can use it with no server: it does no I/O, reads no clock and keeps
-//! no state.
+//! a verdict that says which path broke which rule at which certificate; and
+//! certificates made: requests held against profiles, written, linted, and
+//! handed over to be signed. Others can use it with no server: it does no I/O,
+//! reads no clock, draws no random numbers and keeps no state.
 //!
 //! Start at [`path::validate`]; `docs/validation.md` says which profiles there
-//! are and where they differ from other validators.
+//! are and where they differ from other validators. To issue, start at
+//! [`issue`] and `docs/issuing.md`.
 //!
-//! What it is not: it signs nothing, fetches nothing, and implements no
-//! primitive: signatures are checked by `skms-crypto`.
+//! What it is not: it holds no private key and signs nothing (what it makes is
+//! signed elsewhere, and comes back to be checked), fetches nothing, and
+//! implements no primitive: signatures are checked by `skms-crypto`.
 //!
-//! Standards: RFC 2986, 3279, 4055, 4158, 5280, 5480, 5758, 5937, 6818, 6960,
-//! 8410, 8692, 9525, 9618, 9654, 9881, 9909; CA/Browser Forum TLS Baseline
+//! Standards: RFC 2986, 3279, 3492, 4055, 4158, 5280, 5480, 5758, 5890, 5937,
+//! 6818, 6960, 7093, 8410, 8692, 8813, 9525, 9618, 9654, 9881, 9909; UTS #39; CA/Browser Forum TLS Baseline
 //! Requirements 2.1; X.690.
 
 #![forbid(unsafe_code)]
@@ -25,6 +28,7 @@ pub mod csr;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod issue;
 pub mod ocsp;
 pub mod oid;
 mod parse;

@@ -134,6 +134,34 @@ macro_rules! oids {
 oids! {
     /// id-at-commonName: 2.5.4.3.
     COMMON_NAME = [0x55, 4, 3];
+    /// id-at-surname: 2.5.4.4.
+    SURNAME = [0x55, 4, 4];
+    /// id-at-serialNumber: 2.5.4.5.
+    SERIAL_NUMBER = [0x55, 4, 5];
+    /// id-at-countryName: 2.5.4.6.
+    COUNTRY = [0x55, 4, 6];
+    /// id-at-localityName: 2.5.4.7.
+    LOCALITY = [0x55, 4, 7];
+    /// id-at-stateOrProvinceName: 2.5.4.8.
+    STATE = [0x55, 4, 8];
+    /// id-at-streetAddress: 2.5.4.9.
+    STREET = [0x55, 4, 9];
+    /// id-at-organizationName: 2.5.4.10.
+    ORGANIZATION = [0x55, 4, 10];
+    /// id-at-organizationalUnitName: 2.5.4.11.
+    ORGANIZATIONAL_UNIT = [0x55, 4, 11];
+    /// id-at-title: 2.5.4.12.
+    TITLE = [0x55, 4, 12];
+    /// id-at-postalCode: 2.5.4.17.
+    POSTAL_CODE = [0x55, 4, 17];
+    /// id-at-givenName: 2.5.4.42.
+    GIVEN_NAME = [0x55, 4, 42];
+    /// id-at-pseudonym: 2.5.4.65.
+    PSEUDONYM = [0x55, 4, 65];
+    /// id-domainComponent: 0.9.2342.19200300.100.1.25.
+    DOMAIN_COMPONENT = [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25];
+    /// uid (RFC 4519): 0.9.2342.19200300.100.1.1.
+    USER_ID = [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1];
     /// emailAddress (PKCS #9): 1.2.840.113549.1.9.1.
     EMAIL_ADDRESS = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
 
@@ -206,6 +234,13 @@ oids! {
     /// Certificate Transparency's precertificate signing: 1.3.6.1.4.1.11129.2.4.4.
     PRECERTIFICATE_SIGNING = [0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 4];
 
+    /// id-ad-ocsp: 1.3.6.1.5.5.7.48.1.
+    ACCESS_OCSP = [0x2b, 6, 1, 5, 5, 7, 0x30, 1];
+    /// id-ad-caIssuers: 1.3.6.1.5.5.7.48.2.
+    ACCESS_CA_ISSUERS = [0x2b, 6, 1, 5, 5, 7, 0x30, 2];
+    /// The CA/Browser Forum's domain-validated: 2.23.140.1.2.1.
+    DOMAIN_VALIDATED = [0x67, 0x81, 0x0c, 1, 2, 1];
+
     /// id-pkix-ocsp-basic: 1.3.6.1.5.5.7.48.1.1.
     OCSP_BASIC = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
     /// id-pkix-ocsp-nonce.
@@ -276,11 +311,11 @@ oids! {
 
 /// The arc of ML-DSA and SLH-DSA: 2.16.840.1.101.3.4.3, numbers 17 to 31
 /// (RFC 9881, RFC 9909).
-const SIGNATURES: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
+pub(crate) const NIST_SIGNATURES: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
 
 /// The last number of an identifier in NIST's arc of signature algorithms.
 pub(crate) fn nist_signature(oid: Oid<'_>) -> Option<u8> {
-    match oid.as_bytes().strip_prefix(&SIGNATURES)? {
+    match oid.as_bytes().strip_prefix(&NIST_SIGNATURES)? {
         [number] => Some(*number),
         _ => None,
     }

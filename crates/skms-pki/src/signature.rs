@@ -99,6 +99,24 @@ const POST_QUANTUM: [Algorithm; 15] = {
     ]
 };
 
+/// The identifier's contents of a post-quantum algorithm (RFC 9881, section 2;
+/// RFC 9909, section 3): keys and signatures share it.
+pub(crate) fn post_quantum_identifier(algorithm: Algorithm) -> Option<[u8; 9]> {
+    let index = POST_QUANTUM.iter().position(|one| *one == algorithm)?;
+    let number = u8::try_from(index + 17).ok()?;
+    let mut contents = [0; 9];
+    let (arc, last) = contents.split_at_mut(8);
+    arc.copy_from_slice(&oid::NIST_SIGNATURES);
+    last.fill(number);
+    Some(contents)
+}
+
+/// The post-quantum algorithm of an identifier.
+pub(crate) fn post_quantum_algorithm(id: oid::Oid<'_>) -> Option<Algorithm> {
+    let index = usize::from(oid::nist_signature(id)?).checked_sub(17)?;
+    POST_QUANTUM.get(index).copied()
+}
+
 /// The scheme that an AlgorithmIdentifier names.
 pub(crate) fn scheme(id: &AlgorithmId<'_>) -> Result<Scheme, SignatureFault> {
     use SignatureFault::{UnknownAlgorithm, WeakAlgorithm};
@@ -229,18 +247,23 @@ fn judge_key(key: &PublicKeyInfo<'_>, strict: bool) -> Result<(), &'static str> 
     }
 }
 
-fn judge_rsa(key: &[u8], strict: bool) -> Parse<()> {
-    let mut body = Cursor::only(key, tag::SEQUENCE)?;
-    let modulus = body.integer()?;
-    let exponent = small(body.integer()?)?;
-    body.end()?;
-    let modulus = match modulus {
+/// How many bits the modulus of an RSAPublicKey has.
+pub(crate) fn rsa_bits(key: &[u8]) -> Parse<usize> {
+    let modulus = match Cursor::only(key, tag::SEQUENCE)?.integer()? {
         [0, rest @ ..] => rest,
         [top, ..] if top & 0x80 != 0 => return Err("a negative RSA modulus"),
         all => all,
     };
     let leading = modulus.first().map_or(8, |top| top.leading_zeros()) as usize;
-    let bits = 8 * modulus.len() - leading.min(8 * modulus.len());
+    Ok(8 * modulus.len() - leading.min(8 * modulus.len()))
+}
+
+fn judge_rsa(key: &[u8], strict: bool) -> Parse<()> {
+    let bits = rsa_bits(key)?;
+    let mut body = Cursor::only(key, tag::SEQUENCE)?;
+    body.integer()?;
+    let exponent = small(body.integer()?)?;
+    body.end()?;
     if bits < 2048 {
         return Err("an RSA key under 2048 bits");
     }

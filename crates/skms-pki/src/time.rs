@@ -85,7 +85,7 @@ fn generalized(value: &[u8]) -> Parse<Moment> {
 }
 
 /// 2050-01-01T00:00:00Z.
-const YEAR_2050: Moment = Moment(2_524_608_000);
+pub(crate) const YEAR_2050: Moment = Moment(2_524_608_000);
 
 /// Reads a `Time` (RFC 5280, section 4.1).
 pub(crate) fn read(cursor: &mut Cursor<'_>) -> Parse<Written> {
@@ -116,9 +116,19 @@ pub(crate) fn read_generalized(cursor: &mut Cursor<'_>) -> Parse<Moment> {
     generalized(cursor.take(tag::GENERALIZED_TIME)?.value)
 }
 
-impl fmt::Display for Moment {
-    /// As RFC 3339 writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// A moment by the Gregorian calendar, in UTC.
+#[derive(Clone, Copy)]
+pub(crate) struct Civil {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+}
+
+impl Moment {
+    pub(crate) fn civil(self) -> Civil {
         let day = self.0.div_euclid(86_400);
         let second = self.0.rem_euclid(86_400);
         // Howard Hinnant's inverse of `days`.
@@ -128,19 +138,36 @@ impl fmt::Display for Moment {
         let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * of_year + 2) / 153;
-        let date = of_year - (153 * shifted_month + 2) / 5 + 1;
         let month = if shifted_month < 10 {
             shifted_month + 3
         } else {
             shifted_month - 9
         };
-        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        Civil {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: of_year - (153 * shifted_month + 2) / 5 + 1,
+            hour: second / 3_600,
+            minute: second / 60 % 60,
+            second: second % 60,
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    /// As RFC 3339 writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self.civil();
         write!(
             f,
-            "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z",
-            second / 3_600,
-            second / 60 % 60,
-            second % 60
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
         )
     }
 }

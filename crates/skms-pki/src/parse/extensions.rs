@@ -16,6 +16,9 @@ use super::values::{
 /// searched for doubles.
 const MAX_EXTENSIONS: usize = 128;
 
+/// What is said of an extension that comes twice.
+pub(crate) const TWICE: &str = "the same extension twice";
+
 /// Which known extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -104,7 +107,7 @@ pub(crate) fn each_extension<'a>(
         //# A certificate MUST NOT include more than one instance of a
         //# particular extension.
         if seen.contains(&one.id) {
-            return Err("the same extension twice");
+            return Err(TWICE);
         }
         if seen.len() == MAX_EXTENSIONS {
             return Err("too many extensions");

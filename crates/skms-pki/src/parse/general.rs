@@ -34,8 +34,9 @@ pub enum GeneralName<'a> {
 }
 
 /// The form of a name, without its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // As `GeneralName` has them.
+pub enum Form {
     Other,
     Email,
     Dns,
@@ -109,7 +110,9 @@ impl<'a> GeneralName<'a> {
         })
     }
 
-    pub(crate) fn form(&self) -> Form {
+    /// Which form it is of.
+    #[must_use]
+    pub fn form(&self) -> Form {
         match self {
             Self::Other(..) => Form::Other,
             Self::Email(_) => Form::Email,

@@ -310,6 +310,11 @@ pub(crate) fn same_rdn(left: &[u8], right: &[u8]) -> bool {
 }
 
 impl<'a> Attribute<'a> {
+    /// The tag and the contents of its value.
+    pub(crate) fn raw(&self) -> (u8, &'a [u8]) {
+        (self.tag, self.value)
+    }
+
     /// Its value as text, where it is a string.
     #[must_use]
     pub fn text(&self) -> Option<String> {

@@ -45,6 +45,8 @@ impl BasicConstraints {
 pub struct KeyUsage(pub(crate) u16);
 
 impl KeyUsage {
+    /// No bit.
+    pub const NONE: Self = Self(0);
     /// digitalSignature.
     pub const DIGITAL_SIGNATURE: Self = Self(1);
     /// nonRepudiation, contentCommitment.
@@ -74,6 +76,12 @@ impl KeyUsage {
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// The bits that both have.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Both together.

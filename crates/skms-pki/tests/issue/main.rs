@@ -1,0 +1,7 @@
+//! What is issued is accepted by our own validation, and what must not be
+//! issued is refused with every rule that it broke.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accepts;
+mod refuses;
+mod support;
