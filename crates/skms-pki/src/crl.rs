@@ -12,6 +12,7 @@ use crate::oid::{self, Oid};
 use crate::parse::cursor::{Cursor, default_false, named_bits, small, tag};
 use crate::parse::extensions::each_extension;
 use crate::parse::values::names;
+use crate::path::budget::steps;
 use crate::time::{self, Moment};
 
 /// A CRLReason (RFC 5280, section 5.3.1).
@@ -400,6 +401,17 @@ impl<'a> Crl<'a> {
         let mut cursor = Cursor::new(self.entries);
         let version = self.version;
         std::iter::from_fn(move || Entry::read(&mut cursor, version).ok())
+    }
+
+    /// How many steps it may take to look through it for certificates of this
+    /// issuer.
+    pub(crate) fn search_steps(&self, issuer: &Name<'_>) -> u64 {
+        let through = steps(self.entries.len());
+        if self.names_issuers {
+            through.saturating_mul(1 + issuer.weight())
+        } else {
+            through + issuer.weight()
+        }
     }
 
     /// The entry of a certificate. In an indirect list an entry is of the last

@@ -7,6 +7,7 @@ mod maker;
 mod policies61;
 mod section61;
 mod section63;
+mod signers;
 
 fn main() -> maker::Result<()> {
     let folder = std::env::args().nth(1).ok_or("usage: make_suite DIR")?;
@@ -14,5 +15,6 @@ fn main() -> maker::Result<()> {
     section61::make(&mut maker)?;
     policies61::make(&mut maker)?;
     section63::make(&mut maker)?;
+    signers::make(&mut maker)?;
     maker.finish()
 }

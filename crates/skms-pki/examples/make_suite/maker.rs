@@ -126,6 +126,12 @@ impl Cert {
         self
     }
 
+    /// With the key of this name, not one of its own.
+    pub fn key(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.key);
+        self
+    }
+
     /// With a bit of the signature turned.
     pub fn damaged(mut self) -> Self {
         self.damaged = true;
@@ -226,7 +232,12 @@ impl Maker {
             }
             std::fs::create_dir_all(&path)?;
         }
-        Ok(Self {
+        Ok(Self::without_folder(folder))
+    }
+
+    /// Keys and what they sign, without a place to write anything to.
+    pub fn without_folder(folder: &Path) -> Self {
+        Self {
             folder: folder.to_owned(),
             keys: BTreeMap::new(),
             algorithms: BTreeMap::new(),
@@ -234,7 +245,7 @@ impl Maker {
             used: BTreeSet::new(),
             cases: Vec::new(),
             steps: Vec::new(),
-        })
+        }
     }
 
     /// Says that the key of this name, not made yet, is for another algorithm.
@@ -274,7 +285,8 @@ impl Maker {
         identifier(self.key(key)?.algorithm())
     }
 
-    fn sign(&mut self, key: &str, tbs: &[u8], damaged: bool) -> Result<Vec<u8>> {
+    /// Frame and signature around a message, and what follows the signature.
+    pub fn sign(&mut self, key: &str, tbs: &[u8], damaged: bool, after: &[u8]) -> Result<Vec<u8>> {
         let algorithm = self.identifier(key)?;
         let mut options = SignOptions::default();
         if self.key(key)?.algorithm() == Algorithm::Rsa2048 {
@@ -284,7 +296,8 @@ impl Maker {
         if damaged && let Some(last) = signature.last_mut() {
             *last ^= 1;
         }
-        Ok(sequence(&[tbs, &algorithm, &tlv(3, &[&[0], &signature])]))
+        let signature = tlv(3, &[&[0], &signature]);
+        Ok(sequence(&[tbs, &algorithm, &signature, after]))
     }
 
     fn write(&mut self, kind: &str, file: &str, ending: &str, der: &[u8]) -> Result<()> {
@@ -298,6 +311,13 @@ impl Maker {
 
     /// Makes a certificate; gives the name of its file.
     pub fn cert(&mut self, cert: Cert) -> Result<String> {
+        let der = self.cert_der(&cert)?;
+        self.write("certs", &cert.file, "crt", &der)?;
+        Ok(cert.file)
+    }
+
+    /// Makes a certificate; gives its DER.
+    pub fn cert_der(&mut self, cert: &Cert) -> Result<Vec<u8>> {
         let spki = self.spki(&cert.key)?;
         let mut extensions = Vec::new();
         if cert.version == 3 {
@@ -326,10 +346,8 @@ impl Maker {
             &spki,
             &extensions,
         ]);
-        let der = self.sign(&cert.signer, &tbs, cert.damaged)?;
-        self.serials.insert(cert.file.clone(), cert.serial);
-        self.write("certs", &cert.file, "crt", &der)?;
-        Ok(cert.file)
+        self.serials.insert(cert.file.clone(), cert.serial.clone());
+        self.sign(&cert.signer, &tbs, cert.damaged, &[])
     }
 
     /// Makes an authority and an empty list of its own, of the same name.
@@ -343,6 +361,13 @@ impl Maker {
 
     /// Makes a list; gives the name of its file.
     pub fn list(&mut self, list: List) -> Result<String> {
+        let der = self.list_der(&list)?;
+        self.write("crls", &list.file, "crl", &der)?;
+        Ok(list.file)
+    }
+
+    /// Makes a list; gives its DER.
+    pub fn list_der(&mut self, list: &List) -> Result<Vec<u8>> {
         let mut entries = Vec::new();
         for (file, extensions) in &list.entries {
             let serial = self
@@ -374,9 +399,7 @@ impl Maker {
             &entries,
             &tlv(0xa0, &[&sequence(&[&extensions])]),
         ]);
-        let der = self.sign(&list.signer, &tbs, list.damaged)?;
-        self.write("crls", &list.file, "crl", &der)?;
-        Ok(list.file)
+        self.sign(&list.signer, &tbs, list.damaged, &[])
     }
 
     /// A case with the lists that its authorities come with.

@@ -220,6 +220,11 @@ impl<'a> GeneralNames<'a> {
         Ok(Self(contents))
     }
 
+    /// How many bytes they take.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// The names in their order.
     pub fn iter(&self) -> impl Iterator<Item = GeneralName<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.0);

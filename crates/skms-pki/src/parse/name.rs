@@ -16,6 +16,7 @@ const MAX_ATTRIBUTES: usize = 32;
 pub struct Name<'a> {
     whole: &'a [u8],
     rdns: &'a [u8],
+    weight: u32,
 }
 
 /// One attribute of a name.
@@ -32,12 +33,17 @@ impl<'a> Name<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Parse<Self> {
         let tlv = cursor.take(tag::SEQUENCE)?;
         let mut rdns = Cursor::new(tlv.value);
+        // Parts of several attributes are compared each with each.
+        let mut bytes = 0_usize;
         while !rdns.is_empty() {
-            read_rdn(rdns.enter(tag::SET)?)?;
+            let set = rdns.enter(tag::SET)?;
+            let length = set.rest().len();
+            bytes = bytes.saturating_add(length.saturating_mul(read_rdn(set)?));
         }
         Ok(Self {
             whole: tlv.whole,
             rdns: tlv.value,
+            weight: u32::try_from(bytes / 64).unwrap_or(u32::MAX),
         })
     }
 
@@ -92,9 +98,10 @@ impl<'a> Name<'a> {
             .all(|part| own.next().is_some_and(|own| same_rdn(own, part)))
     }
 
-    /// How many steps it may take to compare with this name.
+    /// How many steps it may take to compare with this name, a step being 64
+    /// bytes looked at.
     pub(crate) fn weight(&self) -> u64 {
-        1 + self.rdns.len() as u64 / 32
+        1 + u64::from(self.weight)
     }
 
     /// Whether this name is `base` with the one relative name `last` added.
@@ -107,8 +114,9 @@ impl<'a> Name<'a> {
     }
 }
 
-/// Reads the contents of a relative distinguished name.
-pub(crate) fn read_rdn(mut set: Cursor<'_>) -> Parse<()> {
+/// Reads the contents of a relative distinguished name; gives how many
+/// attributes it has.
+pub(crate) fn read_rdn(mut set: Cursor<'_>) -> Parse<usize> {
     if set.is_empty() {
         return Err("an empty part of a name");
     }
@@ -123,7 +131,7 @@ pub(crate) fn read_rdn(mut set: Cursor<'_>) -> Parse<()> {
             return Err("too many attributes in one part of a name");
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 fn attributes<'a>(rdn: &'a [u8]) -> impl Iterator<Item = Attribute<'a>> {

@@ -18,7 +18,7 @@ use crate::reference::ReferenceName;
 use crate::signature::{Standard, Verify};
 use crate::time::Moment;
 
-pub use budget::Limits;
+pub use budget::{Limits, Work};
 pub use policy::{PolicyInputs, ValidPolicies};
 pub use profile::{Profile, Purpose};
 pub use rule::{Fault, Rule};
@@ -287,7 +287,18 @@ pub fn validate<'r, 'a>(
     evidence: &Evidence<'r, 'a>,
     options: &Options<'_>,
 ) -> Result<ValidPath<'r, 'a>, Refusal> {
+    validate_and_count(target, evidence, options).0
+}
+
+/// As [`validate`], and tells how much work it took: to choose [`Limits`], or
+/// to keep an eye on what is sent.
+pub fn validate_and_count<'r, 'a>(
+    target: &'r Certificate<'a>,
+    evidence: &Evidence<'r, 'a>,
+    options: &Options<'_>,
+) -> (Result<ValidPath<'r, 'a>, Refusal>, Work) {
     let mut context = Context::new(*evidence, options);
     let goal = Goal::of(options);
-    Search::new(&mut context, &goal, target).run()
+    let found = Search::new(&mut context, &goal, target).run();
+    (found, context.budget.work())
 }

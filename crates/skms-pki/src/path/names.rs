@@ -121,6 +121,9 @@ impl<'a> Subtrees<'a> {
 fn weight(base: &GeneralName<'_>) -> u64 {
     match base {
         GeneralName::Directory(name) => name.weight(),
+        GeneralName::Dns(text) | GeneralName::Email(text) | GeneralName::Uri(text) => {
+            1 + text.len() as u64 / 64
+        }
         _ => 1,
     }
 }

@@ -4,6 +4,7 @@
 use crate::certificate::Certificate;
 use crate::revocation;
 
+use super::budget::steps;
 use super::context::{Context, place};
 use super::policy::{PolicyInputs, ValidPolicies};
 use super::process::process;
@@ -23,6 +24,8 @@ pub(crate) struct Goal<'o, 'r, 'a> {
     pub(crate) main: bool,
     /// The one anchor to end at.
     pub(crate) anchor: Option<&'r Certificate<'a>>,
+    /// The keys that may have signed the target; any, if empty.
+    pub(crate) signers: Vec<&'a [u8]>,
     pub(crate) options: &'o Options<'o>,
 }
 
@@ -34,17 +37,24 @@ impl<'o, 'r, 'a> Goal<'o, 'r, 'a> {
             policies: options.policies.clone(),
             main: true,
             anchor: None,
+            signers: Vec::new(),
             options,
         }
     }
 
-    /// Whether a certificate may sign lists below this anchor.
-    pub(crate) fn of_signer(options: &'o Options<'o>, anchor: &'r Certificate<'a>) -> Self {
+    /// Whether a certificate may sign lists: below this anchor, and given by
+    /// the holder of one of these keys.
+    pub(crate) fn of_signer(
+        options: &'o Options<'o>,
+        anchor: &'r Certificate<'a>,
+        signers: Vec<&'a [u8]>,
+    ) -> Self {
         Self {
             purpose: Purpose::Any,
             policies: PolicyInputs::default(),
             main: false,
             anchor: Some(anchor),
+            signers,
             options,
         }
     }
@@ -140,7 +150,9 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
     }
 
     fn note(&mut self, anchor: Option<&Certificate<'a>>, at: usize, fault: Fault) {
-        if self.attempts.len() == MAX_ATTEMPTS {
+        // Nobody reads why a side question failed, only whether it ran out.
+        let unread = !self.goal.main && fault.rule != Rule::WorkLimit;
+        if unread || self.attempts.len() == MAX_ATTEMPTS {
             self.omitted += 1;
             return;
         }
@@ -168,7 +180,7 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
         let Some(child) = self.path.last().copied() else {
             return Ok(false);
         };
-        let candidates = self.candidates(child);
+        let candidates = self.candidates(child)?;
         if candidates.is_empty() {
             let at = self.path.len() - 1;
             let fault = Fault::new(
@@ -179,6 +191,9 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
         }
         for (_, source, candidate) in candidates {
             self.context.budget.candidate()?;
+            self.context
+                .budget
+                .step(2 * steps(candidate.as_der().len()))?;
             let done = match source {
                 Source::Anchor => self.finish(child, candidate)?,
                 Source::Intermediate => self.step(child, candidate)?,
@@ -192,7 +207,10 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
 
     /// Issuers by name, ranked: a matching key identifier before none before
     /// another, anchors before intermediates.
-    fn candidates(&self, child: &Certificate<'a>) -> Vec<(u8, Source, &'r Certificate<'a>)> {
+    fn candidates(
+        &mut self,
+        child: &Certificate<'a>,
+    ) -> Checked<Vec<(u8, Source, &'r Certificate<'a>)>> {
         let key_id = child
             .extensions()
             .authority_key_identifier
@@ -210,19 +228,25 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
             Some(anchor) => std::slice::from_ref(anchor),
             None => evidence.anchors,
         };
+        let signers: &[&[u8]] = match self.path.len() {
+            1 => &self.goal.signers,
+            _ => &[],
+        };
         let mut found = Vec::new();
-        for anchor in anchors {
-            if child.issuer().matches(anchor.subject()) {
-                found.push((rank(anchor), Source::Anchor, anchor));
-            }
-        }
-        for candidate in evidence.intermediates {
-            if child.issuer().matches(candidate.subject()) {
-                found.push((rank(candidate) + 1, Source::Intermediate, candidate));
+        let anchors = anchors.iter().map(|one| (0, Source::Anchor, one));
+        let others = evidence.intermediates.iter();
+        let others = others.map(|one| (1, Source::Intermediate, one));
+        for (behind, source, candidate) in anchors.chain(others) {
+            if self
+                .context
+                .same_name(child.issuer(), candidate.subject())?
+                && (signers.is_empty() || signers.contains(&candidate.public_key().der))
+            {
+                found.push((rank(candidate) + behind, source, candidate));
             }
         }
         found.sort_by_key(|(rank, ..)| *rank);
-        found
+        Ok(found)
     }
 
     /// How many non-self-issued intermediates the path has.
@@ -267,6 +291,11 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
         candidate: &Certificate<'a>,
     ) -> Checked {
         let options = self.goal.options;
+        // Each certificate of the path so far is looked at again.
+        for one in &self.path {
+            let names = one.subject().weight() + one.issuer().weight();
+            self.context.budget.step(1 + names)?;
+        }
         let again = self.path.iter().any(|one| {
             one.public_key().der == candidate.public_key().der
                 && one.subject().matches(candidate.subject())
@@ -390,6 +419,12 @@ impl<'c, 'o, 'r, 'a> Search<'c, 'o, 'r, 'a> {
 
     /// What only a complete path can be asked.
     fn judge(&mut self, anchor: &'r Certificate<'a>) -> Result<ValidPolicies, (usize, Fault)> {
+        for one in &self.path {
+            self.context
+                .budget
+                .step(4 * steps(one.as_der().len()))
+                .map_err(|fault| (0, fault))?;
+        }
         let policies = process(self.context, &self.path, anchor, &self.goal.policies)?;
         if self.goal.options.revocation.mode != RevocationMode::Off {
             revocation::check_path(self.context, &self.path, anchor, self.goal.main)?;
