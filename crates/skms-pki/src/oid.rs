@@ -245,6 +245,8 @@ oids! {
     OCSP_BASIC = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 1];
     /// id-pkix-ocsp-nonce.
     OCSP_NONCE = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 2];
+    /// id-pkix-ocsp-archive-cutoff.
+    OCSP_ARCHIVE_CUTOFF = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 6];
     /// id-pkix-ocsp-nocheck.
     OCSP_NO_CHECK = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 5];
 

@@ -184,6 +184,25 @@ pub(crate) fn time(moment: Moment) -> Result<Vec<u8>, IssueError> {
     Ok(out)
 }
 
+/// Appends a GeneralizedTime without fractions.
+///
+/// # Errors
+/// [`IssueError::Input`] before 1950 and after 9999.
+pub(crate) fn push_generalized(out: &mut Vec<u8>, moment: Moment) -> Result<(), IssueError> {
+    if !(YEAR_1950..=LAST_MOMENT).contains(&moment) {
+        return Err(IssueError::Input("a time before 1950 or after 9999"));
+    }
+    written(out, tag::GENERALIZED_TIME, moment, 4);
+    Ok(())
+}
+
+/// As [`push_generalized`], alone.
+pub(crate) fn generalized(moment: Moment) -> Result<Vec<u8>, IssueError> {
+    let mut out = Vec::with_capacity(17);
+    push_generalized(&mut out, moment)?;
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +248,10 @@ mod tests {
             assert_eq!(found.moment, Moment(moment));
             assert!(found.conforms);
         }
+        assert_eq!(
+            generalized(LAST_MOMENT).unwrap(),
+            b"\x18\x0f99991231235959Z"
+        );
         assert!(time(Moment(LAST_MOMENT.0 + 1)).is_err());
         assert!(time(Moment(-631_152_001)).is_err());
     }

@@ -32,6 +32,8 @@
 pub mod altname;
 pub mod authority;
 pub mod builtin;
+pub mod crl;
+pub mod csr;
 mod der;
 pub mod error;
 mod grant;
@@ -39,6 +41,7 @@ pub mod key;
 pub mod lint;
 pub mod name;
 mod names;
+pub mod ocsp;
 mod plan;
 pub mod profile;
 pub mod request;
@@ -50,10 +53,13 @@ mod write;
 pub use altname::{AltName, IpNetwork, Subtree};
 pub use authority::{Authority, Published};
 pub use builtin::{ProfileKind, principal_uri};
+pub use crl::{Contents, List, ListEntry, UnsignedList};
+pub use csr::UnsignedCsr;
 pub use der::LAST_MOMENT;
 pub use error::{Broken, Demand, IssueError};
 pub use key::key_identifier;
 pub use name::NameBuf;
+pub use ocsp::{Answer, CertIdBuf, CertIdHash, Responder, UnsignedResponse};
 pub use profile::{
     AuthorityRules, CommonNameRule, DAY, KeyRules, LifetimeRules, NameRules, Profile, Shape,
     SubjectRule, UsageRules, Wishes,

@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accepts;
+mod any;
+mod lists;
 mod refuses;
+mod requests;
+mod responses;
 mod support;
