@@ -50,6 +50,12 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("openssl").arg("version")),
     },
     Need {
+        what: "the certtool command",
+        why: "certificates are cross-checked with GnuTLS",
+        packages: &["gnutls-bin"],
+        works: || succeeds(Command::new("certtool").arg("--version")),
+    },
+    Need {
         what: "Python 3 with venv",
         why: "the second peer of the cross-checks is Python's cryptography package",
         packages: &["python3", "python3-venv"],

@@ -48,9 +48,13 @@ impl CertIdBuf {
             what: "SubjectPublicKeyInfo",
             why,
         })?;
-        let (id, digest): (_, fn(&[u8]) -> Vec<u8>) = match hash {
-            CertIdHash::Sha1 => (oid::SHA1, |data| sha1_for_identifiers(data).to_vec()),
-            CertIdHash::Sha256 => (oid::SHA256, |data| Hash::Sha256.digest(data)),
+        let id = match hash {
+            CertIdHash::Sha1 => oid::SHA1,
+            CertIdHash::Sha256 => oid::SHA256,
+        };
+        let digest = |data: &[u8]| match hash {
+            CertIdHash::Sha1 => sha1_for_identifiers(data).to_vec(),
+            CertIdHash::Sha256 => Hash::Sha256.digest(data),
         };
         Ok(Self(der::sequence(&[
             &der::sequence(&[&der::oid(id), &[tag::NULL, 0]]),

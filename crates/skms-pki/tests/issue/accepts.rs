@@ -184,7 +184,7 @@ fn an_authoritys_key_rolls_over_by_certificates_it_issues_to_itself() {
     let mut chain = vec![new_with_old];
     chain.extend(old.authority.chain.clone());
     let scheme = SigningScheme::for_key(Algorithm::EcP384).unwrap();
-    let new = Ca::of(chain.clone(), new_key, scheme);
+    let new = Ca::of(chain.clone(), new_key, scheme, NOW);
     let request = good_request(ProfileKind::TlsClient, spki(&key(Algorithm::EcP256)));
     let leaf = new
         .issue(&ProfileKind::TlsClient.profile(), &request)

@@ -189,7 +189,11 @@ fn what_no_client_would_take_is_refused() {
         ..good.clone()
     };
     assert!(plan(&[timeless], None).is_err());
-    let late = responder.plan(Moment(NOW.0 + 40 * 365 * DAY), &[good.clone()], None);
+    let late = responder.plan(
+        Moment(NOW.0 + 40 * 365 * DAY),
+        std::slice::from_ref(&good),
+        None,
+    );
     assert_eq!(late.unwrap_err().demands(), [Demand::Authority]);
     // A certificate for other things signs no answers.
     let refused = Responder::delegated(case.leaf.clone(), case.ca.authority.scheme);

@@ -39,10 +39,11 @@ pub fn sign(planned: &ToBeSigned, key: &OpenKey) -> Vec<u8> {
     planned.signed(&signature).unwrap()
 }
 
-/// An authority and its key.
+/// An authority and its key, at a moment.
 pub struct Ca {
     pub authority: Authority,
     pub key: OpenKey,
+    pub now: Moment,
 }
 
 pub fn published(name: &str) -> Published {
@@ -59,20 +60,28 @@ pub fn published(name: &str) -> Published {
 impl Ca {
     /// A root with a new key.
     pub fn root(algorithm: Algorithm) -> Self {
+        Self::root_at(algorithm, NOW)
+    }
+
+    pub fn root_at(algorithm: Algorithm, now: Moment) -> Self {
         let key = key(algorithm);
         let subject = format!("C=DE, O=Example, CN=Root {algorithm}");
         let request = Request::new(subject.parse().unwrap(), spki(&key));
         let scheme = SigningScheme::for_key(algorithm).unwrap();
         let maker = Authority::root(&request, scheme).unwrap();
         let profile = ProfileKind::Root.profile();
-        let planned = profile.plan(&maker, &request, serial(), NOW).unwrap();
-        Self::of(vec![sign(&planned, &key)], key, scheme)
+        let planned = profile.plan(&maker, &request, serial(), now).unwrap();
+        Self::of(vec![sign(&planned, &key)], key, scheme, now)
     }
 
-    pub fn of(chain: Vec<Vec<u8>>, key: OpenKey, scheme: SigningScheme) -> Self {
+    pub fn of(chain: Vec<Vec<u8>>, key: OpenKey, scheme: SigningScheme, now: Moment) -> Self {
         let mut authority = Authority::from_chain(chain, scheme).unwrap();
         authority.published = published("ca");
-        Self { authority, key }
+        Self {
+            authority,
+            key,
+            now,
+        }
     }
 
     /// An authority below this one, in this profile.
@@ -83,7 +92,8 @@ impl Ca {
         let der = self.issue(profile, &request).unwrap();
         let mut chain = vec![der];
         chain.extend(self.authority.chain.clone());
-        Self::of(chain, key, SigningScheme::for_key(algorithm).unwrap())
+        let scheme = SigningScheme::for_key(algorithm).unwrap();
+        Self::of(chain, key, scheme, self.now)
     }
 
     /// A root and an intermediate below it, keys of one algorithm.
@@ -92,7 +102,7 @@ impl Ca {
     }
 
     pub fn issue(&self, profile: &Profile, request: &Request) -> Result<Vec<u8>, IssueError> {
-        let planned = profile.plan(&self.authority, request, serial(), NOW)?;
+        let planned = profile.plan(&self.authority, request, serial(), self.now)?;
         Ok(sign(&planned, &self.key))
     }
 }

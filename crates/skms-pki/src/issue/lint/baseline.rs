@@ -7,6 +7,7 @@ use crate::certificate::{Certificate, GeneralName, KeyUsage};
 use crate::issue::names::internal::{is_internal_domain, is_reserved_address};
 use crate::issue::profile::DAY;
 use crate::oid;
+use crate::parse::extensions::Kind;
 use crate::path::profile::{Role, check_form};
 use crate::path::{Profile, Purpose};
 use crate::signature::{Standard, scheme};
@@ -188,6 +189,11 @@ fn usages(read: &Certificate<'_>, findings: &mut Findings) {
                 .iter()
                 .all(|one| one == oid::SERVER_AUTH || one == oid::CLIENT_AUTH)
     });
+    findings.when(
+        extensions.is_critical(Kind::ExtendedKeyUsage),
+        Lint::WebPurposes,
+        "critical",
+    );
     findings.when(
         !good,
         Lint::WebPurposes,

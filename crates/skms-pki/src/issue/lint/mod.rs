@@ -203,3 +203,6 @@ pub fn certificate(der: &[u8], issuing: &Issuing) -> Vec<Finding> {
     }
     findings.0
 }
+
+#[cfg(test)]
+mod tests;
