@@ -3,7 +3,7 @@
 //! Reading is strict: one encoding, nothing left over, every number checked
 //! before the key is believed.
 
-mod der;
+pub(crate) mod der;
 mod jwk;
 mod oids;
 mod pbes2;

@@ -9,8 +9,8 @@
 //! from theirs by a published specification.
 //!
 //! Standards: FIPS 180-4, 186-5, 197, 198-1, 202, 203, 204, 205; SP 800-38A/B/D/F,
-//! 800-56A/B/C; RFC 3394, 5649, 5869, 7518, 7748, 7919, 8017, 8032, 8439, 8452,
-//! 9106, 9180; C2SP XAES-256-GCM; draft-connolly-cfrg-xwing-kem.
+//! 800-56A/B/C; RFC 3394, 5649, 5869, 7292, 7518, 7748, 7919, 8017, 8032, 8439, 8452,
+//! 9106, 9180, 9579; C2SP XAES-256-GCM; draft-connolly-cfrg-xwing-kem.
 //!
 //! Unsafe code lives in two modules, `locked` and `awslc`, and nowhere else.
 
@@ -36,6 +36,7 @@ pub mod material;
 pub mod open;
 pub mod options;
 pub mod passphrase;
+pub mod pkcs12;
 pub mod public;
 pub mod rand;
 #[cfg(feature = "known-answers")]

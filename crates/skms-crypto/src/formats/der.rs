@@ -3,21 +3,21 @@
 use zeroize::Zeroizing;
 
 /// SEQUENCE.
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 /// INTEGER.
-pub(super) const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
 /// OCTET STRING.
-pub(super) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OCTET_STRING: u8 = 0x04;
 /// BIT STRING.
-pub(super) const BIT_STRING: u8 = 0x03;
+pub(crate) const BIT_STRING: u8 = 0x03;
 /// OBJECT IDENTIFIER.
-pub(super) const OID: u8 = 0x06;
+pub(crate) const OID: u8 = 0x06;
 /// NULL.
-pub(super) const NULL: u8 = 0x05;
+pub(crate) const NULL: u8 = 0x05;
 
 /// One tag, length and value; the value is the concatenation of `parts`. The
 /// buffer is sized before it is written, so that growing leaves no copy behind.
-pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(length + 10));
     out.push(tag);
@@ -36,7 +36,7 @@ pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 }
 
 /// A non-negative INTEGER from big-endian bytes, minimal.
-pub(super) fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let start = bytes
         .iter()
         .position(|&byte| byte != 0)
@@ -50,7 +50,7 @@ pub(super) fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// A BIT STRING of whole bytes.
-pub(super) fn bit_string(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn bit_string(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     tlv(BIT_STRING, &[&[0], bytes])
 }
 
