@@ -252,6 +252,50 @@ impl Subtree {
     }
 }
 
+impl FromStr for Subtree {
+    type Err = Error;
+
+    /// From `dns:`, `email:`, `uri:`, `ip:`, `dn:` or `rid:` and the base: a
+    /// network is an address and the length of its prefix.
+    fn from_str(text: &str) -> Result<Self> {
+        let (form, base) = text.split_once(':').ok_or_else(|| {
+            unknown("a subtree says its form before a colon: dns, email, uri, ip, dn or rid")
+        })?;
+        let plain = || {
+            if base.bytes().all(|byte| byte.is_ascii_graphic()) {
+                Ok(base.to_owned())
+            } else {
+                Err(unknown(
+                    "a subtree with spaces, control characters or letters beyond ASCII",
+                ))
+            }
+        };
+        Ok(match form.to_ascii_lowercase().as_str() {
+            "dns" => Self::Dns(plain()?),
+            "email" => Self::Email(plain()?),
+            "uri" => Self::Uri(plain()?),
+            "ip" => Self::Ip(base.parse()?),
+            "dn" => Self::Directory(base.parse()?),
+            "rid" => Self::RegisteredId(base.parse()?),
+            _ => return Err(unknown("a subtree of no known form")),
+        })
+    }
+}
+
+impl fmt::Display for Subtree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(text) => write!(f, "dns:{}", text.escape_debug()),
+            Self::Email(text) => write!(f, "email:{}", text.escape_debug()),
+            Self::Uri(text) => write!(f, "uri:{}", text.escape_debug()),
+            Self::Ip(network) => write!(f, "ip:{network}"),
+            Self::Directory(name) => write!(f, "dn:{name}"),
+            Self::Other(kind, _) => write!(f, "otherName:{kind}"),
+            Self::RegisteredId(oid) => write!(f, "rid:{oid}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,6 +337,32 @@ mod tests {
         }
         assert!("ip:a.example".parse::<AltName>().is_err());
         assert!("carrier:pigeon".parse::<AltName>().is_err());
+    }
+
+    #[test]
+    fn subtrees_are_read_back() {
+        for text in [
+            "dns:example.org",
+            "dns:",
+            "email:.example.org",
+            "uri:.example.org",
+            "ip:10.0.0.0/8",
+            "ip:2001:db8::/32",
+            "dn:O=Example",
+            "rid:1.2.3",
+        ] {
+            let subtree: Subtree = text.parse().unwrap();
+            assert_eq!(subtree.to_string(), text);
+        }
+        for bad in [
+            "example.org",
+            "ip:10.0.0.0/33",
+            "dns:a b",
+            "x400:a",
+            "dns:\u{e4}.org",
+        ] {
+            assert!(bad.parse::<Subtree>().is_err(), "{bad}");
+        }
     }
 
     #[test]
