@@ -3,14 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use skms_crypto::hash::sha256;
 use skms_crypto::rand;
 use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Target as EventTarget, Text};
 use skms_keys::{Key, Transition, VersionNumber};
+use skms_pki::issue::Serial;
 use skms_store::RecordId;
 
 use crate::act::Act;
+use crate::authority::Authority;
+use crate::authority::issuing::Draft;
 use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::opened::KeySnapshot;
+use crate::sessions::hex;
 use crate::target::{Target, TargetKind};
 
 /// An event that is still being written.
@@ -186,6 +192,43 @@ impl EventDraft {
             version: None,
         });
         self
+    }
+
+    /// A key that the act also needed, as one more target.
+    pub(crate) fn also_key(mut self, snapshot: &KeySnapshot) -> Self {
+        let target = Target::of_key(snapshot);
+        self.event.targets.push(EventTarget {
+            kind: target.kind_word().into(),
+            id: snapshot.key().id.to_string().into(),
+            name: target.path().into(),
+            version: None,
+        });
+        self
+    }
+
+    /// The authority that the act is about, as one more target.
+    pub(crate) fn authority(mut self, authority: &Authority) -> Self {
+        let target = Target::authority(&authority.namespace_name, &authority.record.name);
+        self.event.targets.push(EventTarget {
+            kind: target.kind_word().into(),
+            id: authority.id_text().into(),
+            name: target.path().into(),
+            version: None,
+        });
+        self
+    }
+
+    /// The certificate that was issued.
+    pub(crate) fn certificate(self, draft: &Draft) -> Self {
+        let fingerprint = sha256(&[&draft.record.certificate.0]);
+        self.serial(&draft.serial)
+            .detail(DetailKey::Profile, draft.record.profile.as_str())
+            .detail(DetailKey::Fingerprint, hex(&fingerprint))
+    }
+
+    /// The serial number of the certificate that the act is about.
+    pub(crate) fn serial(self, serial: &Serial) -> Self {
+        self.detail(DetailKey::Serial, hex(serial.as_bytes()))
     }
 
     /// The groups that a credential carries.

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use skms_keys::{Key, KeyringId, NamespaceId};
+use skms_keys::{Key, KeyringId, NamespaceId, UnixSeconds};
 use skms_policy::{DecisionCache, PolicySet};
 use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sqlite};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
+use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::idempotency::Running;
@@ -133,6 +134,7 @@ pub(crate) struct Rooms {
     pub(crate) recorder: Recorder,
     pub(crate) keys: Keys,
     pub(crate) places: Places,
+    pub(crate) authorities: Authorities,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -145,6 +147,7 @@ pub(crate) struct Rooms {
     /// One backup at a time.
     pub(crate) backups: Arc<Semaphore>,
     changes: Arc<RwLock<()>>,
+    revocations: Arc<tokio::sync::Mutex<()>>,
     /// Memory may differ from the store and has to be read again.
     behind: AtomicBool,
 }
@@ -160,6 +163,7 @@ impl Rooms {
         let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&journal));
         let places = Places::load(&store).await?;
         let documents = crate::acts::policies::load(&store, &places).await?;
+        let authorities = authority::load::all(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -171,6 +175,7 @@ impl Rooms {
             recorder,
             keys: Keys::new(config.keys_in_memory),
             places,
+            authorities,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -182,6 +187,7 @@ impl Rooms {
             limits: ArcSwap::from_pointee(limits),
             backups: Arc::new(Semaphore::new(1)),
             changes: Arc::new(RwLock::new(())),
+            revocations: Arc::default(),
             behind: AtomicBool::new(false),
         })
     }
@@ -213,10 +219,12 @@ impl Rooms {
             let documents = crate::acts::policies::load(&self.store, &places).await?;
             let policies = PolicySet::compile(documents)?;
             let limits = crate::acts::limits::load(&self.store, &places).await?;
-            Ok::<_, Error>((places, policies, limits))
+            let authorities = authority::load::all(&self.store, &places).await?;
+            Ok::<_, Error>((places, policies, limits, authorities))
         };
         match fresh.await {
-            Ok((places, policies, limits)) => {
+            Ok((places, policies, limits, authorities)) => {
+                self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));
                 self.policies.store(Arc::new(policies));
@@ -268,6 +276,11 @@ impl Rooms {
     /// For making keys: any number at a time, none during such a change.
     pub(crate) async fn share_changes(&self) -> OwnedRwLockReadGuard<()> {
         Arc::clone(&self.changes).read_owned().await
+    }
+
+    /// For revocations of certificates: one at a time.
+    pub(crate) async fn lock_revocations(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.revocations).lock_owned().await
     }
 
     /// Stores a key's record by itself, without an event: reserving uses.
@@ -335,6 +348,11 @@ impl Engine {
             stock,
             trouble: Mutex::new(None),
         }))
+    }
+
+    /// The time that acts see.
+    pub fn now(&self) -> UnixSeconds {
+        self.config.clock.now()
     }
 
     /// Starts the work that goes on behind the acts, on the current runtime.

@@ -129,6 +129,10 @@ pub enum Error {
     /// A policy that does not compile.
     #[error(transparent)]
     Policy(#[from] skms_policy::Error),
+    /// A certificate that may not or cannot be issued, or what was sent for
+    /// it: all the rules that it breaks.
+    #[error(transparent)]
+    Pki(#[from] skms_pki::issue::IssueError),
     /// The storage refused or failed; the act did not take place, or its
     /// event could not be made durable.
     #[error("storage: {0}")]

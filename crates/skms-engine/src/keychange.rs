@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skms_evidence::Outcome;
-use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds};
+use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds, Versions};
 use skms_store::{Change, Kind, RecordId};
 
 use crate::act::Act;
+use crate::acts::certificates::{Reached, Verdict, revoke_key_of};
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::Rooms;
@@ -31,6 +32,8 @@ pub(crate) struct With {
     pub(crate) also: Vec<Change>,
     /// Revoke and suspend: draws on the reserve when the disk is full.
     pub(crate) urgent: bool,
+    /// What becomes of the certificates of versions that it takes from use.
+    pub(crate) certificates: Option<(Verdict, Versions)>,
 }
 
 impl Entry {
@@ -56,6 +59,12 @@ impl Entry {
             }
         };
         let mut changes = vec![put_key(&key, Some(snapshot.revision()))?];
+        // Under the key's lock: none is issued meanwhile for a key kept here.
+        let mut reached = Reached::default();
+        if let Some((verdict, versions)) = with.certificates {
+            reached_by(&self.rooms, &snapshot, verdict, versions, &mut reached).await?;
+        }
+        changes.append(&mut reached.changes);
         changes.extend(with.also);
         changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
         let event = EventDraft::of_key(self, authorized, Outcome::Success)?
@@ -78,6 +87,7 @@ impl Entry {
                 .copied()
                 .ok_or(Error::Internal("a commit without revisions"))?;
             cell.put_in_force(key, revision);
+            reached.put_in_force(committed.revisions.get(1..).unwrap_or_default());
             drop(guard);
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.
@@ -93,6 +103,27 @@ impl Entry {
         })
         .await
     }
+}
+
+/// The certificates of versions of a key.
+async fn reached_by(
+    rooms: &Rooms,
+    snapshot: &KeySnapshot,
+    verdict: Verdict,
+    versions: Versions,
+    reached: &mut Reached,
+) -> Result<()> {
+    for version in &snapshot.key().versions {
+        let meant = match versions {
+            Versions::All => true,
+            Versions::One(number) => number == version.number,
+        };
+        if let (true, Some(spki)) = (meant, &version.public_spki) {
+            let namespace = snapshot.at().namespace;
+            revoke_key_of(rooms, namespace, spki, verdict, reached).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The changes that erase the material of every version that was destroyed.

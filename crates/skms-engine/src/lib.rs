@@ -24,6 +24,7 @@
 
 mod act;
 pub mod acts;
+mod authority;
 mod caller;
 mod change;
 mod clock;

@@ -24,6 +24,8 @@ pub enum TargetKind {
     Token,
     /// A registered principal.
     Principal,
+    /// A certificate authority.
+    Authority,
 }
 
 impl TargetKind {
@@ -37,6 +39,7 @@ impl TargetKind {
             Self::Policy => "policy",
             Self::Token => "token",
             Self::Principal => "principal",
+            Self::Authority => "authority",
         }
     }
 }
@@ -157,6 +160,11 @@ impl Target {
         }
     }
 
+    /// A certificate authority.
+    pub(crate) fn authority(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Authority, namespace, "", name)
+    }
+
     /// Says which record this is.
     pub(crate) fn stored(mut self, id: [u8; 16], revision: u64) -> Self {
         self.id = Some(id);
@@ -182,6 +190,7 @@ impl Target {
             TargetKind::Principal => {
                 ResourceRef::principal(&self.namespace, &self.name).with_groups(&self.groups)
             }
+            TargetKind::Authority => ResourceRef::authority(&self.namespace, &self.name),
         };
         match (self.kind, self.id) {
             (TargetKind::System, _) | (_, None) => resource,
@@ -199,6 +208,7 @@ impl Target {
             TargetKind::Policy => Some(Action::PolicyRead),
             TargetKind::Token => Some(Action::TokenRead),
             TargetKind::Principal => Some(Action::PrincipalRead),
+            TargetKind::Authority => Some(Action::AuthorityRead),
         }
     }
 
@@ -214,7 +224,10 @@ impl Target {
             TargetKind::Namespace => self.name.clone(),
             TargetKind::Keyring => format!("{}/{}", self.namespace, self.keyring),
             TargetKind::Key => format!("{}/{}/{}", self.namespace, self.keyring, self.name),
-            TargetKind::Policy | TargetKind::Token | TargetKind::Principal => {
+            TargetKind::Policy
+            | TargetKind::Token
+            | TargetKind::Principal
+            | TargetKind::Authority => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

@@ -71,6 +71,8 @@ detail_keys! {
     Origin "origin";
     /// The policies that decided.
     Policies "policies";
+    /// The profile of a certificate.
+    Profile "profile";
     /// A reason given by the caller, in words.
     Reason "reason";
     /// The first answer to an idempotency key was given again.
@@ -81,6 +83,8 @@ detail_keys! {
     Scheme "scheme";
     /// The kind of a seal.
     Seal "seal";
+    /// The serial number of a certificate, in hexadecimal.
+    Serial "serial";
     /// The version of this program.
     ServerVersion "server_version";
     /// The term of a storage key.

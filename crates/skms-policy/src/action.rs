@@ -107,6 +107,19 @@ actions! {
     PrincipalWrite = "principal.write", ["administer"], [Principal], "Register a client certificate as a principal.";
     PrincipalDelete = "principal.delete", ["administer"], [Principal], "Delete a principal.";
 
+    AuthorityList = "authority.list", ["read"], [Namespace], "List a namespace's certificate authorities.";
+    AuthorityRead = "authority.read", ["read"], [Authority], "Read a certificate authority.";
+    AuthorityCreate = "authority.create", ["administer"], [Authority, Key], "Make a certificate authority, on a key.";
+    AuthorityUpdate = "authority.update", ["administer"], [Authority, Key], "Change a certificate authority: its certificates, rules and addresses.";
+    AuthorityDelete = "authority.delete", ["administer"], [Authority], "Delete a certificate authority.";
+    AuthorityCertify = "authority.certify", ["administer"], [Authority, Key], "Certify another authority.";
+    AuthorityPublish = "authority.publish", ["administer", "certify"], [Authority, Key], "Publish a certificate authority's revocation lists and responses.";
+
+    CertificateIssue = "certificate.issue", ["administer", "certify"], [Authority, Key], "Issue a certificate.";
+    CertificateList = "certificate.list", ["read"], [Authority], "List an authority's certificates.";
+    CertificateRead = "certificate.read", ["read"], [Authority], "Read a certificate.";
+    CertificateRevoke = "certificate.revoke", ["administer", "certify"], [Authority], "Revoke or hold a certificate, or end a hold.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";
@@ -136,6 +149,7 @@ pub const ACTION_GROUPS: &[(&str, &[&str])] = &[
     ("read", &[]),
     ("manage", &[]),
     ("administer", &[]),
+    ("certify", &[]),
     ("operate", &[]),
     ("audit", &[]),
 ];

@@ -23,6 +23,8 @@ pub enum Role {
     CryptoUser,
     /// Reads events and who may do what.
     Auditor,
+    /// Issues and revokes certificates; makes no authority.
+    Issuer,
 }
 
 impl Role {
@@ -33,6 +35,7 @@ impl Role {
         Self::Reader,
         Self::CryptoUser,
         Self::Auditor,
+        Self::Issuer,
     ];
 
     /// The group's name, and the document's.
@@ -44,6 +47,7 @@ impl Role {
             Self::Reader => "reader",
             Self::CryptoUser => "crypto-user",
             Self::Auditor => "auditor",
+            Self::Issuer => "issuer",
         }
     }
 
@@ -54,6 +58,7 @@ impl Role {
             Self::Reader => include_str!("../policies/reader.cedar"),
             Self::CryptoUser => include_str!("../policies/crypto-user.cedar"),
             Self::Auditor => include_str!("../policies/auditor.cedar"),
+            Self::Issuer => include_str!("../policies/issuer.cedar"),
         }
     }
 

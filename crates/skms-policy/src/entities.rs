@@ -73,9 +73,10 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
     } = *resource;
     let id = match kind {
         ResourceKind::System | ResourceKind::Namespace => name.to_owned(),
-        ResourceKind::Keyring | ResourceKind::Policy | ResourceKind::Token => {
-            joined(&[namespace, name])
-        }
+        ResourceKind::Keyring
+        | ResourceKind::Policy
+        | ResourceKind::Token
+        | ResourceKind::Authority => joined(&[namespace, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
     };
@@ -114,7 +115,9 @@ pub(crate) fn object_entity(
     let attributes = match resource.kind {
         ResourceKind::System => vec![],
         ResourceKind::Namespace => vec![name],
-        ResourceKind::Keyring | ResourceKind::Policy => vec![name, namespace],
+        ResourceKind::Keyring | ResourceKind::Policy | ResourceKind::Authority => {
+            vec![name, namespace]
+        }
         ResourceKind::Token => vec![
             id,
             namespace,

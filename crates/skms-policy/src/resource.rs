@@ -20,6 +20,8 @@ pub enum ResourceKind {
     Token,
     /// A principal's registration.
     Principal,
+    /// A certificate authority.
+    Authority,
 }
 
 impl ResourceKind {
@@ -32,6 +34,7 @@ impl ResourceKind {
         Self::Policy,
         Self::Token,
         Self::Principal,
+        Self::Authority,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -45,6 +48,7 @@ impl ResourceKind {
             Self::Policy => "Policy",
             Self::Token => "Token",
             Self::Principal => "Registration",
+            Self::Authority => "Authority",
         }
     }
 }
@@ -142,6 +146,12 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn principal(namespace: &'a str, id: &'a str) -> Self {
         Self::bare(ResourceKind::Principal, namespace, "", id)
+    }
+
+    /// `SKMS::Authority::"namespace/name"`.
+    #[must_use]
+    pub const fn authority(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::Authority, namespace, "", name)
     }
 
     /// Says which record this is. Without it (a thing yet to be created)

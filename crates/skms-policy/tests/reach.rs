@@ -103,6 +103,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Policy => ResourceRef::policy(namespace, "policy"),
         ResourceKind::Token => ResourceRef::token(namespace, "token"),
         ResourceKind::Principal => ResourceRef::principal(namespace, "person"),
+        ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
         _ => panic!("a kind this test does not know"),
     }
 }

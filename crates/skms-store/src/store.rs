@@ -48,11 +48,17 @@ pub enum Kind {
     Job = 14,
     /// What a request under an idempotency key made.
     Idempotency = 15,
+    /// A certificate authority.
+    Authority = 16,
+    /// That a certificate is revoked or on hold.
+    Revocation = 17,
+    /// Which certificates a public key has.
+    CertifiedKey = 18,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -68,6 +74,9 @@ impl Kind {
         Self::Lease,
         Self::Job,
         Self::Idempotency,
+        Self::Authority,
+        Self::Revocation,
+        Self::CertifiedKey,
     ];
 
     /// The number that is stored and sealed.
@@ -106,6 +115,9 @@ impl Kind {
             Self::Lease => "lease",
             Self::Job => "job",
             Self::Idempotency => "idempotency key",
+            Self::Authority => "authority",
+            Self::Revocation => "revocation",
+            Self::CertifiedKey => "certified key",
         }
     }
 }
@@ -364,7 +376,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(16).is_err());
+        assert!(Kind::from_number(19).is_err());
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! in `keychange`.
 
 pub mod agree;
+pub mod authorities;
 pub mod backup;
+pub mod certificates;
 pub mod create_key;
 pub mod datakey;
 pub mod decapsulate;
@@ -25,6 +27,7 @@ pub mod namespaces;
 pub mod payload;
 pub mod policies;
 pub mod principals;
+pub mod publish;
 pub mod random;
 pub mod read_key;
 pub mod recover;

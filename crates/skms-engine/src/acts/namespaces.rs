@@ -190,12 +190,13 @@ impl Engine {
         if !namespace.keyrings.is_empty()
             || places::any(store, namespace.id.0, Kind::Key).await?
             || places::any(store, namespace.id.0, Kind::Policy).await?
+            || places::any(store, namespace.id.0, Kind::Authority).await?
         {
             return entry
                 .failed(
                     &allowed,
                     Err(Error::NotEmpty(
-                        "the namespace is not empty: delete its keyrings and policies first",
+                        "the namespace is not empty: delete its keyrings, policies and authorities first",
                     )),
                 )
                 .await;

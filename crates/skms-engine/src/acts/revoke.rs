@@ -5,12 +5,17 @@ use std::sync::Arc;
 use skms_keys::Revoke;
 
 use crate::act::act;
+use crate::acts::certificates::Verdict;
 use crate::caller::Caller;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate::KeyRef;
 use crate::keychange::With;
 use crate::opened::KeySnapshot;
+
+/// Times that it begins again when a certificate of the key is issued at the
+/// same moment.
+const ATTEMPTS: usize = 8;
 
 act!(
     RevokeKey,
@@ -19,7 +24,8 @@ act!(
 );
 
 impl Engine {
-    /// Revokes versions of a key, with an RFC 5280 reason.
+    /// Revokes versions of a key, with an RFC 5280 reason, and the certificates
+    /// of theirs that authorities of the namespace issued.
     ///
     /// # Errors
     /// [`crate::Error::Key`] for versions beyond the reason.
@@ -31,12 +37,29 @@ impl Engine {
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<RevokeKey>(at).await?;
-        let with = With {
-            urgent: true,
-            ..With::default()
+        let verdict = Verdict {
+            reason: revoke.reason,
+            at: entry.now(),
+            invalid_since: revoke.compromise_occurred_at,
         };
-        entry
-            .change_key(&allowed, with, |key, now| Ok(key.revoke(&revoke, now)?))
-            .await
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let guard = entry.rooms.lock_revocations().await;
+            let with = With {
+                urgent: true,
+                certificates: Some((verdict, revoke.versions)),
+                ..With::default()
+            };
+            let changed = entry
+                .change_key(&allowed, with, |key, now| Ok(key.revoke(&revoke, now)?))
+                .await;
+            drop(guard);
+            match changed {
+                // A certificate of the key was issued meanwhile: it goes too.
+                Err(Error::Conflict) if attempt < ATTEMPTS => {}
+                other => return other,
+            }
+        }
     }
 }

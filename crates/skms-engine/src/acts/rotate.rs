@@ -6,6 +6,7 @@ use skms_keys::{Origin, UnixSeconds};
 
 use super::create_key::{generate, new_version, put_material};
 use crate::act::{Act, act};
+use crate::authority::Authority;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -32,6 +33,30 @@ impl Engine {
     }
 }
 
+/// Rotating a key deactivates the version before. An authority's would sign no
+/// more revocation lists for what it issued.
+fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
+    let id = snapshot.key().id.to_string();
+    let namespace = snapshot.at().namespace;
+    let stands_on = |authority: &Arc<Authority>| {
+        let mut issuers = authority.issuers.iter();
+        authority.record.key.id == id || issuers.any(|issuer| issuer.key.id == id)
+    };
+    let found = entry
+        .rooms
+        .authorities
+        .of(namespace)
+        .into_iter()
+        .find(stands_on);
+    match found {
+        None => Ok(()),
+        Some(authority) => Err(Error::KeyForbids(format!(
+            "the authority {} stands on this key: renew it on a new key instead",
+            authority.record.name
+        ))),
+    }
+}
+
 /// As [`Engine::rotate_key`], for whoever is authorised already.
 pub(crate) async fn rotate<A: Act>(
     entry: &Entry,
@@ -40,14 +65,17 @@ pub(crate) async fn rotate<A: Act>(
 ) -> Result<Arc<KeySnapshot>> {
     let snapshot = allowed.target().snapshot();
     let before = snapshot.key();
-    let ready = before.check_rotation(entry.now()).map_err(Error::from);
+    let ready = before
+        .check_rotation(entry.now())
+        .map_err(Error::from)
+        .and_then(|()| not_an_authoritys(entry, &snapshot));
     entry.failed_key(allowed, ready).await?;
     let material = generate(&entry.rooms, before.algorithm).await?;
     let newest = before.newest()?.number;
     let number = skms_keys::VersionNumber(newest.0.saturating_add(1));
     let with = With {
         also: vec![put_material(&entry.rooms, before, number, &material)?],
-        urgent: false,
+        ..With::default()
     };
     let version = new_version(&material, Origin::Generated, activate_at)?;
     drop(material);

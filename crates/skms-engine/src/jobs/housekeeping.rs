@@ -66,6 +66,7 @@ impl Engine {
             self.sweep_agenda().await?;
         }
         self.do_what_is_due().await?;
+        self.publish_due().await?;
         let rooms = self.rooms()?;
         rooms.recorder.sweep().await?;
         rooms.recorder.note_length().await?;

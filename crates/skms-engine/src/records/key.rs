@@ -11,7 +11,7 @@ use skms_keys::{
 use skms_store::{Kind, RecordId};
 
 use super::rules::RulesRecord;
-use super::{Record, uses_from, uses_names};
+use super::{Record, unhex, uses_from, uses_names};
 use crate::error::{Error, Result};
 use crate::sessions::hex;
 
@@ -231,19 +231,4 @@ impl VersionRecord {
             },
         })
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text
-        .chars()
-        .map(|digit| {
-            digit
-                .to_digit(16)
-                .and_then(|value| u8::try_from(value).ok())
-        })
-        .collect();
-    let digits = digits?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty()
-        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }

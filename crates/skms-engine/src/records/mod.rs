@@ -1,6 +1,9 @@
 //! What is inside sealed records: one module a kind, JSON with named fields
 //! so that a later version reads an earlier one's.
 
+pub(crate) mod authority;
+pub(crate) mod certificate;
+pub(crate) mod der;
 pub(crate) mod idempotency;
 pub(crate) mod key;
 pub(crate) mod keyring;
@@ -8,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod namespace;
 pub(crate) mod policy;
 pub(crate) mod principal;
+pub(crate) mod publication;
 pub(crate) mod rules;
 pub(crate) mod token;
 
@@ -54,4 +58,20 @@ pub(crate) fn uses_names(uses: Uses) -> Vec<String> {
 pub(crate) fn uses_from(names: &[String]) -> Option<Uses> {
     let uses: Option<Vec<Use>> = names.iter().map(|name| name.parse().ok()).collect();
     Some(Uses::of(&uses?))
+}
+
+/// The bytes that lower- or upper-case hexadecimal stands for.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|value| u8::try_from(value).ok())
+        })
+        .collect();
+    let digits = digits?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }

@@ -1,0 +1,303 @@
+//! Issues a certificate to an end entity.
+
+use std::sync::Arc;
+
+use skms_crypto::{Algorithm, Format, SecretBytes};
+use skms_evidence::Outcome;
+use skms_keys::{Key, KeyState, VersionNumber};
+use skms_pki::Csr;
+use skms_pki::issue::{AltName, NameBuf, Profile, ProfileKind, Request};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Issue, View};
+use crate::acts::authorities::{span, unreadable};
+use crate::acts::create_key;
+use crate::authority::Authority;
+use crate::authority::issuing::{self, Wanted};
+use crate::authority::signer::Signer;
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::idempotency::Once;
+use crate::opened::lock_key;
+use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
+use crate::target::Target;
+
+/// Times that issuing begins again when another certificate of the same key is
+/// issued at the same moment.
+const ATTEMPTS: usize = 4;
+
+/// The key that a certificate is for.
+#[derive(Clone, Debug)]
+pub enum SubjectKey {
+    /// That of a certification request (DER), whose subject and names count
+    /// where nothing else is said.
+    Request(Vec<u8>),
+    /// A key kept here.
+    Kept {
+        /// Its keyring.
+        keyring: String,
+        /// Its name.
+        key: String,
+        /// Its version; the newest by default.
+        version: Option<VersionNumber>,
+    },
+    /// One that is made, handed out and not kept.
+    New(Algorithm),
+}
+
+/// What is said about a new certificate.
+#[derive(Clone, Debug)]
+pub struct NewCertificate {
+    /// What it is for.
+    pub profile: ProfileKind,
+    /// Its key.
+    pub key: SubjectKey,
+    /// Whom it is for.
+    pub subject: Option<NameBuf>,
+    /// Its names.
+    pub names: Vec<AltName>,
+    /// How long it is to last, in seconds.
+    pub lifetime_seconds: Option<u64>,
+}
+
+/// A new certificate.
+pub struct Issued {
+    /// What is known about it.
+    pub certificate: View,
+    /// The private key (PKCS #8 DER) that was made for it. Not given again
+    /// under an idempotency key: it is not kept.
+    pub private_key: Option<SecretBytes>,
+}
+
+/// The subject's side, resolved.
+struct Subject {
+    request: Request,
+    kept: Option<SubjectKeyRecord>,
+    private_key: Option<SecretBytes>,
+    /// Its key kept here, authorised as a target of its own.
+    authorized: Option<Authorized<Issue, KeyTarget>>,
+}
+
+impl Engine {
+    /// Issues a certificate. It is durable when this returns, and nobody has
+    /// seen it before.
+    ///
+    /// # Errors
+    /// [`Error::Pki`] for what profile or authority do not allow, with every
+    /// rule that was broken; [`Error::StateForbids`] while the authority's key
+    /// is suspended, revoked or destroyed.
+    pub async fn issue_certificate(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        authority: &str,
+        new: NewCertificate,
+    ) -> Result<Issued> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Issue>(entry.authority_target(namespace, authority))
+            .await?;
+        let made = issue(&entry, &allowed, namespace, authority, new).await;
+        entry.failed(&allowed, made).await
+    }
+}
+
+async fn issue(
+    entry: &Entry,
+    allowed: &Authorized<Issue, Target>,
+    namespace: &str,
+    name: &str,
+    new: NewCertificate,
+) -> Result<Issued> {
+    // From here the authority stays as it is.
+    let shared = Arc::new(entry.rooms.share_changes().await);
+    let authority = entry.authority(namespace, name)?;
+    let issuer = authority
+        .current()
+        .ok_or_else(|| crate::acts::authorities::waiting(&authority))?;
+    let key = entry
+        .authority_key::<Issue>(&authority, &issuer.key)
+        .await?;
+    let claim = match entry
+        .once::<CertificateRecord>(authority.namespace.0)
+        .await?
+    {
+        Once::First(claim) => Arc::new(claim),
+        Once::Again(id, record) => {
+            entry.record_again(allowed, id).await?;
+            let certificate = View::of(&authority, &record)?;
+            if let SubjectKey::New(_) = new.key {
+                return Err(Error::SecretGiven {
+                    id: crate::sessions::hex(certificate.serial.as_bytes()),
+                });
+            }
+            return Ok(Issued {
+                certificate,
+                private_key: None,
+            });
+        }
+    };
+    let profile = profile(&authority, new.profile)?;
+    let kind = new.profile;
+    let subject = subject(entry, (namespace, &authority), new, &profile).await?;
+    let mut attempt = 0;
+    let record = loop {
+        attempt += 1;
+        let signer = Signer::take(entry, &key, &issuer.key).await?;
+        let certified = subject.lock(entry).await?;
+        let wanted = Wanted {
+            kind,
+            profile: &profile,
+            request: &subject.request,
+            subject_key: subject.kept.clone(),
+        };
+        let draft = issuing::issue(entry, (&authority, issuer), &signer, wanted).await?;
+        let event = EventDraft::of(entry, allowed, Outcome::Success)?
+            .also_key(&key.target().snapshot())
+            .certificate(&draft);
+        let mut changes = draft.changes;
+        changes.extend(claim.remember(draft.id, &draft.record)?);
+        let held = (Arc::clone(&shared), Arc::clone(&claim), signer, certified);
+        let record = draft.record;
+        match entry.change(held, changes, event, |_, _| Ok(())).await {
+            Ok(()) => break record,
+            Err(Error::Conflict) if attempt < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(Issued {
+        certificate: View::of(&authority, &record)?,
+        private_key: subject.private_key,
+    })
+}
+
+impl Subject {
+    /// Keeps a key that is kept here as it is until its certificate is
+    /// committed: a revocation of it comes before, and there is none, or
+    /// after, and finds it.
+    async fn lock(&self, entry: &Entry) -> Result<Option<OwnedMutexGuard<()>>> {
+        let (Some(allowed), Some(kept)) = (&self.authorized, &self.kept) else {
+            return Ok(None);
+        };
+        let (cell, guard) = lock_key(&entry.rooms, allowed.target()).await?;
+        certifiable(cell.snapshot().key(), VersionNumber(kept.version))?;
+        Ok(Some(guard))
+    }
+}
+
+/// Only what is in use, or will be, is certified.
+fn certifiable(key: &Key, version: VersionNumber) -> Result<()> {
+    let state = key.version(version)?.state;
+    if matches!(state, KeyState::PreActivation | KeyState::Active) {
+        return Ok(());
+    }
+    Err(Error::StateForbids {
+        version: version.0,
+        state,
+        operation: "be certified",
+    })
+}
+
+/// The profile, as far as the authority issues by it.
+fn profile(authority: &Authority, kind: ProfileKind) -> Result<Profile> {
+    if !authority.rules.profiles.contains(&kind) {
+        let known: Vec<&str> = authority
+            .rules
+            .profiles
+            .iter()
+            .map(|kind| kind.name())
+            .collect();
+        return Err(Error::Invalid(format!(
+            "this authority issues by: {}",
+            known.join(", ")
+        )));
+    }
+    let mut profile = kind.profile();
+    if let Some(longest) = authority.rules.max_lifetime_seconds {
+        let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+        let lifetime = &mut profile.lifetime;
+        lifetime.max_seconds = lifetime.max_seconds.min(longest);
+        lifetime.default_seconds = lifetime.default_seconds.min(longest);
+    }
+    Ok(profile)
+}
+
+async fn subject(
+    entry: &Entry,
+    (namespace, authority): (&str, &Authority),
+    new: NewCertificate,
+    profile: &Profile,
+) -> Result<Subject> {
+    let mut authorized = None;
+    let mut kept = None;
+    let mut private_key = None;
+    let empty = NameBuf::empty;
+    let mut request = match new.key {
+        SubjectKey::Request(der) => {
+            let csr = Csr::from_der(&der).map_err(unreadable)?;
+            Request::from_csr(&csr.verify().map_err(unreadable)?)?
+        }
+        SubjectKey::Kept {
+            keyring,
+            key,
+            version,
+        } => {
+            let at = KeyRef {
+                namespace,
+                keyring: &keyring,
+                name: &key,
+            };
+            let allowed = entry.authorize_key::<Issue>(at).await?;
+            let snapshot = allowed.target().snapshot();
+            let known = snapshot.key();
+            let version = match version {
+                Some(number) => known.version(number)?,
+                None => known.newest()?,
+            };
+            certifiable(known, version.number)?;
+            let id = known.id.to_string();
+            if authority.issuers.iter().any(|issuer| issuer.key.id == id) {
+                return Err(Error::KeyForbids(
+                    "an authority's key certifies others, not itself".into(),
+                ));
+            }
+            let spki = version.public_spki.clone().ok_or_else(|| {
+                Error::KeyForbids(format!("a key for {} has no public half", known.algorithm))
+            })?;
+            kept = Some(SubjectKeyRecord {
+                keyring: keyring.clone(),
+                key: key.clone(),
+                id: known.id.to_string(),
+                version: version.number.0,
+            });
+            authorized = Some(allowed);
+            Request::new(empty(), spki)
+        }
+        SubjectKey::New(algorithm) => {
+            let material = create_key::generate(&entry.rooms, algorithm).await?;
+            let public = material.public_key()?.ok_or_else(|| {
+                Error::Invalid(format!("a key for {algorithm} has no public half"))
+            })?;
+            private_key = Some(material.export(Format::Pkcs8Der, None)?);
+            Request::new(empty(), public.spki_der().to_vec())
+        }
+    };
+    if let Some(subject) = new.subject {
+        request.subject = subject;
+    }
+    if !new.names.is_empty() {
+        request.names = new.names;
+    }
+    if new.lifetime_seconds.is_some() {
+        (request.not_before, request.not_after) = span(profile, entry.now(), new.lifetime_seconds);
+    }
+    Ok(Subject {
+        request,
+        kept,
+        private_key,
+        authorized,
+    })
+}

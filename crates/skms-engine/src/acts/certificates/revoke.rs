@@ -1,0 +1,382 @@
+//! Revokes certificates, holds them, and ends holds. A status is known to OCSP
+//! before the call returns; lists follow within a second.
+
+use std::sync::Arc;
+
+use skms_evidence::{DetailKey, Outcome};
+use skms_keys::{RevocationReason, UnixSeconds, VersionNumber, Versions};
+use skms_pki::Certificate;
+use skms_pki::issue::Serial;
+use skms_store::{Change, Kind, RecordId};
+
+use super::read::find;
+use super::{Revoke, View};
+use crate::act::act;
+use crate::acts::authorities::unreadable;
+use crate::authority::issuing::key_name;
+use crate::authority::{Issuer, Revocation};
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::gate::KeyRef;
+use crate::keychange::With;
+use crate::records;
+use crate::records::certificate::{
+    CertificateRecord, CertifiedKeyRecord, RevocationRecord, SubjectKeyRecord, serial_name,
+};
+use crate::sessions::hex;
+
+act!(
+    RevokeCertifiedKey,
+    KeyRevoke,
+    "Revokes a key whose certificate was revoked for a compromise."
+);
+
+/// Revocations that go into a batch, and what memory learns with it.
+#[derive(Default)]
+pub(crate) struct Reached {
+    /// To be committed.
+    pub(crate) changes: Vec<Change>,
+    entries: Vec<(Arc<Issuer>, Serial, Revocation)>,
+}
+
+impl Reached {
+    /// Brings memory up to date once the batch is committed; `revisions` are
+    /// those of its changes.
+    pub(crate) fn put_in_force(self, revisions: &[u64]) {
+        for (at, (issuer, serial, mut entry)) in self.entries.into_iter().enumerate() {
+            entry.revision = revisions.get(at).copied().unwrap_or_default();
+            issuer.revoked.put(serial, entry);
+            issuer.published.forget(&serial);
+        }
+    }
+}
+
+/// What is to become of certificates.
+#[derive(Clone, Copy)]
+pub(crate) struct Verdict {
+    pub(crate) reason: RevocationReason,
+    pub(crate) at: UnixSeconds,
+    pub(crate) invalid_since: Option<UnixSeconds>,
+}
+
+impl Engine {
+    /// Revokes a certificate, or holds it. A compromised key takes with it
+    /// every other certificate of that key in the namespace, and the key
+    /// itself where it is kept here.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] for a certificate that is
+    /// revoked already, unless the reason becomes keyCompromise.
+    pub async fn revoke_certificate(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        authority: &str,
+        serial: &str,
+        reason: RevocationReason,
+        invalid_since: Option<UnixSeconds>,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Revoke>(entry.authority_target(namespace, authority))
+            .await?;
+        let verdict = Verdict {
+            reason,
+            at: entry.now(),
+            invalid_since,
+        };
+        let done = async {
+            check(reason, invalid_since, entry.now())?;
+            let authority = entry.authority(namespace, authority)?;
+            let serial = super::serial(serial)?;
+            let guard = entry.rooms.lock_revocations().await;
+            let (_, record) = find(&entry.rooms, &authority, &serial).await?;
+            let mut reached = Reached::default();
+            revoke_one(&entry.rooms, namespace, &record, verdict, &mut reached).await?;
+            if reached.entries.is_empty() {
+                return Err(Error::Invalid("the certificate is revoked already".into()));
+            }
+            if reason == RevocationReason::KeyCompromise {
+                let certificate =
+                    Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+                let spki = certificate.public_key().der;
+                revoke_key_of(&entry.rooms, namespace, spki, verdict, &mut reached).await?;
+            }
+            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
+                .serial(&serial)
+                .detail(DetailKey::RevocationReason, reason.name())
+                .detail(DetailKey::Count, reached.entries.len() as u64)
+                .urgent();
+            let changes = std::mem::take(&mut reached.changes);
+            entry
+                .change(guard, changes, event, move |_, revisions| {
+                    reached.put_in_force(revisions);
+                    Ok(())
+                })
+                .await?;
+            if let (RevocationReason::KeyCompromise, Some(kept)) = (reason, &record.subject_key) {
+                self.revoke_kept(namespace, kept, invalid_since).await?;
+            }
+            View::of(&authority, &record)
+        };
+        let done = done.await;
+        entry.failed(&allowed, done).await
+    }
+
+    /// Ends a certificate's hold.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a certificate that is not on hold.
+    pub async fn release_certificate(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        authority: &str,
+        serial: &str,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Revoke>(entry.authority_target(namespace, authority))
+            .await?;
+        let done = async {
+            let authority = entry.authority(namespace, authority)?;
+            let serial = super::serial(serial)?;
+            let guard = entry.rooms.lock_revocations().await;
+            let (_, record) = find(&entry.rooms, &authority, &serial).await?;
+            let issuer = authority
+                .issuer(record.issuer)
+                .ok_or(Error::Internal("a certificate of no issuer"))?;
+            let hold = issuer
+                .revoked
+                .get(&serial)
+                .filter(|one| one.stands() && one.reason == RevocationReason::CertificateHold);
+            let Some(mut hold) = hold else {
+                return Err(Error::Invalid("the certificate is not on hold".into()));
+            };
+            hold.released_at = Some(entry.now());
+            hold.changed_at = entry.now();
+            let mut reached = Reached::default();
+            put(
+                &entry.rooms,
+                namespace,
+                (issuer, &record),
+                serial,
+                hold,
+                &mut reached,
+            )
+            .await?;
+            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
+                .serial(&serial)
+                .detail(
+                    DetailKey::RevocationReason,
+                    RevocationReason::RemoveFromCrl.name(),
+                );
+            let changes = std::mem::take(&mut reached.changes);
+            entry
+                .change(guard, changes, event, move |_, revisions| {
+                    reached.put_in_force(revisions);
+                    Ok(())
+                })
+                .await?;
+            View::of(&authority, &record)
+        };
+        let done = done.await;
+        entry.failed(&allowed, done).await
+    }
+
+    /// Revokes the version of a key that a compromised certificate was for.
+    async fn revoke_kept(
+        &self,
+        namespace: &str,
+        kept: &SubjectKeyRecord,
+        since: Option<UnixSeconds>,
+    ) -> Result<()> {
+        let entry = self.enter(&Caller::system("certificates")?)?;
+        let at = KeyRef {
+            namespace,
+            keyring: &kept.keyring,
+            name: &kept.key,
+        };
+        let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
+            return Ok(());
+        };
+        if cell.snapshot().key().id.to_string() != kept.id {
+            return Ok(());
+        }
+        let allowed = entry.authorize_as_system::<RevokeCertifiedKey>(&cell)?;
+        let revoke = skms_keys::Revoke {
+            versions: Versions::One(VersionNumber(kept.version)),
+            reason: RevocationReason::KeyCompromise,
+            message: "its certificate was revoked for this reason".to_owned(),
+            compromise_occurred_at: since,
+        };
+        let with = With {
+            urgent: true,
+            ..With::default()
+        };
+        match entry
+            .change_key(&allowed, with, |key, now| Ok(key.revoke(&revoke, now)?))
+            .await
+        {
+            // Compromised or destroyed already: there is nothing to take away.
+            Err(Error::Key(_) | Error::StateForbids { .. }) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+fn check(reason: RevocationReason, since: Option<UnixSeconds>, now: UnixSeconds) -> Result<()> {
+    if reason == RevocationReason::RemoveFromCrl {
+        return Err(Error::Invalid(
+            "removeFromCRL is no revocation: release the hold instead".into(),
+        ));
+    }
+    if since.is_some_and(|since| since > now) {
+        return Err(Error::Invalid("invalid_since lies in the future".into()));
+    }
+    Ok(())
+}
+
+/// Every certificate of the namespace that has this public key. With
+/// keyCompromise nothing is issued for the key any more.
+pub(crate) async fn revoke_key_of(
+    rooms: &Rooms,
+    namespace: &str,
+    spki: &[u8],
+    verdict: Verdict,
+    reached: &mut Reached,
+) -> Result<()> {
+    let Some(place) = rooms.places.namespace(namespace) else {
+        return Ok(());
+    };
+    let name = key_name(spki);
+    let found = rooms
+        .store
+        .find(place.id.0, Kind::CertifiedKey, &name)
+        .await?;
+    let Some(stored) = found else {
+        return Ok(());
+    };
+    let mut known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
+    for one in &known.certificates {
+        let name = serial_name(&one.authority, one.issuer, &one.serial);
+        let found = rooms
+            .store
+            .find(place.id.0, Kind::Certificate, &name)
+            .await?;
+        if let Some(stored) = found {
+            let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
+            revoke_one(rooms, namespace, &record, verdict, reached).await?;
+        }
+    }
+    known.compromised |= verdict.reason == RevocationReason::KeyCompromise;
+    // Written in any case: a certificate that is issued meanwhile conflicts.
+    reached.changes.push(Change::Put {
+        namespace: place.id.0,
+        kind: Kind::CertifiedKey,
+        id: stored.id,
+        name: Some(name),
+        expected: Some(stored.revision),
+        plaintext: records::encode(&known)?,
+    });
+    Ok(())
+}
+
+/// Adds a certificate's revocation, unless it is revoked already. A hold
+/// becomes a revocation, and any reason may become keyCompromise.
+async fn revoke_one(
+    rooms: &Rooms,
+    namespace: &str,
+    record: &CertificateRecord,
+    verdict: Verdict,
+    reached: &mut Reached,
+) -> Result<()> {
+    let authority = rooms.authorities.by_id(namespace, &record.authority);
+    let issuer = authority
+        .as_ref()
+        .and_then(|authority| authority.issuer(record.issuer));
+    let Some(issuer) = issuer else {
+        // Its authority is gone, and with it everybody who trusted it.
+        return Ok(());
+    };
+    let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+    let serial = Serial::from_contents(certificate.serial())?;
+    let twice = reached
+        .entries
+        .iter()
+        .any(|(other, known, _)| *known == serial && Arc::ptr_eq(&other.revoked, &issuer.revoked));
+    let before = issuer.revoked.get(&serial);
+    let stands = before.as_ref().filter(|one| one.stands());
+    let stays = stands.is_some_and(|one| {
+        let hold = one.reason == RevocationReason::CertificateHold;
+        let worse =
+            verdict.reason == RevocationReason::KeyCompromise && one.reason != verdict.reason;
+        !(worse || hold && verdict.reason != RevocationReason::CertificateHold)
+    });
+    if twice || stays {
+        return Ok(());
+    }
+    let entry = Revocation {
+        reason: verdict.reason,
+        // What was revoked stays revoked since then; a hold too.
+        at: stands.map_or(verdict.at, |one| one.at),
+        invalid_since: verdict.invalid_since,
+        released_at: None,
+        changed_at: verdict.at,
+        not_after: UnixSeconds(certificate.not_after().0),
+        revision: before.map_or(0, |one| one.revision),
+    };
+    put(rooms, namespace, (issuer, record), serial, entry, reached).await
+}
+
+async fn put(
+    rooms: &Rooms,
+    namespace: &str,
+    (issuer, record): (&Arc<Issuer>, &CertificateRecord),
+    serial: Serial,
+    entry: Revocation,
+    reached: &mut Reached,
+) -> Result<()> {
+    let place = rooms
+        .places
+        .namespace(namespace)
+        .ok_or(Error::NotFound { what: "namespace" })?;
+    let text = hex(serial.as_bytes());
+    let name = serial_name(&record.authority, record.issuer, &text);
+    let known = rooms
+        .store
+        .find(place.id.0, Kind::Revocation, &name)
+        .await?;
+    let (id, expected) = match known {
+        Some(stored) => (stored.id, Some(stored.revision)),
+        None => (RecordId::random()?, None),
+    };
+    let revocation = RevocationRecord {
+        authority: record.authority.clone(),
+        issuer: record.issuer,
+        serial: text,
+        reason: entry.reason.name().to_owned(),
+        revoked_at: entry.at.0,
+        invalid_since: entry.invalid_since.map(|at| at.0),
+        released_at: entry.released_at.map(|at| at.0),
+        changed_at: entry.changed_at.0,
+        not_after: entry.not_after.0,
+    };
+    // Entries and their changes stand in one order, before any other change.
+    let at = reached.entries.len();
+    reached.changes.insert(
+        at,
+        Change::Put {
+            namespace: place.id.0,
+            kind: Kind::Revocation,
+            id,
+            name: Some(name),
+            expected,
+            plaintext: records::encode(&revocation)?,
+        },
+    );
+    reached.entries.push((Arc::clone(issuer), serial, entry));
+    Ok(())
+}

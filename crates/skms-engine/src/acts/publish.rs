@@ -1,0 +1,411 @@
+//! Publishing: making revocation lists and OCSP responses is an act of the
+//! server itself, or of who asks for it; serving them is none.
+
+use std::sync::Arc;
+
+use skms_evidence::{DetailKey, Outcome};
+use skms_keys::UnixSeconds;
+use skms_pki::issue::Serial;
+use skms_pki::issue::ocsp::{Answer, CertIdBuf, Responder, failure};
+use skms_pki::ocsp::{CertId, Failure, OcspRequest, SingleStatus};
+use skms_store::{Change, Kind, RecordId};
+
+use crate::act::{Act, act};
+use crate::acts::authorities::View;
+use crate::authority::issuing::moment;
+use crate::authority::lists::{self, Making};
+use crate::authority::published::Lists;
+use crate::authority::signer::Signer;
+use crate::authority::{Authority, Issuer};
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::records;
+use crate::records::certificate::serial_name;
+use crate::records::publication::PublicationRecord;
+use crate::sessions::hex;
+
+pub use crate::authority::published::{Document, Response};
+
+act!(
+    Publish,
+    AuthorityPublish,
+    "Makes a certificate authority's revocation lists and responses."
+);
+
+/// The most certificates of one OCSP request.
+const ASKED_MAX: usize = 16;
+
+/// What an OCSP responder answers.
+pub enum OcspAnswer {
+    /// A signed response.
+    Signed(Arc<Response>),
+    /// Why there is none: an unsigned response.
+    Refused(Vec<u8>),
+}
+
+impl Engine {
+    /// Makes the lists of an authority anew, of all its issuers whose keys
+    /// still sign.
+    ///
+    /// # Errors
+    /// [`Error::StateForbids`] if the newest key does not sign.
+    pub async fn publish_authority(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<View> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Publish>(entry.authority_target(namespace, name))
+            .await?;
+        let done = async {
+            let authority = entry.authority(namespace, name)?;
+            let newest = authority.current().map(|issuer| issuer.number);
+            for issuer in &authority.issuers {
+                let key = entry
+                    .authority_key::<Publish>(&authority, &issuer.key)
+                    .await?;
+                match make(&entry, &key, (&authority, issuer), true).await {
+                    // An old issuer's key may be gone; then so are its lists.
+                    Err(_) if Some(issuer.number) != newest => {}
+                    other => other?,
+                }
+            }
+            View::try_from(authority.as_ref())
+        };
+        let done = done.await;
+        entry.failed(&allowed, done).await
+    }
+
+    /// Makes the lists that are due: of certificates that changed, and those
+    /// half of whose time is over. Returns how many issuers' it made.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`]; what the store refuses. An issuer whose key does not
+    /// sign is passed over: its last lists stay.
+    pub async fn publish_due(&self) -> Result<usize> {
+        let entry = self.enter(&Caller::system("publisher")?)?;
+        let mut made = 0;
+        for authority in entry.rooms.authorities.all() {
+            for issuer in &authority.issuers {
+                let Some(all) = due(&entry, &authority, issuer) else {
+                    continue;
+                };
+                let at = issuer.key.at(&authority.namespace_name);
+                let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
+                    continue;
+                };
+                if cell.snapshot().key().id.to_string() != issuer.key.id {
+                    continue;
+                }
+                let key = entry.authorize_as_system::<Publish>(&cell)?;
+                match make(&entry, &key, (&authority, issuer), all).await {
+                    Ok(()) => made += 1,
+                    Err(Error::StateForbids { .. } | Error::Key(_) | Error::Pki(_)) => {}
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// An issuer's certificate (DER).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Sealed`].
+    pub fn published_certificate(
+        &self,
+        namespace: &str,
+        name: &str,
+        number: u32,
+    ) -> Result<Vec<u8>> {
+        let (_, issuer) = find(&*self.rooms()?, namespace, name, number)?;
+        let own = issuer.pki.chain.first().cloned();
+        own.ok_or(Error::NotFound { what: "issuer" })
+    }
+
+    /// An issuer's revocation list, complete or the difference, of a shard.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for none; [`Error::Busy`] while the first one is
+    /// being made.
+    pub fn published_list(
+        &self,
+        (namespace, name, number): (&str, &str, u32),
+        shard: u32,
+        delta: bool,
+    ) -> Result<Arc<Document>> {
+        let (authority, issuer) = find(&*self.rooms()?, namespace, name, number)?;
+        let missing = || Error::NotFound {
+            what: "revocation list",
+        };
+        if shard >= authority.rules.crl_shards {
+            return Err(missing());
+        }
+        let lists = issuer.published.lists().ok_or(Error::Busy)?;
+        let of = if delta {
+            &lists.deltas
+        } else {
+            &lists.complete
+        };
+        let at = usize::try_from(shard).map_err(|_| missing())?;
+        of.get(at).cloned().ok_or_else(missing)
+    }
+
+    /// Answers an OCSP request (DER) for an issuer (RFC 6960). What was signed
+    /// before is given again until half of its time is over; with a nonce it
+    /// is signed anew. `may_sign` is asked before a key is used.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an issuer that does not exist; those of
+    /// `may_sign`. Everything else is an answer.
+    pub async fn ocsp(
+        &self,
+        (namespace, name, number): (&str, &str, u32),
+        request: &[u8],
+        may_sign: impl FnOnce() -> Result<()>,
+    ) -> Result<OcspAnswer> {
+        let rooms = match self.rooms() {
+            Ok(rooms) => rooms,
+            Err(_) => return Ok(OcspAnswer::Refused(failure(Failure::TryLater))),
+        };
+        let (authority, issuer) = find(&rooms, namespace, name, number)?;
+        let refused = |why| Ok(OcspAnswer::Refused(failure(why)));
+        let Ok(asked) = OcspRequest::from_der(request) else {
+            return refused(Failure::MalformedRequest);
+        };
+        if asked.unknown_critical || asked.requests.len() > ASKED_MAX {
+            return refused(Failure::MalformedRequest);
+        }
+        if let ([one], None) = (asked.requests.as_slice(), asked.nonce) {
+            let id = CertIdBuf::from(one);
+            if let Some(ready) = issuer.published.response(&id, rooms.clock.now()) {
+                return Ok(OcspAnswer::Signed(ready));
+            }
+        }
+        let own = issuer.certificate()?;
+        let ours = |id: &CertId<'_>| id.names_issuer(&own) == Some(true);
+        if !asked.requests.iter().all(ours) {
+            return refused(Failure::Unauthorized);
+        }
+        may_sign()?;
+        match respond(self, &authority, &issuer, &asked).await {
+            Ok(response) => Ok(OcspAnswer::Signed(response)),
+            Err(_) => refused(Failure::TryLater),
+        }
+    }
+}
+
+fn find(
+    rooms: &Rooms,
+    namespace: &str,
+    name: &str,
+    number: u32,
+) -> Result<(Arc<Authority>, Arc<Issuer>)> {
+    let absent = Error::NotFound { what: "issuer" };
+    let Some(authority) = rooms.authorities.find(namespace, name) else {
+        return Err(absent);
+    };
+    match authority.issuer(number).cloned() {
+        Some(issuer) => Ok((authority, issuer)),
+        None => Err(absent),
+    }
+}
+
+/// Whether an issuer's lists are to be made: all of them (`true`) or what
+/// changed.
+fn due(entry: &Entry, authority: &Authority, issuer: &Issuer) -> Option<bool> {
+    let Some(lists) = issuer.published.lists() else {
+        return Some(true);
+    };
+    let half = i64::try_from(authority.rules.crl_seconds / 2).unwrap_or(i64::MAX);
+    let old = entry.now().0 >= lists.base.1.0.saturating_add(half);
+    let shards = usize::try_from(authority.rules.crl_shards).unwrap_or(usize::MAX);
+    let other = lists.complete.len() != shards
+        || lists.deltas.is_empty() != issuer.pki.published.deltas.is_empty();
+    if old || other {
+        return Some(true);
+    }
+    (lists.epoch != issuer.revoked.epoch()).then_some(false)
+}
+
+/// Makes an issuer's lists. Their numbers are used up before they are signed,
+/// so that no two lists ever have the same.
+async fn make<A: Act>(
+    entry: &Entry,
+    key: &Authorized<A, KeyTarget>,
+    (authority, issuer): (&Authority, &Arc<Issuer>),
+    all: bool,
+) -> Result<()> {
+    let _one = issuer.published.making.lock().await;
+    let before = issuer.published.lists();
+    let signer = Signer::take(entry, key, &issuer.key).await?;
+    let name = format!("{}/{}", authority.id_text(), issuer.number);
+    let scope = authority.namespace.0;
+    let found = entry
+        .rooms
+        .store
+        .find(scope, Kind::Setting, &PublicationRecord::name(&name))
+        .await?;
+    let (id, expected, record) = match found {
+        None => (RecordId::random()?, None, PublicationRecord::default()),
+        Some(stored) => (
+            stored.id,
+            Some(stored.revision),
+            records::decode(stored.plaintext.expose())?,
+        ),
+    };
+    let making = Making {
+        entry,
+        authority,
+        issuer,
+        signer: &signer,
+        number: record.last.saturating_add(1),
+    };
+    let epoch = issuer.revoked.epoch();
+    let changed = issuer.revoked.take_changed();
+    let made = match before {
+        Some(before) if !all => making.changed(&before, &changed, epoch).await,
+        _ => making.all(epoch).await,
+    };
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            issuer.revoked.put_back(changed);
+            return Err(error);
+        }
+    };
+    let last = made.number;
+    let done = commit(
+        entry,
+        key,
+        (authority, issuer),
+        (signer, made),
+        Change::Put {
+            namespace: scope,
+            kind: Kind::Setting,
+            id,
+            name: Some(PublicationRecord::name(&name)),
+            expected,
+            plaintext: records::encode(&PublicationRecord { last })?,
+        },
+    )
+    .await;
+    if done.is_err() {
+        issuer.revoked.put_back(changed);
+    }
+    done
+}
+
+/// Puts lists out once their numbers are used up.
+async fn commit<A: Act>(
+    entry: &Entry,
+    key: &Authorized<A, KeyTarget>,
+    (authority, issuer): (&Authority, &Arc<Issuer>),
+    (signer, made): (Signer, Lists),
+    change: Change,
+) -> Result<()> {
+    let event = EventDraft::of_key(entry, key, Outcome::Success)?
+        .authority(authority)
+        .detail(DetailKey::Count, issuer.revoked.len() as u64);
+    let issuer = Arc::clone(issuer);
+    entry
+        .change(signer, vec![change], event, move |_, _| {
+            issuer.published.put_lists(made);
+            Ok(())
+        })
+        .await
+}
+
+/// Signs an OCSP response, as the server itself.
+async fn respond(
+    engine: &Engine,
+    authority: &Authority,
+    issuer: &Arc<Issuer>,
+    asked: &OcspRequest<'_>,
+) -> Result<Arc<Response>> {
+    let entry = engine.enter(&Caller::system("ocsp")?)?;
+    let at = issuer.key.at(&authority.namespace_name);
+    let cell = entry.rooms.keys.resolve(&entry.rooms, at).await?;
+    let cell = cell
+        .filter(|cell| cell.snapshot().key().id.to_string() == issuer.key.id)
+        .ok_or(Error::NotFound { what: "key" })?;
+    let key = entry.authorize_as_system::<Publish>(&cell)?;
+    let signer = Signer::take(&entry, &key, &issuer.key).await?;
+    // Again, if something changed while it was made.
+    for _ in 0..3 {
+        let epoch = issuer.revoked.epoch();
+        let now = entry.now();
+        let seconds = i64::try_from(authority.rules.ocsp_seconds).unwrap_or(i64::MAX);
+        let until = UnixSeconds(now.0.saturating_add(seconds));
+        let mut answers = Vec::with_capacity(asked.requests.len());
+        for id in &asked.requests {
+            answers.push(Answer {
+                id: CertIdBuf::from(id),
+                status: status(&entry.rooms, authority, issuer, id).await?,
+                this_update: moment(now),
+                next_update: Some(moment(until)),
+                archive_cutoff: None,
+            });
+        }
+        let planned =
+            Responder::authority(&issuer.pki)?.plan(moment(now), &answers, asked.nonce)?;
+        let signature = signer.sign(&entry, planned.tbs()).await?;
+        let response = Arc::new(Response {
+            der: planned.signed(&signature)?,
+            this_update: now,
+            next_update: until,
+        });
+        let event = EventDraft::of_key(&entry, &key, Outcome::Success)?
+            .authority(authority)
+            .detail(DetailKey::Count, answers.len() as u64);
+        entry.record(event).await?;
+        let current = || issuer.revoked.epoch() == epoch;
+        let kept = match (asked.requests.as_slice(), asked.nonce) {
+            ([one], None) => match Serial::from_contents(one.serial) {
+                Ok(serial) => {
+                    let id = CertIdBuf::from(one);
+                    issuer
+                        .published
+                        .keep(id, serial, Arc::clone(&response), current)
+                }
+                Err(_) => current(),
+            },
+            _ => current(),
+        };
+        if kept {
+            return Ok(response);
+        }
+    }
+    Err(Error::Busy)
+}
+
+/// What is known about a certificate. Good is said only of what was issued.
+async fn status(
+    rooms: &Rooms,
+    authority: &Authority,
+    issuer: &Issuer,
+    id: &CertId<'_>,
+) -> Result<SingleStatus> {
+    let Ok(serial) = Serial::from_contents(id.serial) else {
+        return Ok(SingleStatus::Unknown);
+    };
+    if let Some(entry) = issuer.revoked.get(&serial).filter(|entry| entry.stands()) {
+        return Ok(SingleStatus::Revoked {
+            date: moment(entry.at),
+            reason: Some(lists::reason(entry.reason))
+                .filter(|reason| *reason != skms_pki::crl::Reason::Unspecified),
+        });
+    }
+    let name = serial_name(&authority.id_text(), issuer.number, &hex(serial.as_bytes()));
+    let scope = authority.namespace.0;
+    let known = rooms.store.find(scope, Kind::Certificate, &name).await?;
+    Ok(match known {
+        Some(_) => SingleStatus::Good,
+        None => SingleStatus::Unknown,
+    })
+}

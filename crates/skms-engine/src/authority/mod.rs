@@ -1,0 +1,200 @@
+//! Certificate authorities in memory: who they are, which of their
+//! certificates are revoked, and what they have published. Few, and read on
+//! every request for a status, so an immutable snapshot that a change
+//! replaces; revocations live beside it and outlast it.
+
+pub(crate) mod issuing;
+pub(crate) mod lists;
+pub(crate) mod load;
+pub(crate) mod published;
+pub(crate) mod revoked;
+pub(crate) mod signer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use skms_keys::NamespaceId;
+use skms_pki::issue::ProfileKind;
+use skms_store::RecordId;
+
+use crate::gate::KeyRef;
+use crate::records::authority::{AuthorityRecord, SigningKeyRecord};
+
+pub(crate) use published::Published;
+pub(crate) use revoked::{Revocation, Revoked};
+
+/// How an authority issues and publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The profiles it issues by. Those of authorities are not among them:
+    /// certifying an authority is an act of its own.
+    pub profiles: Vec<ProfileKind>,
+    /// The longest lifetime in seconds, where it is to be shorter than the
+    /// profile's.
+    pub max_lifetime_seconds: Option<u64>,
+    /// Where what it publishes is found by others: certificates point there.
+    /// Without it they point nowhere.
+    pub publish_url: Option<String>,
+    /// For how many seconds a revocation list is good. A new one is made when
+    /// half of that is over.
+    pub crl_seconds: u64,
+    /// Into how many lists its certificates are divided by serial number.
+    pub crl_shards: u32,
+    /// For how many seconds an OCSP response is good.
+    pub ocsp_seconds: u64,
+}
+
+impl Default for Rules {
+    /// Every profile of end entities; one list good for a week, responses for
+    /// a day.
+    fn default() -> Self {
+        Self {
+            profiles: end_entities(),
+            max_lifetime_seconds: None,
+            publish_url: None,
+            crl_seconds: 7 * 86_400,
+            crl_shards: 1,
+            ocsp_seconds: 86_400,
+        }
+    }
+}
+
+/// The profiles of everybody but authorities.
+#[must_use]
+pub fn end_entities() -> Vec<ProfileKind> {
+    ProfileKind::all()
+        .iter()
+        .copied()
+        .filter(|kind| !matches!(kind, ProfileKind::Root | ProfileKind::Intermediate))
+        .collect()
+}
+
+/// One authority at one revision of its record.
+pub(crate) struct Authority {
+    pub(crate) id: RecordId,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) namespace_name: Arc<str>,
+    pub(crate) revision: u64,
+    pub(crate) record: AuthorityRecord,
+    pub(crate) rules: Rules,
+    /// Oldest first; none until the first certificate is there.
+    pub(crate) issuers: Vec<Arc<Issuer>>,
+}
+
+/// One certified key of an authority.
+pub(crate) struct Issuer {
+    pub(crate) number: u32,
+    pub(crate) key: SigningKeyRecord,
+    /// Its name, key, chain and addresses, as issuing takes them.
+    pub(crate) pki: skms_pki::issue::Authority,
+    pub(crate) cross: Vec<Vec<u8>>,
+    pub(crate) revoked: Arc<Revoked>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Authority {
+    /// The issuer that signs new certificates.
+    pub(crate) fn current(&self) -> Option<&Arc<Issuer>> {
+        self.issuers.last()
+    }
+
+    /// The issuer of that number.
+    pub(crate) fn issuer(&self, number: u32) -> Option<&Arc<Issuer>> {
+        self.issuers.iter().find(|issuer| issuer.number == number)
+    }
+
+    /// What is in memory for an issuer of that number and outlasts a change of
+    /// the record.
+    pub(crate) fn known(&self, number: u32) -> (Arc<Revoked>, Arc<Published>) {
+        self.issuer(number).map_or_else(Default::default, |issuer| {
+            (Arc::clone(&issuer.revoked), Arc::clone(&issuer.published))
+        })
+    }
+
+    /// Its identifier, as records write it.
+    pub(crate) fn id_text(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl SigningKeyRecord {
+    /// Where the key is.
+    pub(crate) fn at<'a>(&'a self, namespace: &'a str) -> KeyRef<'a> {
+        KeyRef {
+            namespace,
+            keyring: &self.keyring,
+            name: &self.key,
+        }
+    }
+}
+
+type ByName = HashMap<String, Arc<Authority>>;
+
+/// All of them, by namespace and name.
+#[derive(Default)]
+pub(crate) struct Authorities(ArcSwap<HashMap<String, Arc<ByName>>>);
+
+impl Authorities {
+    /// Takes over what was read anew.
+    pub(crate) fn replace(&self, other: Self) {
+        self.0.store(other.0.into_inner());
+    }
+
+    /// The authority of that name.
+    pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Authority>> {
+        self.0.load().get(namespace)?.get(name).cloned()
+    }
+
+    /// The authorities of a namespace, by name.
+    pub(crate) fn of(&self, namespace: &str) -> Vec<Arc<Authority>> {
+        let mut list: Vec<_> = self
+            .0
+            .load()
+            .get(namespace)
+            .into_iter()
+            .flat_map(|names| names.values().cloned())
+            .collect();
+        list.sort_by(|a, b| a.record.name.cmp(&b.record.name));
+        list
+    }
+
+    /// Every authority.
+    pub(crate) fn all(&self) -> Vec<Arc<Authority>> {
+        let all = self.0.load();
+        all.values()
+            .flat_map(|names| names.values().cloned())
+            .collect()
+    }
+
+    /// The authority with that identifier in a namespace.
+    pub(crate) fn by_id(&self, namespace: &str, id: &str) -> Option<Arc<Authority>> {
+        let all = self.0.load();
+        let found = all
+            .get(namespace)?
+            .values()
+            .find(|authority| authority.id_text() == id)?;
+        Some(Arc::clone(found))
+    }
+
+    /// Adds or replaces one; the caller holds the rooms' change lock.
+    pub(crate) fn put(&self, authority: Authority) {
+        let mut all = HashMap::clone(&self.0.load());
+        let names = all.entry(authority.namespace_name.to_string()).or_default();
+        let mut changed = ByName::clone(names);
+        changed.insert(authority.record.name.clone(), Arc::new(authority));
+        *names = Arc::new(changed);
+        self.0.store(Arc::new(all));
+    }
+
+    /// Forgets one; the caller holds the rooms' change lock.
+    pub(crate) fn remove(&self, namespace: &str, name: &str) {
+        let mut all = HashMap::clone(&self.0.load());
+        if let Some(names) = all.get_mut(namespace) {
+            let mut changed = ByName::clone(names);
+            changed.remove(name);
+            *names = Arc::new(changed);
+        }
+        self.0.store(Arc::new(all));
+    }
+}
