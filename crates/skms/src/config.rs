@@ -64,6 +64,9 @@ fn value(setting: &'static str, reason: impl Into<String>) -> ConfigError {
 pub struct ServerConfig {
     /// The addresses to listen at.
     pub listen: Vec<SocketAddr>,
+    /// The addresses at which what authorities publish is served over plain
+    /// HTTP, and nothing else.
+    pub publish: Vec<SocketAddr>,
     /// Where the database, the journal and the self-made certificate live.
     pub data_dir: PathBuf,
     /// Threads that serve connections.

@@ -60,6 +60,7 @@ macro_rules! calls {
 }
 // After the macro, which is visible from here on.
 mod admin;
+mod certificates;
 mod keys;
 mod operations;
 mod system;
@@ -80,6 +81,7 @@ mod tests {
     fn every_route_has_its_method() {
         let called = [
             super::admin::CALLED,
+            super::certificates::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
             super::system::CALLED,

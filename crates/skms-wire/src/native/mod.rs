@@ -3,7 +3,9 @@
 //! Every request refuses fields it does not know, so that a misspelt option
 //! is an error and not a silent default.
 
+pub mod authorities;
 pub mod batch;
+pub mod certificates;
 pub mod events;
 pub mod health;
 pub mod idempotency;

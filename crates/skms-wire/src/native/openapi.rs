@@ -5,8 +5,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    events, health, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
-    seals, terms, tokens, versions,
+    authorities, certificates, events, health, keyrings, keys, limits, namespaces, operations,
+    policies, principals, problem, seals, terms, tokens, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -48,6 +48,11 @@ pub fn schemas() -> Named {
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;
         principals: CreatePrincipalRequest, PrincipalView;
+        authorities: CreateAuthorityRequest, NameConstraints, AuthorityRules, AuthorityView,
+            IssuerView, UpdateAuthorityRequest, InstallCertificateRequest,
+            RenewAuthorityRequest, CertifyRequest;
+        certificates: IssueCertificateRequest, SubjectKey, IssuedCertificate, CertificateView,
+            CertificateStatus, CertificateRevocation, RevokeCertificateRequest;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -97,6 +97,8 @@ problems! {
         "The key was not created exportable, and that cannot be changed afterwards.";
     InvalidKey = "invalid-key", 422, "The key does not pass its checks",
         "The key's bytes are malformed, inconsistent or too weak, or are not of the algorithm named.";
+    InvalidCertificate = "invalid-certificate", 422, "Nothing is certified like this",
+        "The request, the profile or the authority does not allow the certificate, or what was sent for it does not hold. The detail names every rule that is broken.";
     RefusedAsUnsafe = "refused-as-unsafe", 422, "Not done without a legacy permission",
         "The act is unsafe by today's standards and needs an explicit, audited legacy permission on the key.";
     DecryptionFailed = "decryption-failed", 422, "Cannot decrypt",

@@ -133,6 +133,7 @@ impl Route {
             || same(self.id, "seal")
             || same(self.id, "key-revoke")
             || same(self.id, "key-suspend")
+            || same(self.id, "certificate-revoke")
             || same(self.id, "token-revoke")
             || same(self.id, "principal-delete")
     }
@@ -239,6 +240,21 @@ pub const ROUTES: &[Route] = routes! {
     Get "/principals/{principal}" "principal-read" ["principal.read"] None => Answer::Json("PrincipalView"), "Show a registered certificate.";
     Delete "/principals/{principal}" "principal-delete" ["principal.delete"] None => Empty, "Forget a certificate.";
 
+    Get "/authorities" "authority-list" ["authority.list"] None => Page("AuthorityView"), "List the certificate authorities.";
+    Post "/authorities" "authority-create" ["authority.create"] Body::Json("CreateAuthorityRequest") => Created("AuthorityView"), "Make a certificate authority, on a key.";
+    Get "/authorities/{authority}" "authority-read" ["authority.read"] None => Answer::Json("AuthorityView"), "Show an authority.";
+    Patch "/authorities/{authority}" "authority-update" ["authority.update"] Body::Json("UpdateAuthorityRequest") => Answer::Json("AuthorityView"), "Change how an authority issues and publishes.";
+    Delete "/authorities/{authority}" "authority-delete" ["authority.delete"] None => Empty, "Delete an authority that has issued nothing that still counts.";
+    Post "/authorities/{authority}/install" "authority-install" ["authority.update"] Body::Json("InstallCertificateRequest") => Answer::Json("AuthorityView"), "Give an authority a certificate from elsewhere.";
+    Post "/authorities/{authority}/renew" "authority-renew" ["authority.update"] OptionalJson("RenewAuthorityRequest") => Answer::Json("AuthorityView"), "Certify an authority anew, on the same key or a new one.";
+    Post "/authorities/{authority}/certify" "authority-certify" ["authority.certify"] Body::Json("CertifyRequest") => Created("CertificateView"), "Certify another authority.";
+    Post "/authorities/{authority}/publish" "authority-publish" ["authority.publish"] None => Answer::Json("AuthorityView"), "Make an authority's revocation lists anew.";
+    Get "/authorities/{authority}/certificates" "certificate-list" ["certificate.list"] None => Page("CertificateView"), "List an authority's certificates.";
+    Post "/authorities/{authority}/certificates" "certificate-issue" ["certificate.issue"] Body::Json("IssueCertificateRequest") => Created("IssuedCertificate"), "Issue a certificate.";
+    Get "/authorities/{authority}/certificates/{serial}" "certificate-read" ["certificate.read"] None => Answer::Json("CertificateView"), "Show a certificate.";
+    Post "/authorities/{authority}/certificates/{serial}/revoke" "certificate-revoke" ["certificate.revoke"] Body::Json("RevokeCertificateRequest") => Answer::Json("CertificateView"), "Revoke a certificate, or hold it.";
+    Post "/authorities/{authority}/certificates/{serial}/release" "certificate-release" ["certificate.revoke"] None => Answer::Json("CertificateView"), "End a certificate's hold.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
@@ -319,7 +335,10 @@ mod tests {
                 "key-create",
                 "key-import",
                 "token-create",
-                "principal-create"
+                "principal-create",
+                "authority-create",
+                "authority-certify",
+                "certificate-issue"
             ]
         );
         for (id, refuses) in [
@@ -340,7 +359,7 @@ mod tests {
     #[test]
     fn every_urgent_route_is_there() {
         let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
-        assert_eq!(urgent, 6);
+        assert_eq!(urgent, 7);
         assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 

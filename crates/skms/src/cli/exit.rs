@@ -113,6 +113,7 @@ impl Exit {
                 | P::BatchTooLarge
                 | P::UnsupportedOperation
                 | P::InvalidKey
+                | P::InvalidCertificate
                 | P::PolicyInvalid,
             ) => Self::Usage,
             _ => Self::Failure,

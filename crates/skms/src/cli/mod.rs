@@ -4,6 +4,8 @@
 mod algorithms;
 mod backup;
 mod bench;
+mod ca;
+mod cert;
 mod completion;
 mod connect;
 mod crypt;
@@ -176,6 +178,12 @@ enum Command {
     /// Manage principals known by client certificates
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// Make, show, renew and certify certificate authorities
+    #[command(subcommand)]
+    Ca(ca::Ca),
+    /// Issue, list, show, renew and revoke certificates
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// Show and set how much a namespace's members may have and ask for
     #[command(subcommand)]
     Limits(limits::Limits),
@@ -307,6 +315,8 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Token(command) => command.run(global).await,
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
+        Command::Ca(command) => command.run(global).await,
+        Command::Cert(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Backup(command) => command.run(global).await,

@@ -19,6 +19,10 @@ pub struct Serve {
     /// An address to listen at, such as 127.0.0.1:8200; may be repeated
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
+    /// An address to serve revocation lists, OCSP and authorities'
+    /// certificates at over plain HTTP, such as 0.0.0.0:8280; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    publish: Vec<String>,
     /// Where the store and the journal are
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -80,6 +84,7 @@ impl Serve {
     fn flags(self) -> Settings {
         Settings {
             listen: (!self.listen.is_empty()).then_some(self.listen),
+            publish: (!self.publish.is_empty()).then_some(self.publish),
             data_dir: self.data_dir,
             database: self.database,
             log: self.log,

@@ -28,6 +28,8 @@ const WORKERS_MAX: usize = 1024;
 pub struct Settings {
     /// As [`ServerConfig::listen`]; a bare address gets the default port.
     pub listen: Option<Vec<String>>,
+    /// As [`ServerConfig::publish`]; addresses with their ports.
+    pub publish: Option<Vec<String>>,
     /// As [`ServerConfig::data_dir`].
     pub data_dir: Option<PathBuf>,
     /// The address of a PostgreSQL database, as [`ServerConfig::database`].
@@ -136,8 +138,8 @@ impl Settings {
         })
     }
 
-    /// Reads `SKMS_LISTEN`, `SKMS_DATA_DIR`, `SKMS_DATABASE`, `PGPASSWORD`,
-    /// `SKMS_LOG`,
+    /// Reads `SKMS_LISTEN`, `SKMS_PUBLISH`, `SKMS_DATA_DIR`, `SKMS_DATABASE`,
+    /// `PGPASSWORD`, `SKMS_LOG`,
     /// `SKMS_TLS_CERTIFICATE`, `SKMS_TLS_KEY`, `SKMS_CLIENT_CA`,
     /// `SKMS_TLS_NAMES` and `SKMS_UNSEAL_KEY_FILE` through `variable`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -152,6 +154,7 @@ impl Settings {
         let path = |name: &str| variable(name).map(PathBuf::from);
         Self {
             listen: list("SKMS_LISTEN"),
+            publish: list("SKMS_PUBLISH"),
             data_dir: path("SKMS_DATA_DIR"),
             database: variable("SKMS_DATABASE").map(DatabaseUrl::from),
             database_password: variable("PGPASSWORD").map(Password::from),
@@ -176,6 +179,7 @@ impl Settings {
     pub fn overridden_by(self, other: Self) -> Self {
         Self {
             listen: other.listen.or(self.listen),
+            publish: other.publish.or(self.publish),
             data_dir: other.data_dir.or(self.data_dir),
             database: other.database.or(self.database),
             database_password: other.database_password.or(self.database_password),
@@ -220,6 +224,16 @@ impl Settings {
         };
         Ok(ServerConfig {
             listen,
+            publish: self
+                .publish
+                .unwrap_or_default()
+                .iter()
+                .map(|text| {
+                    text.parse().map_err(|_| {
+                        value("publish", format!("{text:?} is no address with its port"))
+                    })
+                })
+                .collect::<Result<_, _>>()?,
             data_dir: self
                 .data_dir
                 .unwrap_or_else(|| PathBuf::from("./skms-data")),

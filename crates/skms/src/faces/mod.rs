@@ -2,3 +2,4 @@
 //! cryptography, policy or state here.
 
 pub mod native;
+pub mod publication;

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::{
+    connection::Door,
     load::Shed,
     log::Log,
     sources::{Connected, Connections},
@@ -19,6 +20,7 @@ use crate::faces::native::metrics::Metrics;
 pub struct Arrival {
     pub stream: std::net::TcpStream,
     pub address: SocketAddr,
+    pub door: Door,
     pub permit: OwnedSemaphorePermit,
     pub counted: Connected,
 }
@@ -50,7 +52,7 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketA
 /// here until another ends, and the rest in the operating system's queue; one
 /// over its source's limit is closed.
 pub async fn accept(
-    listener: TcpListener,
+    (listener, door): (TcpListener, Door),
     room: Room,
     workers: Vec<mpsc::Sender<Arrival>>,
     log: Log,
@@ -82,6 +84,7 @@ pub async fn accept(
         let arrival = Arrival {
             stream,
             address,
+            door,
             permit,
             counted,
         };

@@ -38,7 +38,10 @@ use super::{
 };
 use crate::{
     config::Limits,
-    faces::native::{Native, metrics::Metrics},
+    faces::{
+        native::{Native, metrics::Metrics},
+        publication::{PREFIX, Publications},
+    },
 };
 
 /// Requests of one HTTP/2 connection at once.
@@ -55,15 +58,39 @@ pub struct Serving {
     /// `None` serves plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
     pub native: Native,
+    pub publications: Publications,
     pub limits: Limits,
     pub log: Log,
     pub metrics: Arc<Metrics>,
+}
+
+impl Serving {
+    /// Answers one request, by the face that its path belongs to. Through the
+    /// door of publications nothing else is reached.
+    async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+        if request.uri().path().starts_with(PREFIX) || peer.door == Door::Publications {
+            self.publications.answer(peer, request).await
+        } else {
+            self.native.answer(peer, request).await
+        }
+    }
+}
+
+/// Which kind of listener a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Everything is served.
+    All,
+    /// What authorities publish, over plain HTTP.
+    Publications,
 }
 
 /// What is known about the other end, for as long as the connection lasts.
 pub struct Peer {
     /// Where it is.
     pub address: SocketAddr,
+    /// By which kind of listener it came.
+    pub door: Door,
     /// Whether the connection is TLS.
     pub tls: bool,
     /// The client certificate (DER) whose key it proved to hold.
@@ -89,10 +116,16 @@ struct Remembered {
 }
 
 impl Peer {
-    fn new(address: SocketAddr, tls: bool, certificate: Option<Vec<u8>>, load: &Arc<Load>) -> Self {
+    fn new(
+        (address, door): (SocketAddr, Door),
+        tls: bool,
+        certificate: Option<Vec<u8>>,
+        load: &Arc<Load>,
+    ) -> Self {
         Self {
             load: Arc::clone(load),
             address,
+            door,
             tls,
             certificate_ends: certificate.as_deref().and_then(super::peer::ends),
             certificate,
@@ -192,7 +225,7 @@ impl Drop for Open {
 /// Serves a connection until either side ends it.
 pub async fn serve(
     stream: TcpStream,
-    address: SocketAddr,
+    (address, door): (SocketAddr, Door),
     serving: &Arc<Serving>,
     load: &Arc<Load>,
     stop: watch::Receiver<bool>,
@@ -200,8 +233,8 @@ pub async fn serve(
     // Small answers should not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let _counted = serving.metrics.connection();
-    let Some(tls) = &serving.tls else {
-        let peer = Peer::new(address, false, None, load);
+    let Some(tls) = serving.tls.as_ref().filter(|_| door == Door::All) else {
+        let peer = Peer::new((address, door), false, None, load);
         return http(stream, peer, false, serving, stop).await;
     };
     let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
@@ -229,7 +262,7 @@ pub async fn serve(
         .and_then(|chain| chain.first())
         .map(|leaf| leaf.as_ref().to_vec());
     let speaks_h2 = session.alpn_protocol() == Some(b"h2");
-    let peer = Peer::new(address, true, certificate, load);
+    let peer = Peer::new((address, door), true, certificate, load);
     http(stream, peer, speaks_h2, serving, stop).await;
 }
 
@@ -247,7 +280,7 @@ async fn http<S>(
     let service = service_fn(move |request: Request<Incoming>| {
         let (serving, open) = (Arc::clone(&of_connection), Open::new(&of_service));
         async move {
-            let answer: Response<Body> = serving.native.answer(&open.0, request).await;
+            let answer: Response<Body> = serving.answer(&open.0, request).await;
             Ok::<_, Infallible>(open.until_sent(answer))
         }
     });

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     accept::{self, Arrival, Room},
     certificate,
-    connection::Serving,
+    connection::{Door, Serving},
     dev::{self, Folder},
     log::Log,
     signals::{Signals, Wish},
@@ -30,7 +30,10 @@ use super::{
 };
 use crate::{
     config::ServerConfig,
-    faces::native::{App, DevToken, Native, metrics::Metrics},
+    faces::{
+        native::{App, DevToken, Native, metrics::Metrics},
+        publication::Publications,
+    },
 };
 
 /// How often a self-made certificate is made anew.
@@ -157,6 +160,13 @@ async fn serve(
     let listeners = accept::bind(&config.listen)
         .await
         .map_err(|(address, source)| ServeError::Listen { address, source })?;
+    let published = accept::bind(&config.publish)
+        .await
+        .map_err(|(address, source)| ServeError::Listen { address, source })?;
+    let publishing: Vec<SocketAddr> = published
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
     let addresses: Vec<SocketAddr> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
@@ -198,6 +208,7 @@ async fn serve(
     let serving = Arc::new(Serving {
         tls: tls.as_ref().map(Tls::config),
         native: Native::new(Arc::clone(&app)),
+        publications: Publications::new(Arc::clone(&app)),
         limits: config.limits.clone(),
         log,
         metrics: Arc::clone(&metrics),
@@ -210,7 +221,15 @@ async fn serve(
         connections: Connections::new(config.limits.connections_per_source),
         metrics,
     };
-    let acceptors = workers.accept_from(listeners, &room, log);
+    let doors = listeners
+        .into_iter()
+        .map(|listener| (listener, Door::All))
+        .chain(published.into_iter().map(|one| (one, Door::Publications)))
+        .collect();
+    let acceptors = workers.accept_from(doors, &room, log);
+    for address in &publishing {
+        log.info("publishing", &[("address", address.to_string().into())]);
+    }
     for address in &addresses {
         log.info(
             "listening",
@@ -316,7 +335,7 @@ impl Workers {
         Ok(workers)
     }
 
-    fn accept_from(&self, listeners: Vec<TcpListener>, room: &Room, log: Log) -> Acceptors {
+    fn accept_from(&self, listeners: Vec<(TcpListener, Door)>, room: &Room, log: Log) -> Acceptors {
         Acceptors(
             listeners
                 .into_iter()

@@ -53,9 +53,9 @@ async fn work(
                 let (serving, stop) = (Arc::clone(&serving), for_connections.clone());
                 let load = Arc::clone(&load);
                 connections.spawn(async move {
-                    let Arrival { stream, address, permit, counted } = arrival;
+                    let Arrival { stream, address, door, permit, counted } = arrival;
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        connection::serve(stream, address, &serving, &load, stop).await;
+                        connection::serve(stream, (address, door), &serving, &load, stop).await;
                     }
                     drop((permit, counted));
                 });

@@ -77,6 +77,8 @@ pub fn run(mut command: Command, input: &[u8]) -> Ran {
 pub struct Server {
     child: Child,
     pub address: String,
+    /// Where it publishes over plain HTTP, if it does.
+    pub publishing: Option<String>,
     pub folder: tempfile::TempDir,
 }
 
@@ -107,9 +109,13 @@ impl Server {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut publishing = None;
         let address = loop {
             let line = log.next().expect("the server ended early").unwrap();
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
+            if line["message"] == "publishing" {
+                publishing = line["address"].as_str().map(str::to_owned);
+            }
             if line["message"] == "listening" {
                 break line["address"].as_str().unwrap().to_owned();
             }
@@ -119,6 +125,7 @@ impl Server {
         Self {
             child,
             address: format!("{scheme}://{address}"),
+            publishing,
             folder,
         }
     }

@@ -31,6 +31,7 @@ fn every_route_answers_as_described() {
     secrets_shared(&api);
     ways_in_and_out(&api);
     identities(&api);
+    certificates(&api);
     storage(&api);
     sealing(&api, &house.key);
     let missed: Vec<&str> = ROUTES
@@ -39,6 +40,97 @@ fn every_route_answers_as_described() {
         .filter(|id| !api.hit().contains(id))
         .collect();
     assert!(missed.is_empty(), "never answered well: {missed:?}");
+}
+
+fn certificates(api: &Described<'_>) {
+    for name in ["top", "mid", "far"] {
+        create(api, name, "EC-P256", json!({"uses": ["sign"]}));
+    }
+    let top = json!({"name": "top", "key": "top", "subject": "CN=Top,O=Test", "path_length": 2});
+    api.good("authority-create", &[], Some(top.clone()));
+    assert_eq!(
+        api.bad("authority-create", &[], Some(top)),
+        "already-exists"
+    );
+    let mid = json!({
+        "name": "mid", "key": "mid", "subject": "CN=Mid,O=Test", "parent": "top",
+        "name_constraints": {"permitted": ["dns:example.org"]},
+        "rules": {"profiles": ["tls-server"], "publish_url": "http://pki.example.org"},
+    });
+    let mid = api.good("authority-create", &[], Some(mid));
+    assert_eq!(mid["issuers"][0]["chain"].as_array().unwrap().len(), 1);
+    let far = json!({"name": "far", "key": "far", "subject": "CN=Far,O=Test", "external": true});
+    let far = api.good("authority-create", &[], Some(far));
+    let made = json!({"request": far["request"], "path_length": 0});
+    let made = api.good("authority-certify", &["top"], Some(made));
+    let chain = [&made["certificate"], &made["chain"][0]];
+    let chain = chain.map(|pem| pem.as_str().unwrap()).concat();
+    let chain = json!({"certificates": chain});
+    let installed = api.good("authority-install", &["far"], Some(chain));
+    assert!(installed["request"].is_null());
+    assert_eq!(
+        api.bad("authority-certify", &["top"], Some(json!({}))),
+        "invalid-argument"
+    );
+    api.good("authority-read", &["mid"], None);
+    assert_eq!(api.bad("authority-read", &["nobody"], None), "not-found");
+    let page = api.good("authority-list", &["?limit=2"], None);
+    assert_eq!(page["next"], "mid");
+    let rules = json!({"rules": {"crl_seconds": 86400}});
+    let changed = api.good("authority-update", &["mid"], Some(rules));
+    assert_eq!(changed["rules"]["crl_seconds"], 86400);
+    let rules = json!({"rules": {"crl_seconds": 1}});
+    assert_eq!(
+        api.bad("authority-update", &["mid"], Some(rules)),
+        "invalid-argument"
+    );
+    let renewed = api.good(
+        "authority-renew",
+        &["mid"],
+        Some(json!({"lifetime_seconds": 86400})),
+    );
+    assert_eq!(renewed["issuers"][0]["cross"].as_array().unwrap().len(), 1);
+    api.good("authority-publish", &["mid"], None);
+
+    let wanted =
+        |name: &str| json!({"profile": "tls-server", "names": [name], "new_key": "EC-P256"});
+    let made = api.good(
+        "certificate-issue",
+        &["mid"],
+        Some(wanted("www.example.org")),
+    );
+    assert!(
+        made["private_key"]
+            .as_str()
+            .unwrap()
+            .contains("PRIVATE KEY")
+    );
+    let refused = api.bad(
+        "certificate-issue",
+        &["mid"],
+        Some(wanted("www.example.com")),
+    );
+    assert_eq!(refused, "invalid-certificate");
+    let serial = made["certificate"]["serial"].as_str().unwrap();
+    api.good("certificate-read", &["mid", serial], None);
+    api.good("certificate-list", &["mid"], None);
+    let hold = json!({"reason": "certificateHold"});
+    let held = api.good("certificate-revoke", &["mid", serial], Some(hold));
+    assert_eq!(held["status"], "on-hold");
+    let free = api.good("certificate-release", &["mid", serial], None);
+    assert_eq!(free["status"], "good");
+    let gone = json!({"reason": "superseded", "invalid_since": "2026-01-01T00:00:00Z"});
+    let gone = api.good("certificate-revoke", &["mid", serial], Some(gone));
+    assert_eq!(gone["status"], "revoked");
+    assert_eq!(
+        api.bad("certificate-release", &["mid", serial], None),
+        "invalid-argument"
+    );
+    assert_eq!(api.bad("authority-delete", &["mid"], None), "not-empty");
+    create(api, "brief", "Ed25519", json!({"uses": ["sign"]}));
+    let brief = json!({"name": "brief", "key": "brief", "subject": "CN=Brief"});
+    api.good("authority-create", &[], Some(brief));
+    api.good("authority-delete", &["brief"], None);
 }
 
 fn about_the_server(api: &Described<'_>) {

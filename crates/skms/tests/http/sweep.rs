@@ -100,6 +100,16 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         "/api/v1/namespaces",
         Some(json!({"name": "default"})),
     );
+    server.must(
+        "POST",
+        "/api/v1/keyrings/default/keys",
+        Some(json!({"name": "ca", "algorithm": "EC-P256", "uses": ["sign"]})),
+    );
+    server.must(
+        "POST",
+        "/api/v1/authorities",
+        Some(json!({"name": "default", "key": "ca", "subject": "CN=x"})),
+    );
     let nobody = server.must(
         "POST",
         "/api/v1/tokens",
@@ -157,6 +167,9 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
     }
 }
 
+/// PEM of no certificate.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
 /// The least that the route can read.
 fn good_body(route: &Route) -> Option<serde_json::Value> {
     let ciphertext = "skms:v1:AAAA";
@@ -182,6 +195,12 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "policy-write" => json!({"policy": "permit (principal, action, resource);"}),
         "limits-write" => json!({"keys": 1000}),
         "principal-create" => json!({"name": "x", "fingerprint": "ab".repeat(32)}),
+        "authority-create" => json!({"name": "x", "key": "x", "subject": "CN=x"}),
+        "authority-update" => json!({"rules": {}}),
+        "authority-install" => json!({"certificates": CERTIFICATE}),
+        "authority-certify" => json!({"authority": "x"}),
+        "certificate-issue" => json!({"profile": "tls-server", "new_key": "EC-P256"}),
+        "certificate-revoke" => json!({"reason": "unspecified"}),
         "seal-add" => json!({"kind": "key-file"}),
         _ if takes_body(route) => json!({}),
         _ => return None,

@@ -3,6 +3,7 @@
 use skms_crypto::Error as Crypto;
 use skms_engine::Error as Engine;
 use skms_keys::Error as Keys;
+use skms_pki::issue::IssueError as Pki;
 use skms_policy::Error as Policy;
 use skms_store::Error as Store;
 use skms_wire::native::{Problem, ProblemKind};
@@ -156,6 +157,8 @@ impl From<Engine> for Failure {
             Engine::Busy => Self::shed(Kind::Unavailable, Shed::Queue),
             Engine::Crypto(error) => error.into(),
             Engine::Policy(error) => error.into(),
+            Engine::Pki(Pki::Unfit(_) | Pki::Signature(_)) => Self::internal(said),
+            Engine::Pki(_) => Self::with(Kind::InvalidCertificate, said),
             Engine::Store(error) => error.into(),
             Engine::Record { .. } => Self::hidden(Kind::StorageCorrupt, said),
             Engine::Internal(_) => Self::internal(said),

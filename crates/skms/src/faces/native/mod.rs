@@ -7,9 +7,11 @@
 
 mod agree;
 mod answer;
+mod authorities;
 mod batch;
 mod body;
 mod call;
+mod certificates;
 mod convert;
 mod error;
 mod events;
@@ -25,6 +27,7 @@ pub mod openapi;
 mod operations;
 mod paging;
 mod paths;
+mod pem;
 mod policies;
 mod principals;
 mod seals;
@@ -121,4 +124,5 @@ impl App {
     }
 }
 
+pub use pem::certificate as pem_certificate;
 pub use serve::Native;

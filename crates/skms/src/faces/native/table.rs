@@ -3,8 +3,8 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    agree, answer::Reply, call::Call, error::Failure, events, health, keyrings, keys, limits,
-    namespaces, operations, policies, principals, seals, storage, tokens,
+    agree, answer::Reply, authorities, call::Call, certificates, error::Failure, events, health,
+    keyrings, keys, limits, namespaces, operations, policies, principals, seals, storage, tokens,
 };
 
 /// What serves a route.
@@ -35,6 +35,22 @@ handlers! {
     "seal-list" => seals::list;
     "seal-add" => seals::add;
     "seal-remove" => seals::remove;
+
+    "authority-list" => authorities::list;
+    "authority-create" => authorities::create;
+    "authority-read" => authorities::read;
+    "authority-update" => authorities::update;
+    "authority-delete" => authorities::delete;
+    "authority-install" => authorities::install;
+    "authority-renew" => authorities::renew;
+    "authority-certify" => authorities::certify;
+    "authority-publish" => authorities::publish;
+
+    "certificate-list" => certificates::list;
+    "certificate-issue" => certificates::issue;
+    "certificate-read" => certificates::read;
+    "certificate-revoke" => certificates::revoke;
+    "certificate-release" => certificates::release;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;

@@ -117,7 +117,8 @@ const fn state(state: KeyState) -> terms::KeyState {
     }
 }
 
-const fn reason(reason: RevocationReason) -> terms::RevocationReason {
+/// A revocation reason for the wire.
+pub const fn reason(reason: RevocationReason) -> terms::RevocationReason {
     use terms::RevocationReason as Wire;
     match reason {
         RevocationReason::Unspecified => Wire::Unspecified,
