@@ -3,6 +3,8 @@
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::csr::Csr;
+use crate::issue::Shape;
+use crate::issue::lint::{self, Issuing};
 use crate::ocsp::{OcspRequest, OcspResponse};
 use crate::oid::OidBuf;
 use crate::parse::cursor::{Cursor, tag};
@@ -12,8 +14,14 @@ use crate::path::{
 use crate::reference::ReferenceName;
 use crate::time::Moment;
 
-/// A certificate: what was read is within what was given, and its names print.
+/// A certificate: what was read is within what was given, its names print, and
+/// it can be linted.
 pub fn certificate(data: &[u8]) {
+    for shape in [Shape::Rfc5280, Shape::BaselineRequirements] {
+        for finding in lint::certificate(data, &Issuing { shape, now: None }) {
+            assert!(!finding.to_string().is_empty());
+        }
+    }
     let Ok(found) = Certificate::from_der(data) else {
         return;
     };

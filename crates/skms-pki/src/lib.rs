@@ -16,7 +16,7 @@
 //! implements no primitive: signatures are checked by `skms-crypto`.
 //!
 //! Standards: RFC 2986, 3279, 3492, 4055, 4158, 5280, 5480, 5758, 5890, 5937,
-//! 6818, 6960, 7093, 8410, 8692, 8813, 9525, 9618, 9654, 9881, 9909; UTS #39; CA/Browser Forum TLS Baseline
+//! 6818, 6960, 7093, 7468, 8410, 8692, 8813, 9525, 9618, 9654, 9881, 9909; UTS #39; CA/Browser Forum TLS Baseline
 //! Requirements 2.1; X.690.
 
 #![forbid(unsafe_code)]
@@ -33,6 +33,7 @@ pub mod ocsp;
 pub mod oid;
 mod parse;
 pub mod path;
+pub mod pem;
 pub mod reference;
 pub mod revocation;
 pub mod signature;

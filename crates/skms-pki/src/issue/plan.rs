@@ -11,7 +11,7 @@ use crate::time::Moment;
 use super::authority::Authority;
 use super::error::{Breaches, Demand, IssueError};
 use super::grant::{self, Granted};
-use super::lint::Issuing;
+use super::lint::{Issuing, Lint};
 use super::names;
 use super::profile::{Profile, Shape};
 use super::request::Request;
@@ -81,7 +81,8 @@ impl Profile {
             shape: self.shape,
             now: Some(now),
         };
-        let planned = ToBeSigned::linted(tbs, authority.scheme, &authority.spki, serial, &issuing)?;
+        let planned = ToBeSigned::linted(tbs, authority.scheme, &authority.spki, serial, &issuing)
+            .map_err(whose_fault)?;
         let read = Certificate::from_der(&der)?;
         self.check_below(&read, &chain, &granted, now)?;
         Ok(planned)
@@ -177,6 +178,24 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Lints also find what a request wrote into its names, which is for the
+/// requester to mend.
+fn whose_fault(error: IssueError) -> IssueError {
+    let IssueError::Unfit(findings) = &error else {
+        return error;
+    };
+    let mut breaches = Breaches::default();
+    for finding in findings {
+        let demand = match finding.lint {
+            Lint::NameString | Lint::NameLength | Lint::NameOrder => Demand::Subject,
+            Lint::AltName => Demand::NameSyntax,
+            _ => return error,
+        };
+        breaches.add(demand, finding.to_string());
+    }
+    breaches.outcome().err().unwrap_or(error)
 }
 
 fn purpose(oid: &OidBuf) -> Purpose {

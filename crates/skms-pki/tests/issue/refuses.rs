@@ -206,6 +206,31 @@ fn subjects() {
 }
 
 #[test]
+fn old_strings_in_names_are_the_requesters_to_mend() {
+    let ca = Ca::issuing(Algorithm::EcP256);
+    let subject = |der: &[u8]| {
+        let subject = NameBuf::from_der(der).unwrap();
+        broken_of(&ca, ProfileKind::TlsClient, |_, request| {
+            request.subject = subject
+        })
+    };
+    // A common name as TeletexString, and as UTF8String.
+    let mut name = *b"\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x14\x01a";
+    assert_eq!(subject(&name), [Demand::Subject]);
+    name[11] = 0x0c;
+    assert_eq!(subject(&name), []);
+    // A country in small letters.
+    let country = b"\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02de";
+    assert_eq!(subject(country), [Demand::Subject]);
+    assert_eq!(
+        broken_of(&ca, ProfileKind::TlsClient, |_, request| {
+            request.names.push(AltName::Directory(NameBuf::empty()));
+        }),
+        [Demand::NameSyntax]
+    );
+}
+
+#[test]
 fn public_servers() {
     let ca = Ca::issuing(Algorithm::EcP256);
     let web =
