@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_keys::{Key, KeyringId, NamespaceId, UnixSeconds};
 use skms_policy::{DecisionCache, PolicySet};
+use skms_store::priority::{IDLE_WORK, SLOW_WORK};
 use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sqlite};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
@@ -29,7 +30,7 @@ use crate::records;
 use crate::records::key::KeyRecord;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
-use crate::slow::{Load, SlowPool};
+use crate::slow::{Load, Setup, SlowPool};
 use crate::stock::Stock;
 use crate::unsealing::Unsealing;
 
@@ -43,7 +44,8 @@ pub struct Config {
     pub postgres: Option<skms_store::postgres::Options>,
     /// Where it takes the time from.
     pub clock: Clock,
-    /// Threads for slow work (RSA, key generation, Argon2).
+    /// Threads for slow uses of keys (RSA, formats with passphrases), and as
+    /// many for making keys.
     pub slow_threads: usize,
     /// Decisions remembered.
     pub decisions: usize,
@@ -128,6 +130,8 @@ const SLOW_QUEUE: usize = 256;
 pub(crate) struct Rooms {
     pub(crate) clock: Clock,
     pub(crate) slow: SlowPool,
+    /// For making keys, which takes longest of all.
+    pub(crate) making: SlowPool,
     pub(crate) stock: Arc<Stock>,
     pub(crate) store: Arc<SealedStore>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -156,7 +160,7 @@ impl Rooms {
     /// Opens the rooms on an unsealed store.
     pub(crate) async fn open(
         config: &Config,
-        (slow, stock): (&SlowPool, &Arc<Stock>),
+        (slow, making, stock): (&SlowPool, &SlowPool, &Arc<Stock>),
         store: Arc<SealedStore>,
         journal: Arc<dyn Journal>,
     ) -> Result<Self> {
@@ -169,6 +173,7 @@ impl Rooms {
         Ok(Self {
             clock: config.clock.clone(),
             slow: slow.clone(),
+            making: making.clone(),
             stock: Arc::clone(stock),
             store,
             journal,
@@ -323,6 +328,7 @@ pub struct Engine {
     pub(crate) unsealing: Unsealing,
     rooms: ArcSwapOption<Rooms>,
     slow: SlowPool,
+    making: SlowPool,
     stock: Arc<Stock>,
     trouble: Mutex<Option<String>>,
 }
@@ -337,7 +343,17 @@ impl Engine {
     /// format is newer, or when it cannot be read.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         skms_crypto::selftest::run_fast()?;
-        let slow = SlowPool::start(config.slow_threads, SLOW_QUEUE, config.slow_wait)?;
+        let pool = |name, nice| {
+            SlowPool::start(Setup {
+                name,
+                nice,
+                threads: config.slow_threads,
+                queued: SLOW_QUEUE,
+                longest_wait: config.slow_wait,
+            })
+        };
+        let slow = pool("slow", SLOW_WORK)?;
+        let making = pool("making", IDLE_WORK)?;
         let stock = Stock::start(config.rsa_stock)?;
         let unsealing = Unsealing::open(&config).await?;
         Ok(Arc::new(Self {
@@ -345,6 +361,7 @@ impl Engine {
             unsealing,
             rooms: ArcSwapOption::empty(),
             slow,
+            making,
             stock,
             trouble: Mutex::new(None),
         }))
@@ -372,15 +389,16 @@ impl Engine {
 
     /// What waits and what was turned away, for the metrics.
     pub fn load(&self) -> Load {
-        self.slow.load()
+        self.slow.load().and(self.making.load())
     }
 
     pub(crate) fn slow(&self) -> &SlowPool {
         &self.slow
     }
 
-    pub(crate) fn stock(&self) -> &Arc<Stock> {
-        &self.stock
+    /// What the rooms share with the engine.
+    pub(crate) fn shared(&self) -> (&SlowPool, &SlowPool, &Arc<Stock>) {
+        (&self.slow, &self.making, &self.stock)
     }
 
     /// RSA keys that are ready to be handed out, by length.

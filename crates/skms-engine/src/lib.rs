@@ -42,7 +42,6 @@ mod opened;
 pub mod operate;
 mod page;
 mod places;
-mod priority;
 mod quotas;
 mod recorder;
 mod records;

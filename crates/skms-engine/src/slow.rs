@@ -1,6 +1,6 @@
-//! The bounded pool for work that takes longer than a request may hold a
-//! worker: RSA, key generation, Argon2. A worker thread never waits for it;
-//! its task does. The pool's threads give way to the workers.
+//! Bounded pools for work that takes longer than a request may hold a worker:
+//! RSA, key generation, Argon2. A worker thread never waits for it; its task
+//! does. A pool's threads give way to the workers, how far is the pool's own.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use skms_store::priority;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::priority::{self, SLOW_WORK};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// How many past jobs the mean duration looks back to, as a power of two.
 const MEMORY: u32 = 3;
 
-/// What waits for the slow pool, and what it turned away.
+/// What waits for the slow pools, and what they turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Jobs that wait or run.
@@ -27,6 +27,33 @@ pub struct Load {
     pub slow_refused: u64,
     /// How long a new job would have to wait, by the latest jobs' durations.
     pub slow_wait: Duration,
+}
+
+impl Load {
+    /// That of two pools; of the waits the longer.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            slow_jobs: self.slow_jobs + other.slow_jobs,
+            slow_refused: self.slow_refused + other.slow_refused,
+            slow_wait: self.slow_wait.max(other.slow_wait),
+        }
+    }
+}
+
+/// How a pool is set up.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    /// What its threads are called.
+    pub(crate) name: &'static str,
+    /// How many steps of `nice` they give way.
+    pub(crate) nice: i32,
+    /// How many there are.
+    pub(crate) threads: usize,
+    /// At most so many jobs wait for one of them.
+    pub(crate) queued: usize,
+    /// None that would have to wait longer than this does.
+    pub(crate) longest_wait: Duration,
 }
 
 /// A fixed number of threads behind a queue of fixed length.
@@ -79,17 +106,26 @@ impl Drop for Counted {
 }
 
 impl SlowPool {
-    /// Starts `threads` threads; at most `queued` jobs wait for one, and none
-    /// that would have to wait longer than `longest_wait`.
-    pub fn start(threads: usize, queued: usize, longest_wait: Duration) -> Result<Self> {
+    /// Starts a pool's threads.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the operating system gives no thread.
+    pub(crate) fn start(setup: Setup) -> Result<Self> {
+        let Setup {
+            name,
+            nice,
+            threads,
+            queued,
+            longest_wait,
+        } = setup;
         let (queue, jobs) = sync_channel::<Job>(queued.max(1));
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads.max(1) {
             let jobs = Arc::clone(&jobs);
             thread::Builder::new()
-                .name(format!("skms-slow-{number}"))
+                .name(format!("skms-{name}-{number}"))
                 .spawn(move || {
-                    priority::give_way(SLOW_WORK);
+                    priority::give_way(nice);
                     loop {
                         let next = match jobs.lock() {
                             Ok(jobs) => jobs.recv(),
@@ -177,9 +213,20 @@ impl SlowPool {
 mod tests {
     use super::*;
 
+    fn pool(queued: usize, longest_wait: Duration) -> SlowPool {
+        SlowPool::start(Setup {
+            name: "test",
+            nice: 0,
+            threads: 1,
+            queued,
+            longest_wait,
+        })
+        .unwrap()
+    }
+
     #[tokio::test]
     async fn work_runs_and_a_panic_costs_only_its_caller() {
-        let pool = SlowPool::start(1, 4, Duration::MAX).unwrap();
+        let pool = pool(4, Duration::MAX);
         assert_eq!(pool.run(|| 6 * 7).await.unwrap(), 42);
         let panicked: Result<()> = pool.run(|| panic!("on purpose")).await;
         assert!(matches!(panicked, Err(Error::Internal(_))));
@@ -188,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_is_busy() {
-        let pool = SlowPool::start(1, 1, Duration::MAX).unwrap();
+        let pool = pool(1, Duration::MAX);
         let (release, hold) = std::sync::mpsc::channel::<()>();
         let (started, running) = oneshot::channel();
         let first = tokio::spawn({
@@ -216,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_would_wait_too_long_is_told_at_once() {
-        let pool = SlowPool::start(1, 16, Duration::from_secs(10)).unwrap();
+        let pool = pool(16, Duration::from_secs(10));
         // As if every job took a minute.
         pool.gauge.mean_us.store(60_000_000, Ordering::Relaxed);
         let (release, hold) = std::sync::mpsc::channel::<()>();
@@ -242,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_any_more_is_not_begun() {
-        let pool = SlowPool::start(1, 16, Duration::MAX).unwrap();
+        let pool = pool(16, Duration::MAX);
         let (release, hold) = std::sync::mpsc::channel::<()>();
         let (started, running) = oneshot::channel();
         let first = tokio::spawn({

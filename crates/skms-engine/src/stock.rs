@@ -13,9 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use skms_crypto::{Algorithm, KeyMaterial};
+use skms_store::priority::{self, IDLE_WORK};
 
 use crate::error::{Error, Result};
-use crate::priority::{self, IDLE_WORK};
 
 /// What is kept, and how many of it for each RSA-2048 key: longer keys take
 /// longer to make and are asked for less.

@@ -167,7 +167,7 @@ impl Engine {
                 .run(move || open_journal(&config, &store))
                 .await??
         };
-        let rooms = Rooms::open(&self.config, (self.slow(), self.stock()), store, journal).await?;
+        let rooms = Rooms::open(&self.config, self.shared(), store, journal).await?;
         rooms.recorder.recover().await?;
         let restored = restored::attend(&self.config, &rooms).await?;
         let mut event = server_event(&self.config, "system.unseal")?;

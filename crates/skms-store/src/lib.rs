@@ -36,6 +36,7 @@ mod hex;
 pub mod journal;
 pub mod migrate;
 pub mod postgres;
+pub mod priority;
 pub mod sealed;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -22,6 +22,7 @@ use crate::gate::{Authorized, Entry, KeyRef};
 use crate::idempotency::{Claim, Once};
 use crate::keychange::put_key;
 use crate::opened::{KeyCell, KeySnapshot};
+use crate::places::Ring;
 use crate::quotas;
 use crate::records::key::{KeyRecord, material_name};
 use crate::target::Target;
@@ -63,12 +64,12 @@ impl Engine {
         // From here the keyring and its defaults stay as they are, so that
         // policy sees the key that is made.
         let shared = entry.rooms.share_changes().await;
-        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
-        let defaults = ring.map(|(_, ring)| ring.ring.defaults).unwrap_or_default();
+        let found = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = found.as_ref().map(|(_, ring)| ring.ring.defaults);
+        let defaults = defaults.unwrap_or_default();
         let algorithm = spec.algorithm.unwrap_or(defaults.algorithm);
-        let allowed = entry
-            .authorize::<CreateKey>(target(&entry, at, &spec, algorithm, defaults.exportable))
-            .await?;
+        let wanted = |spec: &_| target(&entry, at, spec, algorithm, defaults.exportable);
+        let allowed = entry.authorize::<CreateKey>(wanted(&spec)).await?;
         let made = async {
             let ring = keyring(&entry, at)?;
             let claim = match entry.once(ring.namespace.0).await? {
@@ -77,7 +78,20 @@ impl Engine {
                     return again(&entry, &allowed, at, ring.namespace, id, record).await;
                 }
             };
-            let material = generate(&entry.rooms, algorithm).await?;
+            let (material, shared) = match at_once(&entry.rooms, algorithm)? {
+                Some(material) => (material, shared),
+                None => {
+                    // Whoever changes a policy or a keyring does not wait for
+                    // this. So what was found and allowed before may not hold
+                    // any more.
+                    drop(shared);
+                    let material = make(&entry.rooms, algorithm).await?;
+                    let shared = entry.rooms.share_changes().await;
+                    same_ring(&entry, at, found.as_ref())?;
+                    entry.authorize::<CreateKey>(wanted(&spec)).await?;
+                    (material, shared)
+                }
+            };
             let described = describe(
                 &entry,
                 &ring,
@@ -111,19 +125,41 @@ pub(crate) fn target(
     )
 }
 
+/// Refuses to go on when the keyring is not as it was found.
+fn same_ring(
+    entry: &Entry,
+    at: KeyRef<'_>,
+    found: Option<&(NamespaceId, Arc<Ring>)>,
+) -> Result<()> {
+    let now = entry.rooms.places.ring(at.namespace, at.keyring);
+    let was = |ring: &(NamespaceId, Arc<Ring>)| (ring.1.ring.id, ring.1.revision);
+    if now.as_ref().map(was) == found.map(was) {
+        Ok(())
+    } else {
+        Err(Error::Conflict)
+    }
+}
+
+/// Material that is ready in the stock or soon made.
+fn at_once(rooms: &Rooms, algorithm: Algorithm) -> Result<Option<KeyMaterial>> {
+    match rooms.stock.take(algorithm) {
+        Some(ready) => Ok(Some(ready)),
+        None if algorithm.row().slow_to_generate => Ok(None),
+        None => Ok(Some(KeyMaterial::generate(algorithm)?)),
+    }
+}
+
 /// Generates material: slow algorithms from the stock or on the bounded pool.
 pub(crate) async fn generate(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
-    if let Some(ready) = rooms.stock.take(algorithm) {
-        return Ok(ready);
+    match at_once(rooms, algorithm)? {
+        Some(material) => Ok(material),
+        None => make(rooms, algorithm).await,
     }
-    if algorithm.row().slow_to_generate {
-        Ok(rooms
-            .slow
-            .run(move || KeyMaterial::generate(algorithm))
-            .await??)
-    } else {
-        Ok(KeyMaterial::generate(algorithm)?)
-    }
+}
+
+async fn make(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
+    let made = rooms.making.run(move || KeyMaterial::generate(algorithm));
+    Ok(made.await??)
 }
 
 pub(crate) fn owner(entry: &Entry, spec: &NewKeySpec) -> String {

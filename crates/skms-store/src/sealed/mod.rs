@@ -102,7 +102,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs slow work on a thread of its own, so that no runtime waits for it.
+/// Runs slow work on a thread of its own, so that no runtime waits for it. The
+/// thread gives way to all others and so must hold no lock.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -110,6 +111,7 @@ async fn blocking<T: Send + 'static>(
     std::thread::Builder::new()
         .name("skms-store-work".to_owned())
         .spawn(move || {
+            crate::priority::give_way(crate::priority::IDLE_WORK);
             // The asker may be gone.
             let _ = sender.send(work());
         })
