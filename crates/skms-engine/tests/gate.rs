@@ -5,9 +5,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{House, at, caller, plain};
+use common::{House, START_MS, at, caller, plain};
 use skms_crypto::Algorithm;
-use skms_engine::acts::{encrypt, principals::NewPrincipal};
+use skms_engine::acts::{create_key::NewKeySpec, encrypt, principals::NewPrincipal};
 use skms_engine::{Caller, Error, KeyRef};
 use skms_evidence::Outcome;
 
@@ -446,4 +446,21 @@ async fn an_authorised_act_that_fails_leaves_its_event() {
             ("key.rotate", "failed"),
         ]
     );
+}
+
+#[tokio::test]
+async fn an_identifier_tells_when_a_key_was_made_and_nothing_of_other_writes() {
+    let house = House::new().await;
+    let mut beginnings = Vec::new();
+    for name in ["first", "second"] {
+        let spec = NewKeySpec::default();
+        let made = house.engine.create_key(&house.root, at(name), spec).await;
+        let id = made.unwrap().key().id.0;
+        beginnings.push(u64::from_be_bytes(*id.first_chunk().unwrap()) >> 16);
+        house
+            .create(&format!("{name}-other"), Algorithm::Aes256Gcm)
+            .await;
+    }
+    let now = u64::try_from(START_MS).unwrap();
+    assert_eq!(beginnings, [now, now]);
 }

@@ -193,9 +193,9 @@ impl SealedStore {
     /// An id for a record of which there will be many: after all those
     /// before it, so that rows made one after the other lie side by side and
     /// share pages; its last 80 bits are random. Whoever reads the database
-    /// learns nothing from it that the rows' commits do not say. Whoever is
-    /// shown two ids learns their order, and about how much was written in
-    /// the whole store between them.
+    /// learns nothing from it that the rows' commits do not say. It must not
+    /// be shown to a caller: two of them tell their order, and about how much
+    /// was written in the whole store between them.
     ///
     /// # Errors
     /// [`Error::Crypto`] when the system gives no randomness.
