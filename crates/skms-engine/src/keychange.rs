@@ -87,7 +87,7 @@ impl Entry {
                 .copied()
                 .ok_or(Error::Internal("a commit without revisions"))?;
             cell.put_in_force(key, revision);
-            reached.put_in_force(committed.revisions.get(1..).unwrap_or_default());
+            reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
             drop(guard);
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.

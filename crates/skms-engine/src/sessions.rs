@@ -2,6 +2,8 @@
 //! digest, client certificates by their fingerprint. A session is made once
 //! and shared, so that revoking its credential ends all its calls at once.
 
+pub(crate) mod certified;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -50,7 +52,8 @@ pub(crate) struct Sessions {
 }
 
 struct Known {
-    record: RecordId,
+    /// The records that it stands on: when one goes, so does the session.
+    records: Vec<RecordId>,
     session: Arc<Session>,
 }
 
@@ -68,7 +71,7 @@ impl Sessions {
     fn keep(
         &self,
         digest: &str,
-        record: RecordId,
+        records: Vec<RecordId>,
         session: Session,
         seen: u64,
     ) -> Option<Arc<Session>> {
@@ -89,14 +92,15 @@ impl Sessions {
         sessions.insert(
             digest.to_owned(),
             Known {
-                record,
+                records,
                 session: Arc::clone(&session),
             },
         );
         Some(session)
     }
 
-    /// Ends the session of one credential's record.
+    /// Ends the sessions that stand on a record: a token's, a registration's, a
+    /// certificate's.
     pub(crate) fn end(&self, record: RecordId) {
         let mut sessions = self
             .by_digest
@@ -104,10 +108,11 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner);
         self.ended.fetch_add(1, Ordering::SeqCst);
         sessions.retain(|_, known| {
-            if known.record == record {
+            let stands_on_it = known.records.contains(&record);
+            if stands_on_it {
                 known.session.end();
             }
-            known.record != record
+            !stands_on_it
         });
     }
 
@@ -161,12 +166,14 @@ impl Engine {
 
     /// The session behind a TLS client certificate whose key the peer has
     /// proved to hold, by the certificate's DER: as whom the namespace that
-    /// the call is for has registered it, or else the root namespace. What
-    /// another namespace made of it does not count.
+    /// the call is for knows it, or else the root namespace. A namespace knows
+    /// a certificate that it has registered, and one that an authority of its
+    /// own issued to a principal registered with that authority. What another
+    /// namespace made of it does not count.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for a certificate that is not registered or
-    /// whose registration has ended; [`Error::Sealed`].
+    /// [`Error::Unauthenticated`] for a certificate that is not known, that was
+    /// revoked, or whose registration has ended; [`Error::Sealed`].
     pub async fn authenticate_certificate(
         &self,
         der: &[u8],
@@ -174,15 +181,29 @@ impl Engine {
     ) -> Result<Arc<Session>> {
         let rooms = self.rooms()?;
         let fingerprint = hex(&Hash::Sha256.digest(der));
-        let session = match registered(&rooms, namespace, &fingerprint).await {
-            Err(Error::Unauthenticated) if namespace != ROOT_NAMESPACE => {
-                registered(&rooms, ROOT_NAMESPACE, &fingerprint).await?
-            }
-            other => other?,
-        };
+        let mut found = Err(Error::Unauthenticated);
+        for place in [namespace, ROOT_NAMESPACE] {
+            found = match found {
+                Err(Error::Unauthenticated) => registered(&rooms, place, &fingerprint).await,
+                other => other,
+            };
+            found = match found {
+                Err(Error::Unauthenticated) => {
+                    certified::session(&rooms, place, &fingerprint, der).await
+                }
+                other => other,
+            };
+        }
+        let session = found?;
         session.check(rooms.clock.now())?;
         Ok(session)
     }
+}
+
+/// What a principal's registration with an authority is looked up by. No
+/// fingerprint has a slash.
+pub(crate) fn vouched_name(namespace: &str, authority: &str, principal: &str) -> String {
+    format!("{namespace}/{authority}/{principal}")
 }
 
 /// What a namespace's registration of a certificate is looked up by.
@@ -207,7 +228,7 @@ async fn from_token_record(rooms: &Rooms, digest: String) -> Result<Arc<Session>
         let (record, session) = token_session(rooms, &digest).await?;
         if let Some(kept) = rooms
             .sessions
-            .keep(&slot(TOKEN, &digest), record, session, seen)
+            .keep(&slot(TOKEN, &digest), vec![record], session, seen)
         {
             return Ok(kept);
         }
@@ -245,7 +266,7 @@ async fn from_principal_record(rooms: &Rooms, name: &str) -> Result<Arc<Session>
         let seen = rooms.sessions.ended.load(Ordering::SeqCst);
         let (record, session) = certificate_session(rooms, name).await?;
         let slot = slot(CERTIFICATE, name);
-        if let Some(kept) = rooms.sessions.keep(&slot, record, session, seen) {
+        if let Some(kept) = rooms.sessions.keep(&slot, vec![record], session, seen) {
             return Ok(kept);
         }
     }

@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use common::{House, START_MS, at, caller, plain};
 use skms_crypto::Algorithm;
-use skms_engine::acts::{create_key::NewKeySpec, encrypt, principals::NewPrincipal};
+use skms_engine::acts::{
+    create_key::NewKeySpec,
+    encrypt,
+    principals::{NewPrincipal, ShownBy},
+};
 use skms_engine::{Caller, Error, KeyRef};
 use skms_evidence::Outcome;
 
@@ -132,7 +136,7 @@ async fn a_registered_certificate_is_a_principal_and_another_is_not() {
         .collect();
     let new = NewPrincipal {
         name: "service".into(),
-        fingerprint,
+        shown_by: ShownBy::Fingerprint(fingerprint),
         groups: ["crypto-user".to_owned()].into(),
         expires_at: None,
     };
@@ -350,7 +354,7 @@ async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
     }
     let new = |name: &str| NewPrincipal {
         name: name.into(),
-        fingerprint: fingerprint.clone(),
+        shown_by: ShownBy::Fingerprint(fingerprint.clone()),
         groups: Default::default(),
         expires_at: None,
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::{House, at};
 use skms_crypto::Algorithm;
 use skms_engine::acts::create_key::NewKeySpec;
-use skms_engine::acts::principals::NewPrincipal;
+use skms_engine::acts::principals::{NewPrincipal, ShownBy};
 use skms_engine::acts::tokens::NewToken;
 use skms_engine::{Caller, Error, IdempotencyKey, KeySnapshot, Page, Result};
 use skms_keys::Defaults;
@@ -231,7 +231,7 @@ async fn principals_and_namespaces_are_made_once_and_every_answer_leaves_an_even
     let caller = under(&house.root, "k", 1);
     let new = NewPrincipal {
         name: "robot".into(),
-        fingerprint: "ab".repeat(32),
+        shown_by: ShownBy::Fingerprint("ab".repeat(32)),
         groups: BTreeSet::new(),
         expires_at: None,
     };

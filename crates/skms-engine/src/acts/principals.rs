@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use skms_evidence::Outcome;
 use skms_keys::UnixSeconds;
+use skms_pki::issue::principal_uri;
 use skms_policy::{Action, Principal, PrincipalKind};
 use skms_store::{Change, Kind, RecordId};
 
@@ -20,7 +21,7 @@ use crate::page::Page;
 use crate::places::{self, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::principal::PrincipalRecord;
-use crate::sessions::registration_name;
+use crate::sessions::{certified, registration_name, vouched_name};
 use crate::target::Target;
 
 act!(
@@ -32,13 +33,23 @@ act!(List, PrincipalList, "Lists a namespace's principals.");
 act!(Read, PrincipalRead, "Reads a principal.");
 act!(Delete, PrincipalDelete, "Deletes a principal.");
 
+/// What a principal shows who it is by.
+#[derive(Clone, Debug)]
+pub enum ShownBy {
+    /// One certificate: the SHA-256 of its DER, 64 hex digits.
+    Fingerprint(String),
+    /// Any certificate of the profile `principal` that this authority of the
+    /// namespace, by name, issued to it.
+    Authority(String),
+}
+
 /// Which certificate is whose.
 #[derive(Clone, Debug)]
 pub struct NewPrincipal {
     /// The principal's name.
     pub name: String,
-    /// SHA-256 of the certificate's DER, 64 hex digits.
-    pub fingerprint: String,
+    /// What it shows who it is by.
+    pub shown_by: ShownBy,
     /// The groups that policies will see it in.
     pub groups: BTreeSet<String>,
     /// When the registration ends.
@@ -54,8 +65,10 @@ pub struct View {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The certificate's fingerprint.
+    /// The certificate's fingerprint; empty where an authority vouches.
     pub fingerprint: String,
+    /// The identifier of the authority that vouches.
+    pub authority: Option<String>,
     /// Its groups.
     pub groups: BTreeSet<String>,
     /// When it was registered.
@@ -71,6 +84,7 @@ impl View {
             name: record.name,
             namespace: record.namespace,
             fingerprint: record.fingerprint,
+            authority: record.authority,
             groups: record.groups,
             created_at: UnixSeconds(record.created_at),
             expires_at: record.expires_at.map(UnixSeconds),
@@ -113,19 +127,8 @@ impl Engine {
         };
         Principal::new(PrincipalKind::Certificate, namespace, new.name.as_str())?
             .with_groups(new.groups.iter().cloned())?;
-        let fingerprint = new.fingerprint.to_ascii_lowercase();
-        if fingerprint.len() != 64 || !fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return entry
-                .failed(
-                    &allowed,
-                    Err(Error::Invalid(
-                        "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits"
-                            .into(),
-                    )),
-                )
-                .await;
-        }
-        let registered_as = registration_name(namespace, &fingerprint);
+        let shown = shown_by(&entry, namespace, &new);
+        let (fingerprint, authority, registered_as) = entry.failed(&allowed, shown).await?;
         let store = &entry.rooms.store;
         let known = store
             .find(SYSTEM_SCOPE, Kind::Principal, &registered_as)
@@ -135,7 +138,7 @@ impl Engine {
                 .failed(
                     &allowed,
                     Err(Error::Exists {
-                        what: "a registration of that certificate",
+                        what: "that registration",
                     }),
                 )
                 .await;
@@ -145,6 +148,7 @@ impl Engine {
             name: new.name,
             namespace: namespace.to_owned(),
             fingerprint,
+            authority,
             groups: new.groups,
             created_at: entry.now().0,
             expires_at: new.expires_at.map(|at| at.0),
@@ -254,6 +258,35 @@ impl Engine {
                 Ok(())
             })
             .await
+    }
+}
+
+/// The fingerprint, the authority's identifier, and the name that the
+/// registration is looked up by.
+fn shown_by(
+    entry: &Entry,
+    namespace: &str,
+    new: &NewPrincipal,
+) -> Result<(String, Option<String>, String)> {
+    match &new.shown_by {
+        ShownBy::Fingerprint(given) => {
+            let fingerprint = given.to_ascii_lowercase();
+            let digits = fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if fingerprint.len() != 64 || !digits {
+                return Err(Error::Invalid(
+                    "a fingerprint is the SHA-256 of the certificate's DER: 64 hex digits".into(),
+                ));
+            }
+            let name = registration_name(namespace, &fingerprint);
+            Ok((fingerprint, None, name))
+        }
+        ShownBy::Authority(name) => {
+            // Its certificates have the name in a URI.
+            principal_uri(namespace, certified::PRINCIPAL, &new.name)?;
+            let authority = entry.authority(namespace, name)?.id_text();
+            let name = vouched_name(namespace, &authority, &new.name);
+            Ok((String::new(), Some(authority), name))
+        }
     }
 }
 

@@ -7,13 +7,18 @@ use skms_store::Kind;
 
 use super::Record;
 
-/// A registered certificate. It is looked up by its fingerprint.
+/// A registered certificate, looked up by its fingerprint; or a principal whose
+/// certificates an authority of the namespace issues, looked up by both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PrincipalRecord {
     pub(crate) name: String,
     pub(crate) namespace: String,
-    /// SHA-256 of the certificate's DER, in lower-case hex.
+    /// SHA-256 of the certificate's DER, in lower-case hex; empty where an
+    /// authority vouches.
     pub(crate) fingerprint: String,
+    /// The identifier of the authority that vouches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authority: Option<String>,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) created_at: i64,
     pub(crate) expires_at: Option<i64>,

@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use crate::Moment;
 
-/// Registers a certificate. Give its fingerprint or the certificate itself.
+/// Registers a principal: by one certificate (its fingerprint or the
+/// certificate itself), or by an authority of the namespace, any of whose
+/// certificates for the principal then counts.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePrincipalRequest {
@@ -17,6 +19,11 @@ pub struct CreatePrincipalRequest {
     /// The certificate, PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// An authority of the namespace, by name: certificates that it issues by
+    /// the profile `principal` for `skms://NAMESPACE/certificate/NAME` show who
+    /// the principal is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The groups it is in, as policies name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
@@ -27,8 +34,13 @@ pub struct CreatePrincipalRequest {
 pub struct PrincipalView {
     /// Its name.
     pub name: String,
-    /// SHA-256 of the certificate's DER, lower-case hexadecimal.
-    pub fingerprint: String,
+    /// SHA-256 of the certificate's DER, lower-case hexadecimal; absent where an
+    /// authority vouches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The identifier of the authority that vouches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// Its groups.
     pub groups: Vec<String>,
     /// The namespace it belongs to.

@@ -62,6 +62,11 @@ impl Connection {
         Ok(Client::new(config)?)
     }
 
+    /// The namespace that is meant.
+    pub fn namespace(&self) -> Result<String> {
+        Ok(self.config(|name| std::env::var(name).ok())?.namespace)
+    }
+
     /// Flags, then the environment, then the file.
     fn config(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Config> {
         let file = Settings::load(&variable)?;

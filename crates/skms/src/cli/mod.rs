@@ -92,6 +92,11 @@ impl Global {
         self.connection.client()
     }
 
+    /// The namespace that is meant.
+    pub fn namespace(&self) -> Result<String> {
+        self.connection.namespace()
+    }
+
     /// The same, with connections of its own, that tries everything once.
     pub fn client_without_retries(&self) -> Result<Client> {
         self.connection.client_without_retries()

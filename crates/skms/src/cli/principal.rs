@@ -22,7 +22,7 @@ pub enum Principal {
         /// The principal's name
         name: String,
     },
-    /// Register a certificate
+    /// Register a principal
     Create(Create),
     /// Forget a certificate
     Delete {
@@ -31,7 +31,8 @@ pub enum Principal {
     },
 }
 
-/// Register a certificate: the file, or its fingerprint.
+/// Register a principal: by a certificate (the file, or its fingerprint), or by
+/// an authority whose certificates for it count.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub struct Create {
@@ -43,6 +44,10 @@ pub struct Create {
     /// SHA-256 of the certificate's DER, hexadecimal
     #[arg(long, value_name = "HEX", group = "which")]
     fingerprint: Option<String>,
+    /// An authority of the namespace: any certificate counts that it issues to
+    /// the principal (skms cert issue --principal)
+    #[arg(long, value_name = "NAME", group = "which")]
+    authority: Option<String>,
     /// A group the principal is in; may be repeated
     #[arg(long, value_name = "NAME")]
     group: Vec<String>,
@@ -58,15 +63,9 @@ impl Principal {
                 global.show(&principals, |principals| {
                     let rows: Vec<_> = principals
                         .iter()
-                        .map(|one| {
-                            vec![
-                                one.name.clone(),
-                                one.groups.join(","),
-                                one.fingerprint.clone(),
-                            ]
-                        })
+                        .map(|one| vec![one.name.clone(), one.groups.join(","), shown_by(one)])
                         .collect();
-                    output::table(&["NAME", "GROUPS", "FINGERPRINT"], &rows)
+                    output::table(&["NAME", "GROUPS", "SHOWN BY"], &rows)
                 })
             }
             Self::Show { name } => global.show(&client.principal(&name).await?, print),
@@ -80,6 +79,7 @@ impl Principal {
                         .fingerprint
                         .map(|hex| hex.replace(':', "").to_lowercase()),
                     certificate: certificate.transpose()?,
+                    authority: create.authority,
                     groups: create.group,
                 };
                 global.show(&client.create_principal(&request).await?, print)
@@ -94,10 +94,19 @@ impl Principal {
     }
 }
 
+/// What shows who it is.
+fn shown_by(principal: &PrincipalView) -> String {
+    match (&principal.fingerprint, &principal.authority) {
+        (Some(fingerprint), _) => fingerprint.clone(),
+        (None, Some(id)) => format!("certificates of the authority {id}"),
+        (None, None) => String::new(),
+    }
+}
+
 fn print(principal: &PrincipalView) -> Result<()> {
     output::fields(&[
         ("name", principal.name.clone()),
-        ("fingerprint", principal.fingerprint.clone()),
+        ("shown by", shown_by(principal)),
         ("groups", principal.groups.join(", ")),
         ("namespace", principal.namespace.clone()),
         ("created", principal.created_at.to_string()),

@@ -231,6 +231,12 @@ impl Server {
         answer.json()
     }
 
+    /// One request that has to succeed and answers with nothing.
+    pub fn must_nothing(&self, method: &str, path: &str) {
+        let answer = self.ask(method, path, None);
+        assert_eq!(answer.status, 204, "{method} {path}: {}", answer.text());
+    }
+
     /// The process, for signals.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill")

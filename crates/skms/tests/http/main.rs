@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod certified;
 mod crash;
 mod describe;
 mod dev;

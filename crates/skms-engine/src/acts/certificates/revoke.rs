@@ -38,17 +38,31 @@ act!(
 pub(crate) struct Reached {
     /// To be committed.
     pub(crate) changes: Vec<Change>,
-    entries: Vec<(Arc<Issuer>, Serial, Revocation)>,
+    entries: Vec<Entered>,
+}
+
+/// One certificate whose status changes.
+struct Entered {
+    issuer: Arc<Issuer>,
+    serial: Serial,
+    /// The certificate's record, which sessions stand on.
+    certificate: RecordId,
+    entry: Revocation,
 }
 
 impl Reached {
     /// Brings memory up to date once the batch is committed; `revisions` are
     /// those of its changes.
-    pub(crate) fn put_in_force(self, revisions: &[u64]) {
-        for (at, (issuer, serial, mut entry)) in self.entries.into_iter().enumerate() {
-            entry.revision = revisions.get(at).copied().unwrap_or_default();
-            issuer.revoked.put(serial, entry);
-            issuer.published.forget(&serial);
+    pub(crate) fn put_in_force(self, rooms: &Rooms, revisions: &[u64]) {
+        for (at, mut one) in self.entries.into_iter().enumerate() {
+            one.entry.revision = revisions.get(at).copied().unwrap_or_default();
+            let stands = one.entry.stands();
+            one.issuer.revoked.put(one.serial, one.entry);
+            one.issuer.published.forget(&one.serial);
+            if stands {
+                // Whoever authenticated with it is cut off.
+                rooms.sessions.end(one.certificate);
+            }
         }
     }
 }
@@ -92,9 +106,10 @@ impl Engine {
             let authority = entry.authority(namespace, authority)?;
             let serial = super::serial(serial)?;
             let guard = entry.rooms.lock_revocations().await;
-            let (_, record) = find(&entry.rooms, &authority, &serial).await?;
+            let (stored, record) = find(&entry.rooms, &authority, &serial).await?;
             let mut reached = Reached::default();
-            revoke_one(&entry.rooms, namespace, &record, verdict, &mut reached).await?;
+            let certificate = (stored.id, &record);
+            revoke_one(&entry.rooms, namespace, certificate, verdict, &mut reached).await?;
             if reached.entries.is_empty() {
                 return Err(Error::Invalid("the certificate is revoked already".into()));
             }
@@ -111,8 +126,8 @@ impl Engine {
                 .urgent();
             let changes = std::mem::take(&mut reached.changes);
             entry
-                .change(guard, changes, event, move |_, revisions| {
-                    reached.put_in_force(revisions);
+                .change(guard, changes, event, move |rooms, revisions| {
+                    reached.put_in_force(rooms, revisions);
                     Ok(())
                 })
                 .await?;
@@ -144,7 +159,7 @@ impl Engine {
             let authority = entry.authority(namespace, authority)?;
             let serial = super::serial(serial)?;
             let guard = entry.rooms.lock_revocations().await;
-            let (_, record) = find(&entry.rooms, &authority, &serial).await?;
+            let (stored, record) = find(&entry.rooms, &authority, &serial).await?;
             let issuer = authority
                 .issuer(record.issuer)
                 .ok_or(Error::Internal("a certificate of no issuer"))?;
@@ -161,7 +176,7 @@ impl Engine {
             put(
                 &entry.rooms,
                 namespace,
-                (issuer, &record),
+                (issuer, stored.id, &record),
                 serial,
                 hold,
                 &mut reached,
@@ -175,8 +190,8 @@ impl Engine {
                 );
             let changes = std::mem::take(&mut reached.changes);
             entry
-                .change(guard, changes, event, move |_, revisions| {
-                    reached.put_in_force(revisions);
+                .change(guard, changes, event, move |rooms, revisions| {
+                    reached.put_in_force(rooms, revisions);
                     Ok(())
                 })
                 .await?;
@@ -268,7 +283,8 @@ pub(crate) async fn revoke_key_of(
             .await?;
         if let Some(stored) = found {
             let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
-            revoke_one(rooms, namespace, &record, verdict, reached).await?;
+            let certificate = (stored.id, &record);
+            revoke_one(rooms, namespace, certificate, verdict, reached).await?;
         }
     }
     known.compromised |= verdict.reason == RevocationReason::KeyCompromise;
@@ -289,7 +305,7 @@ pub(crate) async fn revoke_key_of(
 async fn revoke_one(
     rooms: &Rooms,
     namespace: &str,
-    record: &CertificateRecord,
+    (id, record): (RecordId, &CertificateRecord),
     verdict: Verdict,
     reached: &mut Reached,
 ) -> Result<()> {
@@ -306,7 +322,7 @@ async fn revoke_one(
     let twice = reached
         .entries
         .iter()
-        .any(|(other, known, _)| *known == serial && Arc::ptr_eq(&other.revoked, &issuer.revoked));
+        .any(|known| known.serial == serial && Arc::ptr_eq(&known.issuer.revoked, &issuer.revoked));
     let before = issuer.revoked.get(&serial);
     let stands = before.as_ref().filter(|one| one.stands());
     let stays = stands.is_some_and(|one| {
@@ -328,13 +344,21 @@ async fn revoke_one(
         not_after: UnixSeconds(certificate.not_after().0),
         revision: before.map_or(0, |one| one.revision),
     };
-    put(rooms, namespace, (issuer, record), serial, entry, reached).await
+    put(
+        rooms,
+        namespace,
+        (issuer, id, record),
+        serial,
+        entry,
+        reached,
+    )
+    .await
 }
 
 async fn put(
     rooms: &Rooms,
     namespace: &str,
-    (issuer, record): (&Arc<Issuer>, &CertificateRecord),
+    (issuer, certificate, record): (&Arc<Issuer>, RecordId, &CertificateRecord),
     serial: Serial,
     entry: Revocation,
     reached: &mut Reached,
@@ -377,6 +401,11 @@ async fn put(
             plaintext: records::encode(&revocation)?,
         },
     );
-    reached.entries.push((Arc::clone(issuer), serial, entry));
+    reached.entries.push(Entered {
+        issuer: Arc::clone(issuer),
+        serial,
+        certificate,
+        entry,
+    });
     Ok(())
 }

@@ -21,6 +21,10 @@ struct Wanted {
     /// The authority
     #[arg(long, value_name = "NAME")]
     ca: String,
+    /// Issue it to this principal of the namespace: the profile `principal` and
+    /// the name that goes with it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["profile", "names"])]
+    principal: Option<String>,
     /// What it is for: tls-server, tls-client, tls-mutual, s-mime,
     /// code-signing, ocsp-signer, time-stamping, principal, tls-server-web
     #[arg(long, default_value = "tls-server")]
@@ -45,15 +49,23 @@ struct Files {
 }
 
 impl Wanted {
-    fn request(self) -> (String, IssueCertificateRequest) {
+    fn request(self, global: &Global) -> Result<(String, IssueCertificateRequest)> {
+        let (profile, names) = match self.principal {
+            None => (self.profile, self.names),
+            Some(name) => {
+                let namespace = global.namespace()?;
+                let uri = format!("uri:skms://{namespace}/certificate/{name}");
+                ("principal".to_owned(), vec![uri])
+            }
+        };
         let request = IssueCertificateRequest {
-            profile: self.profile,
+            profile,
             subject: self.subject,
-            names: self.names,
+            names,
             lifetime_seconds: self.lifetime,
             ..IssueCertificateRequest::default()
         };
-        (self.ca, request)
+        Ok((self.ca, request))
     }
 }
 
@@ -83,7 +95,7 @@ pub struct Issue {
 impl Issue {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<()> {
-        let (ca, mut request) = self.wanted.request();
+        let (ca, mut request) = self.wanted.request(global)?;
         match self.key {
             Some(key) => {
                 request.key = Some(SubjectKey {
@@ -123,7 +135,7 @@ pub struct Sign {
 impl Sign {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<()> {
-        let (ca, mut request) = self.wanted.request();
+        let (ca, mut request) = self.wanted.request(global)?;
         request.request = Some(input::read_text(&self.request, PEM_MAX)?);
         let made = global.client()?.issue_certificate(&ca, &request).await?;
         deliver(global, &made, &self.files, false)

@@ -1,7 +1,7 @@
 //! Principals that are known by their client certificates.
 
 use skms_crypto::hash::sha256;
-use skms_engine::acts::principals::{NewPrincipal, View};
+use skms_engine::acts::principals::{NewPrincipal, ShownBy, View};
 use skms_keys::UnixSeconds;
 use skms_wire::native::principals::{CreatePrincipalRequest, PrincipalView};
 use x509_cert::{
@@ -14,7 +14,8 @@ use super::{answer::Reply, call::Call, convert::moment, error::Failure, paging, 
 fn view(view: &View) -> PrincipalView {
     PrincipalView {
         name: view.name.clone(),
-        fingerprint: view.fingerprint.clone(),
+        fingerprint: Some(view.fingerprint.clone()).filter(|text| !text.is_empty()),
+        authority: view.authority.clone(),
         groups: view.groups.iter().cloned().collect(),
         namespace: view.namespace.clone(),
         created_at: moment(view.created_at),
@@ -32,14 +33,23 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
 
 pub async fn create(call: Call) -> Result<Reply, Failure> {
     let request: CreatePrincipalRequest = call.json()?;
-    let (fingerprint, expires_at) = match (request.fingerprint, request.certificate) {
-        (Some(fingerprint), None) => (fingerprint, None),
-        (None, Some(pem)) => certificate(&pem)?,
-        _ => return Err(Failure::invalid("give either fingerprint or certificate")),
+    let given = (request.fingerprint, request.certificate, request.authority);
+    let (shown_by, expires_at) = match given {
+        (Some(fingerprint), None, None) => (ShownBy::Fingerprint(fingerprint), None),
+        (None, Some(pem), None) => {
+            let (fingerprint, end) = certificate(&pem)?;
+            (ShownBy::Fingerprint(fingerprint), end)
+        }
+        (None, None, Some(authority)) => (ShownBy::Authority(authority), None),
+        _ => {
+            return Err(Failure::invalid(
+                "give one of fingerprint, certificate and authority",
+            ));
+        }
     };
     let new = NewPrincipal {
         name: request.name,
-        fingerprint,
+        shown_by,
         groups: request.groups.into_iter().collect(),
         expires_at,
     };
