@@ -38,7 +38,7 @@ pub fn of_this_machine(root: &Path) -> Vec<String> {
 fn stands_in(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| {
         let before = line.get(..at).and_then(|text| text.chars().next_back());
-        !before.is_some_and(|c| c.is_alphanumeric() || "._-}".contains(c))
+        !before.is_some_and(|c| c.is_alphanumeric() || "._-}/".contains(c))
     })
 }
 
