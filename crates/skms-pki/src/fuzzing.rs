@@ -22,6 +22,9 @@ pub fn certificate(data: &[u8]) {
             assert!(!finding.to_string().is_empty());
         }
     }
+    for text in crate::ask::blocks(data, crate::ask::CERTIFICATES).unwrap_or_default() {
+        assert!(text.len() <= data.len());
+    }
     let Ok(found) = Certificate::from_der(data) else {
         return;
     };

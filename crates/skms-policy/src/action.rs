@@ -137,6 +137,7 @@ actions! {
 
     RandomGenerate = "random.generate", ["use"], [System], "Generate random bytes.";
     HashCompute = "hash.compute", ["use"], [System], "Hash data.";
+    CertificateValidate = "certificate.validate", ["use"], [System], "Validate a certificate that others issued.";
 }
 
 const _: () = assert!(Action::ALL.len() <= 128, "an ActionSet holds 128 actions");

@@ -7,6 +7,7 @@ use skms_wire::native::seals::{
     AddSealRequest, AddSealResponse, RotateRootResponse, RotateStorageKeyResponse, SealStatus,
     SealView, StorageReport, UnsealRequest,
 };
+use skms_wire::native::validation::{CertificateVerdict, ValidateCertificateRequest};
 
 calls! {
     /// Says how the server is.
@@ -45,4 +46,7 @@ calls! {
     json random ["random"] () send RandomRequest => RandomResponse;
     /// Hashes data.
     json hash ["hash"] () send HashRequest => HashResponse;
+    /// Says whether a certificate is valid, and why not.
+    json validate_certificate ["certificate-validate"] () send ValidateCertificateRequest
+        => CertificateVerdict;
 }

@@ -42,5 +42,6 @@ pub mod suspend;
 pub mod tokens;
 pub mod unwrap;
 pub mod update_key;
+pub mod validate_certificate;
 pub mod verify;
 pub mod wrap;

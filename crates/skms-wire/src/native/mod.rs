@@ -24,6 +24,7 @@ pub mod routes;
 pub mod seals;
 pub mod terms;
 pub mod tokens;
+pub mod validation;
 pub mod versions;
 pub mod written;
 

@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     authorities, certificates, events, health, keyrings, keys, limits, namespaces, operations,
-    policies, principals, problem, seals, terms, tokens, versions,
+    policies, principals, problem, seals, terms, tokens, validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -29,7 +29,7 @@ pub fn schemas() -> Named {
     let mut schemas = collect! {
         problem: Problem;
         terms: KeyState, KeyUse, Origin, RevocationReason, KeyFormat, WrapMode, SignatureScheme,
-            SignatureEncoding, SealKind, Outcome;
+            SignatureEncoding, SealKind, Outcome, ValidationProfile, RevocationCheck;
         health: Health, ServerStatus, AlgorithmView, Algorithms;
         namespaces: CreateNamespaceRequest, NamespaceView;
         keyrings: CreateKeyringRequest, KeyDefaults, KeyringView;
@@ -44,6 +44,8 @@ pub fn schemas() -> Named {
             DeriveResponse, AgreeRequest, AgreedKey, AgreeResponse, EncapsulateRequest,
             EncapsulateResponse, DecapsulateRequest, DecapsulateResponse, RandomRequest,
             RandomResponse, HashRequest, HashResponse;
+        validation: ValidateCertificateRequest, CertificateVerdict, PathCertificate,
+            RefusedPath, ValidationWork;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

@@ -224,6 +224,8 @@ pub const ROUTES: &[Route] = routes! {
     Post "/random" "random" ["random.generate"] OptionalJson("RandomRequest") => Answer::Json("RandomResponse"), "Draw random bytes.";
     Post "/hash" "hash" ["hash.compute"] Body::Json("HashRequest") => Answer::Json("HashResponse"), "Hash data.";
 
+    Post "/certificates/validate" "certificate-validate" ["certificate.validate"] Body::Json("ValidateCertificateRequest") => Answer::Json("CertificateVerdict"), "Say whether a certificate is valid, and why not.";
+
     Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
     Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";
     Get "/tokens/self" "token-self" ["token.self"] None => Answer::Json("SelfView"), "Say who is asking.";

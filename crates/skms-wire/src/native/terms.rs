@@ -246,6 +246,29 @@ words! {
     }
 }
 
+words! {
+    /// The rules that a certificate is held against.
+    ValidationProfile {
+        /// RFC 5280, section 6, for any infrastructure.
+        Rfc5280 = "rfc5280",
+        /// The web's: RFC 5280 with its duties of authorities, and the
+        /// CA/Browser Forum's TLS Baseline Requirements.
+        Web = "web",
+    }
+}
+
+words! {
+    /// How hard to look for revocation.
+    RevocationCheck {
+        /// Not at all.
+        Off = "off",
+        /// What is known to be revoked is refused.
+        Known = "known",
+        /// What is not known to be good is refused.
+        Required = "required",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ pub enum Exit {
     Access,
     /// The key's state, or what already exists, forbids it.
     State,
-    /// A decryption, signature, MAC or integrity check failed.
+    /// A decryption, signature, MAC, certificate or integrity check failed.
     Verification,
     /// Nobody trustworthy answers at the address.
     Unreachable,
@@ -45,7 +45,7 @@ pub const TABLE: &[(Exit, &str)] = &[
     ),
     (
         Exit::Verification,
-        "a decryption, signature, MAC or integrity check failed",
+        "a decryption, signature, MAC, certificate or integrity check failed",
     ),
     (
         Exit::Unreachable,

@@ -186,7 +186,7 @@ enum Command {
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
-    /// Issue, list, show, renew and revoke certificates
+    /// Issue, list, show, renew, revoke and validate certificates
     #[command(subcommand)]
     Cert(cert::Cert),
     /// Show and set how much a namespace's members may have and ask for
@@ -417,6 +417,9 @@ mod tests {
             "skms agree a --peer p.pem --into shared --algorithm AES-256-GCM",
             "skms encapsulate k --ciphertext-out c -o s",
             "skms decapsulate k c",
+            "skms cert validate c.pem --anchor r.pem --chain i.pem --crl l --ocsp o --profile web \
+             --purpose server --name a.example --at 2030-01-01T00:00:00Z --revocation known \
+             --policy 2.5.29.32.0 --json",
             "skms random 32 --encoding hex",
             "skms hash file --hash SHA3-256",
             "skms token create --group admin --ttl 30d -o t",
@@ -460,6 +463,9 @@ mod tests {
             "skms derive d",
             "skms limits set",
             "skms limits set --rate fast",
+            "skms cert validate c.pem",
+            "skms cert validate c.pem --anchor r.pem --profile mine",
+            "skms cert validate c.pem --anchor r.pem --at yesterday",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

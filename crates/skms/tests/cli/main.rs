@@ -5,6 +5,7 @@
 mod bench;
 mod ca;
 mod ceremony;
+mod cert;
 mod demo;
 mod keys;
 mod operations;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod certificates;
 mod certified;
 mod crash;
 mod describe;

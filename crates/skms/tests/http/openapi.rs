@@ -24,6 +24,7 @@ fn every_route_answers_as_described() {
     let server = house.serve();
     let api = Described::new(&server);
     about_the_server(&api);
+    crate::certificates::validated(&api);
     containers(&api);
     keys(&api);
     encryption(&api);

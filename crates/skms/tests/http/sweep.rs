@@ -187,6 +187,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "unwrap" => json!({"wrapped_key": "AA=="}),
         "sign" => json!({"message": ""}),
         "verify" => json!({"message": "", "signature": ""}),
+        "certificate-validate" => json!({"certificate": "", "anchors": []}),
         "mac" | "hash" => json!({"data": ""}),
         "mac-verify" => json!({"data": "", "mac": ""}),
         "derive" => json!({"length_bytes": 1}),

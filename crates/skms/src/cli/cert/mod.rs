@@ -2,6 +2,7 @@
 
 mod issue;
 mod manage;
+mod validate;
 
 use clap::Subcommand;
 use skms_wire::native::certificates::{CertificateStatus, CertificateView};
@@ -10,7 +11,7 @@ use super::Global;
 use super::error::Result;
 use super::output;
 
-/// Issue, list, show, renew and revoke certificates.
+/// Issue, list, show, renew, revoke and validate certificates.
 #[derive(Debug, Subcommand)]
 pub enum Cert {
     /// Issue a certificate for a key kept here, or for one that is made and
@@ -30,6 +31,8 @@ pub enum Cert {
     Revoke(manage::Revoke),
     /// End a certificate's hold
     Release(manage::Which),
+    /// Say whether a certificate is valid, and why not; needs no server
+    Validate(Box<validate::Validate>),
 }
 
 impl Cert {
@@ -44,6 +47,7 @@ impl Cert {
             Self::Renew(renew) => renew.run(global).await,
             Self::Revoke(revoke) => revoke.run(global).await,
             Self::Release(which) => which.release(global).await,
+            Self::Validate(validate) => validate.run(global),
         }
     }
 }

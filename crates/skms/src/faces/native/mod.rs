@@ -35,6 +35,7 @@ mod serve;
 mod storage;
 mod table;
 mod tokens;
+pub mod validation;
 mod views;
 
 use std::{

@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     agree, answer::Reply, authorities, call::Call, certificates, error::Failure, events, health,
     keyrings, keys, limits, namespaces, operations, policies, principals, seals, storage, tokens,
+    validation,
 };
 
 /// What serves a route.
@@ -96,6 +97,8 @@ handlers! {
     "decapsulate" => operations::decapsulate;
     "random" => operations::random;
     "hash" => operations::hash;
+
+    "certificate-validate" => validation::validate;
 
     "token-list" => tokens::list;
     "token-create" => tokens::create;
