@@ -3,6 +3,9 @@
 use crate::certificate::Certificate;
 use crate::crl::Crl;
 use crate::csr::Csr;
+use crate::documents::cms::SignedData;
+use crate::documents::timestamp::{self, Query, Response};
+use crate::documents::{Body, Trust, verify};
 use crate::issue::Shape;
 use crate::issue::lint::{self, Issuing};
 use crate::ocsp::{OcspRequest, OcspResponse};
@@ -85,6 +88,47 @@ pub fn ocsp(data: &[u8]) {
     let _ = OcspResponse::from_der(data);
 }
 
+/// A CMS document: one that is its own anchor's is never taken for granted.
+pub fn cms(data: &[u8]) {
+    let Ok(found) = SignedData::from_der(data) else {
+        return;
+    };
+    assert!(!found.signers.is_empty());
+    let certificates: Vec<_> = found
+        .certificates
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect();
+    let trust = Trust {
+        evidence: Evidence {
+            anchors: &certificates,
+            ..Evidence::default()
+        },
+        options: Options::new(Moment(1_795_953_600)),
+    };
+    let detached = found.content.is_none().then_some(Body::Whole(b"text"));
+    if let Ok(signers) = verify(&found, detached, &trust) {
+        assert_eq!(signers.len(), found.signers.len());
+    }
+}
+
+/// What goes to a time-stamping authority and comes back.
+pub fn timestamp(data: &[u8]) {
+    if let Ok(query) = Query::from_der(data) {
+        let _ = query.digest();
+    }
+    let token = match Response::from_der(data) {
+        Ok(Response::Granted(token)) => token,
+        _ => data,
+    };
+    let trust = Trust {
+        evidence: Evidence::default(),
+        options: Options::new(Moment(1_795_953_600)),
+    };
+    // There is nobody to trust.
+    assert!(timestamp::verify(token, &Body::Whole(b"text"), None, &trust).is_err());
+}
+
 /// A whole path: a SEQUENCE of certificates (the target first, the anchor
 /// last), lists and responses, one after another as each is read.
 pub fn path(data: &[u8]) {
@@ -143,7 +187,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PARSERS: [fn(&[u8]); 5] = [certificate, csr, crl, ocsp, path];
+    const PARSERS: [fn(&[u8]); 7] = [certificate, csr, crl, ocsp, cms, timestamp, path];
 
     fn suite(name: &str) -> Vec<u8> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

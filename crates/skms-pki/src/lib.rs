@@ -9,14 +9,16 @@
 //!
 //! Start at [`path::validate`]; `docs/validation.md` says which profiles there
 //! are and where they differ from other validators. To issue, start at
-//! [`issue`] and `docs/issuing.md`.
+//! [`issue`] and `docs/issuing.md`. To sign documents and check such
+//! signatures, start at [`documents`] and `docs/documents.md`.
 //!
 //! What it is not: it holds no private key and signs nothing (what it makes is
 //! signed elsewhere, and comes back to be checked), fetches nothing, and
 //! implements no primitive: signatures are checked by `skms-crypto`.
 //!
-//! Standards: RFC 2986, 3279, 3492, 4055, 4158, 5280, 5480, 5758, 5890, 5937,
-//! 6818, 6960, 7093, 7468, 8410, 8692, 8813, 9525, 9618, 9654, 9881, 9909; UTS #39; CA/Browser Forum TLS Baseline
+//! Standards: RFC 2986, 3161, 3279, 3492, 4055, 4158, 5035, 5280, 5480, 5652,
+//! 5754, 5758, 5890, 5937, 6818, 6960, 7093, 7468, 8410, 8419, 8692, 8813, 9525,
+//! 9618, 9654, 9881, 9882, 9909; UTS #39; CA/Browser Forum TLS Baseline
 //! Requirements 2.1; X.690.
 
 #![forbid(unsafe_code)]
@@ -26,6 +28,7 @@ pub mod ask;
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+pub mod documents;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -255,6 +255,22 @@ oids! {
     /// challengePassword (PKCS #9): 1.2.840.113549.1.9.7.
     CHALLENGE_PASSWORD = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 7];
 
+    /// id-data (CMS): 1.2.840.113549.1.7.1.
+    CMS_DATA = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];
+    /// id-signedData: 1.2.840.113549.1.7.2.
+    CMS_SIGNED_DATA = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+    /// contentType (PKCS #9): 1.2.840.113549.1.9.3.
+    CONTENT_TYPE = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 3];
+    /// messageDigest (PKCS #9): 1.2.840.113549.1.9.4.
+    MESSAGE_DIGEST = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4];
+    /// signingTime (PKCS #9): 1.2.840.113549.1.9.5.
+    SIGNING_TIME = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 5];
+    /// id-aa-signingCertificateV2: 1.2.840.113549.1.9.16.2.47.
+    SIGNING_CERTIFICATE_V2 = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 2, 47];
+
+    /// id-ct-TSTInfo: 1.2.840.113549.1.9.16.1.4.
+    TST_INFO = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 4];
+
     /// SHA-1: 1.3.14.3.2.26.
     SHA1 = [0x2b, 0x0e, 3, 2, 0x1a];
     /// SHA-256: 2.16.840.1.101.3.4.2.1.

@@ -116,6 +116,24 @@ pub(crate) fn read_generalized(cursor: &mut Cursor<'_>) -> Parse<Moment> {
     generalized(cursor.take(tag::GENERALIZED_TIME)?.value)
 }
 
+/// Reads a GeneralizedTime that may have a fraction of a second (RFC 3161,
+/// section 2.4.2: no trailing zeros), and drops the fraction.
+pub(crate) fn read_fractional(cursor: &mut Cursor<'_>) -> Parse<Moment> {
+    let value = cursor.take(tag::GENERALIZED_TIME)?.value;
+    let Some(dot) = value.iter().position(|byte| *byte == b'.') else {
+        return generalized(value);
+    };
+    let (whole, fraction) = value.split_at(dot);
+    let digits = fraction
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_suffix(b"Z"))
+        .ok_or("a time not of the one form that is allowed")?;
+    if digits.is_empty() || digits.ends_with(b"0") || !digits.iter().all(u8::is_ascii_digit) {
+        return Err("a fraction of a second not in DER");
+    }
+    generalized(&[whole, b"Z"].concat())
+}
+
 /// A moment by the Gregorian calendar, in UTC.
 #[derive(Clone, Copy)]
 pub(crate) struct Civil {

@@ -25,6 +25,8 @@ const TARGETS: &[(&str, Parser)] = &[
     ("pki_crl", skms_pki::fuzzing::crl),
     ("pki_csr", skms_pki::fuzzing::csr),
     ("pki_ocsp", skms_pki::fuzzing::ocsp),
+    ("pki_cms", skms_pki::fuzzing::cms),
+    ("pki_timestamp", skms_pki::fuzzing::timestamp),
     ("pki_path", skms_pki::fuzzing::path),
     (
         "policy_policy_document",

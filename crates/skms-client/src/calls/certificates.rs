@@ -7,6 +7,7 @@ use skms_wire::native::authorities::{
 use skms_wire::native::certificates::{
     CertificateView, IssueCertificateRequest, IssuedCertificate, RevokeCertificateRequest,
 };
+use skms_wire::native::documents::{SignDocumentRequest, SignDocumentResponse};
 
 calls! {
     /// A page of the certificate authorities.
@@ -35,6 +36,8 @@ calls! {
     json certificate ["certificate-read"] (authority, serial) => CertificateView;
     /// Revokes a certificate, or holds it.
     json revoke_certificate ["certificate-revoke"] (authority, serial) send RevokeCertificateRequest => CertificateView;
+    /// Signs a document with a certificate of a key.
+    json sign_document ["sign-document"] (keyring, key) send SignDocumentRequest => SignDocumentResponse;
     /// Ends a certificate's hold.
     json release_certificate ["certificate-release"] (authority, serial) => CertificateView;
 }

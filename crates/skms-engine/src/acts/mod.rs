@@ -37,6 +37,7 @@ pub mod resume;
 pub mod revoke;
 pub mod rotate;
 pub mod sign;
+pub mod sign_document;
 pub mod storage;
 pub mod suspend;
 pub mod tokens;

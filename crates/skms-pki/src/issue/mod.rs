@@ -34,7 +34,7 @@ pub mod authority;
 pub mod builtin;
 pub mod crl;
 pub mod csr;
-mod der;
+pub(crate) mod der;
 pub mod error;
 mod grant;
 pub mod key;

@@ -113,6 +113,16 @@ impl SigningScheme {
         self.algorithm
     }
 
+    /// The hash that it applies to the message; `None` where the algorithm
+    /// takes the message as it is.
+    #[must_use]
+    pub fn hash(self) -> Option<Hash> {
+        match self.kind {
+            Kind::Pkcs1(hash) | Kind::Pss(hash) | Kind::Ecdsa(hash) => Some(hash),
+            Kind::Pure => None,
+        }
+    }
+
     /// What the key has to be told when it signs the message as it stands.
     #[must_use]
     pub fn sign_options(self) -> SignOptions {

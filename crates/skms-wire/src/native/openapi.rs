@@ -5,8 +5,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    authorities, certificates, events, health, keyrings, keys, limits, namespaces, operations,
-    policies, principals, problem, seals, terms, tokens, validation, versions,
+    authorities, certificates, documents, events, health, keyrings, keys, limits, namespaces,
+    operations, policies, principals, problem, seals, terms, tokens, validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -46,6 +46,7 @@ pub fn schemas() -> Named {
             RandomResponse, HashRequest, HashResponse;
         validation: ValidateCertificateRequest, CertificateVerdict, PathCertificate,
             RefusedPath, ValidationWork;
+        documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

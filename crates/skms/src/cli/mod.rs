@@ -12,6 +12,7 @@ mod crypt;
 mod datakey;
 mod demo;
 mod derive;
+mod document;
 mod duration;
 mod error;
 mod exit;
@@ -158,6 +159,9 @@ enum Command {
     Sign(sign::Sign),
     /// Verify a signature
     Verify(sign::Verify),
+    /// Sign documents with certificates, and verify such signatures
+    #[command(subcommand)]
+    Document(document::Document),
     /// Make or verify a MAC
     Mac(mac::Mac),
     /// Derive key bytes (HKDF)
@@ -309,6 +313,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Unwrap(command) => command.run(global).await,
         Command::Sign(command) => command.run(global).await,
         Command::Verify(command) => command.run(global).await,
+        Command::Document(command) => command.run(global).await,
         Command::Mac(command) => command.run(global).await,
         Command::Derive(command) => command.run(global).await,
         Command::Agree(command) => command.run(global).await,

@@ -71,7 +71,7 @@ impl How {
 }
 
 /// Hashes a file of any size without sending it.
-fn digest_here(file: &Path, name: &str) -> Result<Vec<u8>> {
+pub fn digest_here(file: &Path, name: &str) -> Result<Vec<u8>> {
     let hash: Hash = name
         .parse()
         .map_err(|_| CliError::usage(format!("{name} is not a hash; try SHA-256")))?;

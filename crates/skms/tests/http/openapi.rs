@@ -115,6 +115,25 @@ fn certificates(api: &Described<'_>) {
     let serial = made["certificate"]["serial"].as_str().unwrap();
     api.good("certificate-read", &["mid", serial], None);
     api.good("certificate-list", &["mid"], None);
+    create(api, "scribe", "EC-P256", json!({"uses": ["sign"]}));
+    let mut wanted = wanted("www.example.org");
+    wanted["key"] = json!({"keyring": "default", "key": "scribe"});
+    wanted.as_object_mut().unwrap().remove("new_key");
+    let own = api.good("certificate-issue", &["mid"], Some(wanted));
+    let of = json!({"authority": "mid", "serial": own["certificate"]["serial"]});
+    let scribe = ["default", "scribe"];
+    let document = json!({"format": "cms", "content": "AAAA", "certificate": of});
+    api.good("sign-document", &scribe, Some(document));
+    let digest = json!({"format": "cms", "digest": "AAAA", "hash": "SHA-256", "certificate": of});
+    assert_eq!(
+        api.bad("sign-document", &scribe, Some(digest)),
+        "invalid-argument"
+    );
+    let neither = json!({"format": "cms", "certificate": of});
+    assert_eq!(
+        api.bad("sign-document", &scribe, Some(neither)),
+        "malformed-request"
+    );
     let hold = json!({"reason": "certificateHold"});
     let held = api.good("certificate-revoke", &["mid", serial], Some(hold));
     assert_eq!(held["status"], "on-hold");

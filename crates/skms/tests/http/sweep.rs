@@ -186,6 +186,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "wrap" => json!({"key": "AA=="}),
         "unwrap" => json!({"wrapped_key": "AA=="}),
         "sign" => json!({"message": ""}),
+        "sign-document" => json!({"format": "cms", "content": "",
+            "certificate": {"authority": "default", "serial": "1"}}),
         "verify" => json!({"message": "", "signature": ""}),
         "certificate-validate" => json!({"certificate": "", "anchors": []}),
         "mac" | "hash" => json!({"data": ""}),

@@ -13,6 +13,7 @@ mod body;
 mod call;
 mod certificates;
 mod convert;
+mod documents;
 mod error;
 mod events;
 mod health;

@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    agree, answer::Reply, authorities, call::Call, certificates, error::Failure, events, health,
-    keyrings, keys, limits, namespaces, operations, policies, principals, seals, storage, tokens,
-    validation,
+    agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure, events,
+    health, keyrings, keys, limits, namespaces, operations, policies, principals, seals, storage,
+    tokens, validation,
 };
 
 /// What serves a route.
@@ -88,6 +88,7 @@ handlers! {
     "wrap" => operations::wrap;
     "unwrap" => operations::unwrap;
     "sign" => operations::sign;
+    "sign-document" => documents::sign;
     "verify" => operations::verify;
     "mac" => operations::mac;
     "mac-verify" => operations::mac_verify;

@@ -2,6 +2,7 @@
 //! one who believes them or not.
 
 mod authorities;
+mod documents;
 mod stage;
 
 use stage::{Stage, get};

@@ -1,0 +1,316 @@
+//! Documents as `openssl cms` reads and writes them, and Python's
+//! `cryptography` writes them. A peer that is missing is a visible skip.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+#[path = "documents/support.rs"]
+#[allow(dead_code)] // Each test program uses a part of what they share.
+mod documents;
+#[path = "issue/folder.rs"]
+#[allow(dead_code)] // Each test program uses a part of what they share.
+mod folder;
+#[path = "issue/support.rs"]
+#[allow(dead_code)] // Each test program uses a part of what they share.
+mod support;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use documents::{Somebody, check};
+use folder::{Folder, have};
+use skms_crypto::{Algorithm, Format, Hash, KeyMaterial, OpenKey};
+use skms_pki::documents::timestamp::{
+    self, Failure, Query, QueryBuf, Response, Stamping, granted, plan, refused,
+};
+use skms_pki::documents::{Body, DocumentError, Trust, cms};
+use skms_pki::issue::{ProfileKind, Serial, SigningScheme};
+use skms_pki::path::Options;
+use skms_pki::{Certificate, Evidence, Moment};
+use support::{Ca, NOW, good_request, spki};
+
+const TEXT: &[u8] = b"What I have written, I have written.\n";
+
+#[test]
+fn openssl_verifies_what_we_sign() {
+    if !have("openssl") {
+        return;
+    }
+    let at = NOW.0.to_string();
+    let mut tried = 0;
+    // OpenSSL 3.0 has no Ed25519 in CMS.
+    for algorithm in [Algorithm::Rsa2048, Algorithm::EcP256, Algorithm::EcP384] {
+        let ann = Somebody::new(algorithm, ProfileKind::SMime);
+        let folder = Folder::new();
+        let root = folder.pem("root.pem", "CERTIFICATE", &ann.chain[2..]);
+        let text = folder.write("text", TEXT);
+        let other = folder.write("other", b"What?\n");
+        for scheme in SigningScheme::all_for(algorithm) {
+            let done = ann.done(scheme, &Body::Whole(TEXT));
+            let detached =
+                cms::assemble(&cms::DATA, None, std::slice::from_ref(&done), &[]).unwrap();
+            let attached = cms::assemble(&cms::DATA, Some(TEXT), &[done], &[]).unwrap();
+            let detached = folder.write("detached.p7s", &detached);
+            let attached = folder.write("attached.p7m", &attached);
+            let verify = |document: &str, more: &[&str]| {
+                let common = [
+                    "cms", "-verify", "-binary", "-inform", "DER", "-attime", &at, "-CAfile",
+                    &root, "-in", document, "-out", "out",
+                ];
+                folder.start("openssl", &[&common[..], more].concat())
+            };
+            for (document, more) in [
+                (&detached, &["-content", text.as_str()][..]),
+                (&attached, &[][..]),
+            ] {
+                let said = verify(document, more);
+                assert!(said.status.success(), "{}: {said:?}", scheme.name());
+                assert_eq!(std::fs::read(folder.path("out")).unwrap(), TEXT);
+            }
+            assert!(!verify(&detached, &["-content", &other]).status.success());
+            let printed = folder.run(
+                "openssl",
+                &[
+                    "cms", "-cmsout", "-print", "-inform", "DER", "-in", &attached,
+                ],
+            );
+            assert!(printed.contains("signingCertificateV2"), "{printed}");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 6 + 2);
+}
+
+/// A key with a certificate of now, as files for a peer.
+fn theirs(algorithm: Algorithm) -> (Folder, Somebody, Moment) {
+    theirs_for(algorithm, ProfileKind::SMime)
+}
+
+fn theirs_for(algorithm: Algorithm, kind: ProfileKind) -> (Folder, Somebody, Moment) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = Moment(i64::try_from(now.as_secs()).unwrap());
+    let earlier = Moment(now.0 - 3_600);
+    let ca = Ca::root_at(Algorithm::EcP256, earlier)
+        .below(&ProfileKind::Intermediate.profile(), Algorithm::EcP256);
+    let material = KeyMaterial::generate(algorithm).unwrap();
+    let key = OpenKey::open(&material).unwrap();
+    let own = ca
+        .issue(&kind.profile(), &good_request(kind, spki(&key)))
+        .unwrap();
+    let mut chain = vec![own];
+    chain.extend(ca.authority.chain.clone());
+    let folder = Folder::new();
+    let plain = material.export(Format::Pkcs8Der, None).unwrap();
+    folder.pem("key.pem", "PRIVATE KEY", &[plain.expose().to_vec()]);
+    folder.pem("own.pem", "CERTIFICATE", &chain[..1]);
+    folder.pem("above.pem", "CERTIFICATE", &chain[1..2]);
+    folder.write("text", TEXT);
+    (folder, Somebody { ca, key, chain }, now)
+}
+
+#[test]
+fn we_verify_what_openssl_signs() {
+    if !have("openssl") {
+        return;
+    }
+    for algorithm in [Algorithm::Rsa2048, Algorithm::EcP256, Algorithm::EcP521] {
+        let (folder, ann, now) = theirs(algorithm);
+        let hash = match algorithm {
+            Algorithm::EcP521 => "sha512",
+            _ => "sha256",
+        };
+        let sign = [
+            "cms",
+            "-sign",
+            "-binary",
+            "-outform",
+            "DER",
+            "-signer",
+            "own.pem",
+            "-inkey",
+            "key.pem",
+            "-certfile",
+            "above.pem",
+            "-in",
+            "text",
+            "-out",
+            "signed",
+            "-md",
+            hash,
+        ];
+        let mut ways: Vec<&[&str]> =
+            vec![&[], &["-nodetach"], &["-cades"], &["-keyid", "-nodetach"]];
+        if algorithm == Algorithm::Rsa2048 {
+            ways.push(&[
+                "-keyopt",
+                "rsa_padding_mode:pss",
+                "-keyopt",
+                "rsa_pss_saltlen:32",
+            ]);
+        }
+        for way in ways {
+            folder.run("openssl", &[&sign[..], way].concat());
+            let document = std::fs::read(folder.path("signed")).unwrap();
+            let inside = way.contains(&"-nodetach");
+            let body = (!inside).then_some(Body::Whole(TEXT));
+            let said = check(&document, body, ann.root(), Options::new(now));
+            let said = said.unwrap_or_else(|error| panic!("{algorithm} {way:?}: {error}"));
+            assert_eq!(said[0].path, ann.chain);
+            assert!(said[0].signing_time.is_some());
+            if !inside {
+                let other = Some(Body::Whole(b"What?"));
+                let result = check(&document, other, ann.root(), Options::new(now));
+                assert_eq!(result, Err(DocumentError::Altered));
+            }
+        }
+        // What has no signed attributes is refused, see docs/documents.md.
+        folder.run("openssl", &[&sign[..], &["-noattr"]].concat());
+        let document = std::fs::read(folder.path("signed")).unwrap();
+        assert!(cms::SignedData::from_der(&document).is_err());
+    }
+}
+
+/// Signs with what Python's `cryptography` calls PKCS #7.
+const PYTHON: &str = r#"
+import sys
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.serialization import pkcs7
+except ImportError:
+    sys.exit(77)
+read = lambda name: open(name, "rb").read()
+key = serialization.load_pem_private_key(read("key.pem"), None)
+own = x509.load_pem_x509_certificate(read("own.pem"))
+above = x509.load_pem_x509_certificate(read("above.pem"))
+O = pkcs7.PKCS7Options
+for name, options in (("attached", [O.Binary]), ("detached", [O.Binary, O.DetachedSignature])):
+    made = (pkcs7.PKCS7SignatureBuilder().set_data(read("text"))
+        .add_signer(own, key, hashes.SHA256()).add_certificate(above)
+        .sign(serialization.Encoding.DER, options))
+    open(name, "wb").write(made)
+"#;
+
+#[test]
+fn we_verify_what_cryptography_signs() {
+    let Ok(python) = std::env::var("SKMS_TEST_PYTHON") else {
+        eprintln!("SKIPPED: SKMS_TEST_PYTHON names no Python with cryptography");
+        return;
+    };
+    for algorithm in [Algorithm::Rsa2048, Algorithm::EcP256] {
+        let (folder, ann, now) = theirs(algorithm);
+        let output = folder.start(&python, &["-c", PYTHON]);
+        if output.status.code() == Some(77) {
+            eprintln!("SKIPPED: {python} has no cryptography");
+            return;
+        }
+        assert!(output.status.success(), "{}", folder::said(&output));
+        for (name, body) in [("attached", None), ("detached", Some(Body::Whole(TEXT)))] {
+            let document = std::fs::read(folder.path(name)).unwrap();
+            let said = check(&document, body, ann.root(), Options::new(now));
+            assert_eq!(said.unwrap()[0].path, ann.chain, "{name}");
+        }
+    }
+}
+
+/// What `openssl ts` needs to stamp.
+const TSA_CONFIG: &str = "[tsa]\ndefault_tsa = one\n[one]\nserial = serial\n\
+    default_policy = 1.2.3.4.1\ndigests = sha256, sha384, sha512\nsigner_digest = sha256\n\
+    ess_cert_id_alg = sha256\naccuracy = secs:1, millisecs:500\nclock_precision_digits = 0\n";
+
+#[test]
+fn openssl_takes_our_stamps() {
+    if !have("openssl") {
+        return;
+    }
+    for algorithm in [Algorithm::Rsa3072, Algorithm::EcP256] {
+        let (folder, tsa, now) = theirs_for(algorithm, ProfileKind::TimeStamping);
+        let root = folder.pem("root.pem", "CERTIFICATE", &tsa.chain[2..]);
+        let ask = [
+            "ts", "-query", "-data", "text", "-sha512", "-cert", "-out", "query",
+        ];
+        folder.run("openssl", &ask);
+        let query = std::fs::read(folder.path("query")).unwrap();
+        let query = Query::from_der(&query).unwrap();
+        let planned = plan(&query, &tsa.signer(tsa.scheme()), &stamping(now)).unwrap();
+        let signature = documents::sign(&tsa.key, planned.tbs(), planned.scheme());
+        let token = planned.signed(&signature).unwrap();
+        folder.write("reply", &granted(&token));
+        let verify = ["ts", "-verify", "-in", "reply", "-CAfile", root.as_str()];
+        for more in [["-queryfile", "query"], ["-data", "text"]] {
+            let said = folder.run("openssl", &[&verify[..], &more].concat());
+            assert!(said.contains("Verification: OK"), "{said}");
+        }
+        folder.write("other", b"What?");
+        folder.refuses("openssl", &[&verify[..], &["-data", "other"]].concat());
+        let said = folder.run("openssl", &["ts", "-reply", "-in", "reply", "-text"]);
+        assert!(said.contains("Accuracy: 0x01 seconds"), "{said}");
+        folder.write("reply", &refused(Failure::UnacceptedPolicy));
+        let said = folder.run("openssl", &["ts", "-reply", "-in", "reply", "-text"]);
+        assert!(said.contains("Status: Rejected"), "{said}");
+        assert!(said.contains("policy is not supported"), "{said}");
+    }
+}
+
+#[test]
+fn we_take_the_stamps_of_openssl() {
+    if !have("openssl") {
+        return;
+    }
+    for algorithm in [Algorithm::Rsa3072, Algorithm::EcP384] {
+        let (folder, tsa, now) = theirs_for(algorithm, ProfileKind::TimeStamping);
+        folder.write("config", TSA_CONFIG.as_bytes());
+        let asked = QueryBuf {
+            hash: Hash::Sha384,
+            digest: Hash::Sha384.digest(TEXT),
+            policy: None,
+            nonce: Some([0xa5; 16]),
+            certificates: true,
+        };
+        let query = asked.to_der().unwrap();
+        folder.write("query", &query);
+        let reply = [
+            "ts",
+            "-reply",
+            "-config",
+            "config",
+            "-queryfile",
+            "query",
+            "-signer",
+            "own.pem",
+            "-inkey",
+            "key.pem",
+            "-chain",
+            "above.pem",
+            "-out",
+            "reply",
+        ];
+        folder.run("openssl", &reply);
+        let reply = std::fs::read(folder.path("reply")).unwrap();
+        let Response::Granted(token) = Response::from_der(&reply).unwrap() else {
+            panic!("refused");
+        };
+        let anchors = [Certificate::from_der(tsa.root()).unwrap()];
+        let trust = Trust {
+            evidence: Evidence {
+                anchors: &anchors,
+                ..Evidence::default()
+            },
+            // The clock may have moved on since.
+            options: Options::new(Moment(now.0 + 5)),
+        };
+        let nonce = Query::from_der(&query).unwrap().nonce;
+        let stamp = timestamp::verify(token, &Body::Whole(TEXT), nonce, &trust).unwrap();
+        assert!((now.0 - 1..now.0 + 60).contains(&stamp.at.0));
+        assert_eq!(stamp.policy.to_string(), "1.2.3.4.1");
+        assert_eq!(stamp.accuracy_seconds, Some(2));
+        let other = timestamp::verify(token, &Body::Whole(b"What?"), nonce, &trust);
+        assert_eq!(other, Err(DocumentError::Altered));
+    }
+}
+
+fn stamping(at: Moment) -> Stamping {
+    Stamping {
+        policy: "1.3.6.1.4.1.99999.1".parse().unwrap(),
+        serial: Serial::from_random([9; 20]),
+        at,
+        accuracy_seconds: Some(1),
+    }
+}

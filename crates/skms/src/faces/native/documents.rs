@@ -1,0 +1,45 @@
+//! Documents that keys sign.
+
+use skms_engine::acts::sign_document::{CertificateOf, Content, Format, NewDocument};
+use skms_wire::Bytes;
+use skms_wire::native::documents::{DocumentFormat, SignDocumentRequest, SignDocumentResponse};
+
+use super::{answer::Reply, call::Call, convert, error::Failure, pem};
+
+pub async fn sign(call: Call) -> Result<Reply, Failure> {
+    let asked: SignDocumentRequest = call.json()?;
+    let content = match (asked.content, asked.digest, asked.hash.as_deref()) {
+        (Some(content), None, None) => Content::Whole(content.into_inner()),
+        (None, Some(digest), hash @ Some(_)) => {
+            let hash = convert::hash(hash)?.ok_or(Failure::malformed("a hash is needed"))?;
+            Content::Digest(digest.into_inner(), hash)
+        }
+        _ => return Err(Failure::malformed("give content, or digest and hash")),
+    };
+    let certificate = match (asked.certificate, asked.chain) {
+        (Some(one), None) => CertificateOf::Kept {
+            authority: one.authority,
+            serial: one.serial,
+        },
+        (None, Some(text)) => CertificateOf::Chain(pem::decode_all(&text, &["CERTIFICATE"])?),
+        _ => return Err(Failure::malformed("give certificate or chain")),
+    };
+    let new = NewDocument {
+        format: match asked.format {
+            DocumentFormat::Cms => Format::Cms,
+        },
+        content,
+        detached: asked.detached,
+        certificate,
+        scheme: asked.scheme,
+        version: convert::version(asked.version)?,
+    };
+    let done = call
+        .engine()
+        .sign_document(call.caller()?, call.key(), new)
+        .await?;
+    Reply::json(&SignDocumentResponse {
+        document: Bytes::new(done.document),
+        version: done.version.0,
+    })
+}

@@ -1,0 +1,136 @@
+//! Documents signed with keys that stay in the server, as OpenSSL and our own
+//! command see them.
+
+use super::stage::Stage;
+
+const TEXT: &[u8] = b"What I have written, I have written.\n";
+
+/// A key of this algorithm with a certificate; gives the serial number.
+fn certified(stage: &Stage, name: &str, algorithm: &str) -> String {
+    let server = &stage.server;
+    let create = [
+        "key",
+        "create",
+        name,
+        "--algorithm",
+        algorithm,
+        "--use",
+        "sign",
+    ];
+    server.run(&create).ok();
+    let made = server.json(&[
+        "cert",
+        "issue",
+        "--ca",
+        "issuing",
+        "--profile",
+        "code-signing",
+        "--subject",
+        "CN=Releases",
+        "--key",
+        name,
+        "--out",
+        &format!("{name}.pem"),
+    ]);
+    made["certificate"]["serial"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn openssl_and_we_believe_what_is_signed() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    server.file("text", TEXT);
+    server.file("other", b"What?\n");
+    server
+        .run(&["ca", "create", "stranger", "--subject", "CN=Stranger"])
+        .ok();
+    let stranger = server.text(&["ca", "cert", "stranger"]);
+    server.file("stranger.pem", format!("{stranger}\n").as_bytes());
+    for (name, algorithm) in [("curve", "EC-P256"), ("ring", "RSA-3072")] {
+        let certificate = format!("issuing/{}", certified(&stage, name, algorithm));
+        let sign = |more: &[&str]| {
+            let sign = ["document", "sign", name, "text", "--certificate"];
+            server.run(&[&sign[..], &[&certificate, "--out", "signed"], more].concat())
+        };
+        let believed = |more: &[&str]| {
+            let verify = [
+                "cms", "-verify", "-binary", "-inform", "DER", "-in", "signed", "-purpose", "any",
+                "-CAfile", "root.pem", "-out", "out",
+            ];
+            let output = stage.openssl(&[&verify[..], more].concat());
+            output.status.success()
+        };
+        let verify = |file: &str, more: &[&str]| {
+            let verify = ["document", "verify", file, "--anchor", "root.pem"];
+            server.run(&[&verify[..], more].concat())
+        };
+        let beside = ["--signature", "signed", "--for", "code-signing"];
+        for more in [&["--detached"][..], &["--detached", "--prehash", "SHA-256"]] {
+            sign(more).ok();
+            assert!(believed(&["-content", "text"]));
+            assert!(!believed(&["-content", "other"]));
+            verify("text", &beside).ok();
+            verify("other", &beside).fails(5, "not the one that was signed");
+        }
+        verify("text", &["--signature", "signed", "--for", "email"]).fails(5, "extended-key-usage");
+        verify("text", &["--signature", "text"]).fails(5, "malformed");
+        sign(&["--detached", "--prehash", "SHA-512"]).fails(2, "SHA-256");
+        sign(&["--prehash", "SHA-256"]).fails(2, "--detached");
+        sign(&[]).ok();
+        assert!(believed(&[]));
+        verify("signed", &["--out", "back"]).ok();
+        assert_eq!(std::fs::read(server.path("back")).unwrap(), TEXT);
+        verify("signed", &["--signature", "signed"]).fails(5, "in the document and beside it");
+        // Somebody else's root.
+        server
+            .run(&["document", "verify", "signed", "--anchor", "stranger.pem"])
+            .fails(5, "not valid");
+    }
+}
+
+#[test]
+fn only_the_certificate_of_a_key_that_may_sign_goes_with_it() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    server.file("text", TEXT);
+    let one = format!("issuing/{}", certified(&stage, "one", "EC-P256"));
+    let serial = certified(&stage, "two", "EC-P256");
+    let two = format!("issuing/{serial}");
+    let sign = |key: &str, more: &[&str]| {
+        server.run(&[&["document", "sign", key, "text", "--out", "signed"], more].concat())
+    };
+    sign("one", &["--certificate", &two]).fails(2, "not one of version 1");
+    sign("one", &["--chain", "two.pem"]).fails(2, "not one of version 1");
+    sign("one", &["--chain", "one.pem"]).ok();
+    sign("one", &["--certificate", "issuing"]).fails(2, "AUTHORITY/SERIAL");
+    sign("one", &["--certificate", "issuing/77"]).fails(3, "certificate");
+    sign("none", &["--certificate", &one]).fails(3, "key");
+    server.run(&["key", "suspend", "one"]).ok();
+    sign("one", &["--certificate", &one]).fails(4, "suspended");
+    sign("two", &["--certificate", &two]).ok();
+    // A list that knows of the revocation.
+    server
+        .run(&[
+            "cert",
+            "revoke",
+            "--ca",
+            "issuing",
+            &serial,
+            "--reason",
+            "superseded",
+        ])
+        .ok();
+    sign("two", &["--certificate", &two]).fails(2, "revoked");
+    // What was done is in the log, once for each use of a key.
+    let log = server
+        .run(&["--json", "log", "tail", "--lines", "200"])
+        .ok();
+    let signed = log
+        .text()
+        .lines()
+        .filter(|line| line.contains("\"key.sign\"") && line.contains("\"success\""))
+        .count();
+    assert_eq!(signed, 2, "{}", log.text());
+}
