@@ -7,7 +7,9 @@ use skms_wire::native::authorities::{
 use skms_wire::native::certificates::{
     CertificateView, IssueCertificateRequest, IssuedCertificate, RevokeCertificateRequest,
 };
-use skms_wire::native::documents::{SignDocumentRequest, SignDocumentResponse};
+use skms_wire::native::documents::{
+    SignDocumentRequest, SignDocumentResponse, StampRequest, StampResponse,
+};
 
 calls! {
     /// A page of the certificate authorities.
@@ -38,6 +40,8 @@ calls! {
     json revoke_certificate ["certificate-revoke"] (authority, serial) send RevokeCertificateRequest => CertificateView;
     /// Signs a document with a certificate of a key.
     json sign_document ["sign-document"] (keyring, key) send SignDocumentRequest => SignDocumentResponse;
+    /// Answers a request for a time-stamp.
+    json stamp ["timestamp"] (keyring, key) send StampRequest => StampResponse;
     /// Ends a certificate's hold.
     json release_certificate ["certificate-release"] (authority, serial) => CertificateView;
 }

@@ -38,6 +38,7 @@ pub mod revoke;
 pub mod rotate;
 pub mod sign;
 pub mod sign_document;
+pub mod stamp;
 pub mod storage;
 pub mod suspend;
 pub mod tokens;

@@ -10,11 +10,11 @@ use skms_pki::documents::{Body, DocumentError, Signer, cms};
 use skms_pki::issue::SigningScheme;
 
 use super::certificates::Status;
-use crate::act::act;
+use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gate::KeyRef;
+use crate::gate::{Entry, KeyRef};
 use crate::operate::KeyOperation;
 
 act!(
@@ -105,19 +105,7 @@ impl KeyOperation for SignDocument {
     }
 
     fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<Signed> {
-        let scheme = match &request.scheme {
-            None => SigningScheme::for_key(key.algorithm()),
-            Some(name) => SigningScheme::by_name(key.algorithm(), name),
-        };
-        let scheme =
-            scheme.ok_or_else(|| Error::Invalid("keys of this algorithm do not sign so".into()))?;
-        let signer = Signer::new(request.chain.clone(), scheme).map_err(refused)?;
-        let ours = key.public_key().map(|public| public.spki_der());
-        if ours != Some(signer.spki()) {
-            return Err(Error::Invalid(format!(
-                "the certificate is not one of version {version} of the key"
-            )));
-        }
+        let signer = signer(key, version, &request.chain, request.scheme.as_deref())?;
         let document = match request.format {
             Format::Cms => request.cms(key, &signer)?,
         };
@@ -141,7 +129,30 @@ impl Request {
     }
 }
 
-fn refused(error: DocumentError) -> Error {
+/// The signer with this key and this certificate, which has to be the key's.
+pub(super) fn signer(
+    key: &OpenKey,
+    version: VersionNumber,
+    chain: &[Vec<u8>],
+    scheme: Option<&str>,
+) -> Result<Signer> {
+    let scheme = match scheme {
+        None => SigningScheme::for_key(key.algorithm()),
+        Some(name) => SigningScheme::by_name(key.algorithm(), name),
+    };
+    let scheme =
+        scheme.ok_or_else(|| Error::Invalid("keys of this algorithm do not sign so".into()))?;
+    let signer = Signer::new(chain.to_vec(), scheme).map_err(refused)?;
+    let ours = key.public_key().map(|public| public.spki_der());
+    if ours != Some(signer.spki()) {
+        return Err(Error::Invalid(format!(
+            "the certificate is not one of version {version} of the key"
+        )));
+    }
+    Ok(signer)
+}
+
+pub(super) fn refused(error: DocumentError) -> Error {
     match error {
         DocumentError::Signature(_) => Error::Internal("a signature that does not hold"),
         other => Error::Invalid(other.to_string()),
@@ -167,22 +178,9 @@ impl Engine {
                 "a digest does for a detached signature only".into(),
             ));
         }
-        // Who may not sign learns nothing of certificates.
-        let entry = self.enter(caller)?;
-        entry.authorize_key::<SignDocument>(at).await?;
-        let (chain, kept) = match new.certificate {
-            CertificateOf::Chain(chain) => (chain, None),
-            CertificateOf::Kept { authority, serial } => {
-                let view = self
-                    .read_certificate(caller, at.namespace, &authority, &serial)
-                    .await?;
-                if view.status != Status::Good {
-                    return Err(Error::Invalid("the certificate is revoked or held".into()));
-                }
-                let version = view.key.map(|key| VersionNumber(key.version));
-                (view.chain, version)
-            }
-        };
+        let (entry, chain, kept) = self
+            .certified::<SignDocument>(caller, at, new.certificate)
+            .await?;
         let request = Request {
             format: new.format,
             content: new.content,
@@ -193,5 +191,29 @@ impl Engine {
             at: Moment(entry.now().0),
         };
         self.operate_one::<SignDocument>(caller, at, request).await
+    }
+    /// The certificates that a key is to sign with, and the version that the
+    /// first is of, where that is known. Who may not sign learns nothing of
+    /// certificates.
+    pub(super) async fn certified<A: Act>(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        certificate: CertificateOf,
+    ) -> Result<(Entry, Vec<Vec<u8>>, Option<VersionNumber>)> {
+        let entry = self.enter(caller)?;
+        entry.authorize_key::<A>(at).await?;
+        let (authority, serial) = match certificate {
+            CertificateOf::Chain(chain) => return Ok((entry, chain, None)),
+            CertificateOf::Kept { authority, serial } => (authority, serial),
+        };
+        let view = self
+            .read_certificate(caller, at.namespace, &authority, &serial)
+            .await?;
+        if view.status != Status::Good {
+            return Err(Error::Invalid("the certificate is revoked or held".into()));
+        }
+        let version = view.key.map(|key| VersionNumber(key.version));
+        Ok((entry, view.chain, version))
     }
 }

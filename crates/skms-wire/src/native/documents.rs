@@ -65,3 +65,37 @@ pub struct SignDocumentResponse {
     /// The version that signed.
     pub version: u32,
 }
+
+/// Answers a request for a time-stamp (RFC 3161). Give `certificate` or
+/// `chain`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StampRequest {
+    /// The request: TimeStampReq, DER.
+    pub query: Bytes,
+    /// The policy to stamp under, as an object identifier.
+    #[schema(example = "1.3.6.1.4.1.99999.1")]
+    pub policy: String,
+    /// A certificate for time-stamps that was issued here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<SigningCertificate>,
+    /// One from elsewhere, with those above it, nearest first (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
+    /// How to sign, such as `RSA-PSS-SHA-256`; the key's usual way if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ECDSA-SHA-256")]
+    pub scheme: Option<String>,
+    /// The key's version; the certificate's, or the newest, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+/// A time-stamp.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StampResponse {
+    /// The response: TimeStampResp, DER.
+    pub response: Bytes,
+    /// The version that signed.
+    pub version: u32,
+}

@@ -46,7 +46,8 @@ pub fn schemas() -> Named {
             RandomResponse, HashRequest, HashResponse;
         validation: ValidateCertificateRequest, CertificateVerdict, PathCertificate,
             RefusedPath, ValidationWork;
-        documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate;
+        documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate,
+            StampRequest, StampResponse;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

@@ -214,6 +214,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/unwrap" "unwrap" ["key.unwrap"] OneOrBatch("UnwrapRequest") => OneOrResults("UnwrapResponse"), "Unwrap key bytes.";
     Post "/keyrings/{keyring}/keys/{key}/sign" "sign" ["key.sign"] OneOrBatch("SignRequest") => OneOrResults("SignResponse"), "Sign.";
     Post "/keyrings/{keyring}/keys/{key}/sign-document" "sign-document" ["key.sign"] Body::Json("SignDocumentRequest") => Answer::Json("SignDocumentResponse"), "Sign a document with a certificate of the key.";
+    Post "/keyrings/{keyring}/keys/{key}/timestamp" "timestamp" ["key.sign"] Body::Json("StampRequest") => Answer::Json("StampResponse"), "Stamp a digest with the time.";
     Post "/keyrings/{keyring}/keys/{key}/verify" "verify" ["key.verify"] OneOrBatch("VerifyRequest") => OneOrResults("VerifyResponse"), "Verify a signature.";
     Post "/keyrings/{keyring}/keys/{key}/mac" "mac" ["key.mac"] OneOrBatch("MacRequest") => OneOrResults("MacResponse"), "Make a MAC.";
     Post "/keyrings/{keyring}/keys/{key}/mac-verify" "mac-verify" ["key.mac-verify"] OneOrBatch("MacVerifyRequest") => OneOrResults("VerifyResponse"), "Verify a MAC.";

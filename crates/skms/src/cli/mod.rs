@@ -39,6 +39,7 @@ mod serve;
 mod settings;
 mod sign;
 mod storage;
+mod timestamp;
 mod token;
 mod unseal;
 mod wrap;
@@ -162,6 +163,9 @@ enum Command {
     /// Sign documents with certificates, and verify such signatures
     #[command(subcommand)]
     Document(document::Document),
+    /// Stamp files with the time, and verify such stamps (RFC 3161)
+    #[command(subcommand)]
+    Timestamp(timestamp::Timestamp),
     /// Make or verify a MAC
     Mac(mac::Mac),
     /// Derive key bytes (HKDF)
@@ -314,6 +318,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Sign(command) => command.run(global).await,
         Command::Verify(command) => command.run(global).await,
         Command::Document(command) => command.run(global).await,
+        Command::Timestamp(command) => command.run(global).await,
         Command::Mac(command) => command.run(global).await,
         Command::Derive(command) => command.run(global).await,
         Command::Agree(command) => command.run(global).await,

@@ -43,6 +43,23 @@ fn every_route_answers_as_described() {
     assert!(missed.is_empty(), "never answered well: {missed:?}");
 }
 
+/// A certificate that is for servers stamps nothing; one for time-stamps does.
+fn stamp(api: &Described<'_>, of_server: &Value) {
+    // SHA-256 of nothing in particular: TimeStampReq.
+    let query = "MDYCAQEwMTANBglghkgBZQMEAgEFAAQgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let asked = |of: &Value| json!({"query": query, "policy": "1.2.3", "certificate": of});
+    let scribe = ["default", "scribe"];
+    assert_eq!(
+        api.bad("timestamp", &scribe, Some(asked(of_server))),
+        "invalid-argument"
+    );
+    let wanted = json!({"profile": "time-stamping", "subject": "CN=Clock",
+        "key": {"keyring": "default", "key": "scribe"}});
+    let own = api.good("certificate-issue", &["top"], Some(wanted));
+    let of = json!({"authority": "top", "serial": own["certificate"]["serial"]});
+    api.good("timestamp", &scribe, Some(asked(&of)));
+}
+
 fn certificates(api: &Described<'_>) {
     for name in ["top", "mid", "far"] {
         create(api, name, "EC-P256", json!({"uses": ["sign"]}));
@@ -129,6 +146,7 @@ fn certificates(api: &Described<'_>) {
         api.bad("sign-document", &scribe, Some(digest)),
         "invalid-argument"
     );
+    stamp(api, &of);
     let neither = json!({"format": "cms", "certificate": of});
     assert_eq!(
         api.bad("sign-document", &scribe, Some(neither)),

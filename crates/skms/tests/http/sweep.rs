@@ -188,6 +188,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "sign" => json!({"message": ""}),
         "sign-document" => json!({"format": "cms", "content": "",
             "certificate": {"authority": "default", "serial": "1"}}),
+        "timestamp" => json!({"query": "", "policy": "1.2.3",
+            "certificate": {"authority": "default", "serial": "1"}}),
         "verify" => json!({"message": "", "signature": ""}),
         "certificate-validate" => json!({"certificate": "", "anchors": []}),
         "mac" | "hash" => json!({"data": ""}),

@@ -1,13 +1,22 @@
 //! `skms document`: signatures that carry certificates.
 
 mod sign;
+mod trusted;
 mod verify;
 
 use clap::{Subcommand, ValueEnum};
+use skms_pki::documents::DocumentError;
 use skms_wire::native::documents::DocumentFormat;
 
 use super::Global;
-use super::error::Result;
+use super::error::{CliError, Result};
+use super::exit::Exit;
+
+pub use sign::named;
+pub use trusted::Trusted;
+
+/// The longest document read, in bytes.
+pub const DOCUMENT_MAX: u64 = 64 << 20;
 
 /// Sign documents with certificates, and verify such signatures.
 #[derive(Debug, Subcommand)]
@@ -43,4 +52,14 @@ impl From<Format> for DocumentFormat {
             Format::Cms => Self::Cms,
         }
     }
+}
+
+/// What cannot be read proves nothing.
+fn refused(error: skms_pki::Error) -> CliError {
+    CliError::new(Exit::Verification, error.to_string())
+}
+
+/// The error of what does not hold.
+pub fn not_valid(error: DocumentError) -> CliError {
+    CliError::new(Exit::Verification, format!("not valid: {error}"))
 }

@@ -92,7 +92,8 @@ fn whole(file: &Path, detached: bool) -> Result<Bytes> {
     Ok(Bytes::new(std::mem::take(&mut *content)))
 }
 
-fn named(text: &str) -> Result<SigningCertificate> {
+/// A certificate as AUTHORITY/SERIAL.
+pub fn named(text: &str) -> Result<SigningCertificate> {
     match text.rsplit_once('/') {
         Some((authority, serial)) if !authority.is_empty() && !serial.is_empty() => {
             Ok(SigningCertificate {

@@ -1,8 +1,12 @@
 //! Documents that keys sign.
 
 use skms_engine::acts::sign_document::{CertificateOf, Content, Format, NewDocument};
+use skms_engine::acts::stamp::NewStamp;
 use skms_wire::Bytes;
-use skms_wire::native::documents::{DocumentFormat, SignDocumentRequest, SignDocumentResponse};
+use skms_wire::native::documents::{
+    DocumentFormat, SignDocumentRequest, SignDocumentResponse, SigningCertificate, StampRequest,
+    StampResponse,
+};
 
 use super::{answer::Reply, call::Call, convert, error::Failure, pem};
 
@@ -16,14 +20,7 @@ pub async fn sign(call: Call) -> Result<Reply, Failure> {
         }
         _ => return Err(Failure::malformed("give content, or digest and hash")),
     };
-    let certificate = match (asked.certificate, asked.chain) {
-        (Some(one), None) => CertificateOf::Kept {
-            authority: one.authority,
-            serial: one.serial,
-        },
-        (None, Some(text)) => CertificateOf::Chain(pem::decode_all(&text, &["CERTIFICATE"])?),
-        _ => return Err(Failure::malformed("give certificate or chain")),
-    };
+    let certificate = certificate(asked.certificate, asked.chain)?;
     let new = NewDocument {
         format: match asked.format {
             DocumentFormat::Cms => Format::Cms,
@@ -42,4 +39,37 @@ pub async fn sign(call: Call) -> Result<Reply, Failure> {
         document: Bytes::new(done.document),
         version: done.version.0,
     })
+}
+
+pub async fn stamp(call: Call) -> Result<Reply, Failure> {
+    let asked: StampRequest = call.json()?;
+    let new = NewStamp {
+        query: asked.query.into_inner(),
+        policy: asked.policy,
+        certificate: certificate(asked.certificate, asked.chain)?,
+        scheme: asked.scheme,
+        version: convert::version(asked.version)?,
+    };
+    let done = call.engine().stamp(call.caller()?, call.key(), new).await?;
+    Reply::json(&StampResponse {
+        response: Bytes::new(done.document),
+        version: done.version.0,
+    })
+}
+
+fn certificate(
+    kept: Option<SigningCertificate>,
+    chain: Option<String>,
+) -> Result<CertificateOf, Failure> {
+    match (kept, chain) {
+        (Some(one), None) => Ok(CertificateOf::Kept {
+            authority: one.authority,
+            serial: one.serial,
+        }),
+        (None, Some(text)) => Ok(CertificateOf::Chain(pem::decode_all(
+            &text,
+            &["CERTIFICATE"],
+        )?)),
+        _ => Err(Failure::malformed("give certificate or chain")),
+    }
 }

@@ -89,6 +89,7 @@ handlers! {
     "unwrap" => operations::unwrap;
     "sign" => operations::sign;
     "sign-document" => documents::sign;
+    "timestamp" => documents::stamp;
     "verify" => operations::verify;
     "mac" => operations::mac;
     "mac-verify" => operations::mac_verify;

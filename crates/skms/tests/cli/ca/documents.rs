@@ -7,6 +7,10 @@ const TEXT: &[u8] = b"What I have written, I have written.\n";
 
 /// A key of this algorithm with a certificate; gives the serial number.
 fn certified(stage: &Stage, name: &str, algorithm: &str) -> String {
+    certified_for(stage, name, algorithm, "code-signing")
+}
+
+fn certified_for(stage: &Stage, name: &str, algorithm: &str, profile: &str) -> String {
     let server = &stage.server;
     let create = [
         "key",
@@ -24,7 +28,7 @@ fn certified(stage: &Stage, name: &str, algorithm: &str) -> String {
         "--ca",
         "issuing",
         "--profile",
-        "code-signing",
+        profile,
         "--subject",
         "CN=Releases",
         "--key",
@@ -133,4 +137,67 @@ fn only_the_certificate_of_a_key_that_may_sign_goes_with_it() {
         .filter(|line| line.contains("\"key.sign\"") && line.contains("\"success\""))
         .count();
     assert_eq!(signed, 2, "{}", log.text());
+}
+
+#[test]
+fn openssl_and_we_believe_what_is_stamped() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    server.file("text", TEXT);
+    server.file("other", b"What?\n");
+    let clock = certified_for(&stage, "clock", "EC-P256", "time-stamping");
+    let clock = format!("issuing/{clock}");
+    let code = format!("issuing/{}", certified(&stage, "code", "EC-P256"));
+    let create = |what: &str, key: &str, certificate: &str, more: &[&str]| {
+        let create = [
+            "timestamp",
+            "create",
+            what,
+            "--key",
+            key,
+            "--certificate",
+            certificate,
+            "--policy",
+            "1.2.3.4",
+            "--out",
+            "stamp",
+        ];
+        server.run(&[&create[..], more].concat())
+    };
+    let verify = |file: &str, more: &[&str]| {
+        let verify = ["timestamp", "verify", file, "--token", "stamp"];
+        server.run(&[&verify[..], &["--anchor", "root.pem"], more].concat())
+    };
+    let believed = |more: &[&str]| {
+        let verify = ["ts", "-verify", "-in", "stamp", "-CAfile", "root.pem"];
+        stage
+            .openssl(&[&verify[..], more].concat())
+            .status
+            .success()
+    };
+    for hash in ["SHA-256", "SHA-512"] {
+        create("text", "clock", &clock, &["--hash", hash]).ok();
+        assert!(believed(&["-data", "text"]));
+        assert!(!believed(&["-data", "other"]));
+        verify("text", &[]).ok();
+        verify("other", &[]).fails(5, "not the one that was signed");
+    }
+    // A request of OpenSSL's, with a nonce.
+    let ask = |file: &str, policy: &str| {
+        let query = ["ts", "-query", "-data", "text", "-cert", "-out", file];
+        let output = stage.openssl(&[&query[..], &["-tspolicy", policy, "-sha256"]].concat());
+        assert!(output.status.success());
+    };
+    ask("query", "1.2.3.4");
+    ask("again", "1.2.3.4");
+    ask("foreign", "1.2.3.5");
+    create("query", "clock", &clock, &["--query"]).ok();
+    assert!(believed(&["-queryfile", "query"]));
+    verify("text", &["--query", "query"]).ok();
+    verify("text", &["--query", "again"]).fails(5, "nonce");
+    create("foreign", "clock", &clock, &["--query"]).fails(2, "policy");
+    create("text", "clock", &clock, &["--query"]).fails(2, "malformed");
+    create("text", "code", &code, &[]).fails(2, "time-stamps");
+    create("text", "clock", &clock, &["--hash", "SHA3-256"]).fails(2, "SHA-256");
 }
