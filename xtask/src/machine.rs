@@ -56,6 +56,12 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("certtool").arg("--version")),
     },
     Need {
+        what: "the lego command",
+        why: "a real ACME client enrols at the server",
+        packages: &["lego"],
+        works: || succeeds(Command::new("lego").arg("--version")),
+    },
+    Need {
         what: "Python 3 with venv",
         why: "the second peer of the cross-checks is Python's cryptography package",
         packages: &["python3", "python3-venv"],

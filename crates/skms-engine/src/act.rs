@@ -9,6 +9,10 @@ pub trait Act: Send + Sync + 'static {
     const ACTION: Action;
 }
 
+/// What an account of ACME may do at its own authority, by the authority's
+/// being open to ACME and without a policy of its own.
+pub(crate) trait AccountAct: Act {}
+
 /// Declares the marker type of an act: `act!(Rotate, KeyRotate, "doc")`.
 macro_rules! act {
     ($name:ident, $action:ident, $doc:literal) => {

@@ -24,6 +24,13 @@ pub enum Authentication {
         /// The fingerprint.
         fingerprint: String,
     },
+    /// A request signed by an account key of ACME (RFC 8555).
+    Account {
+        /// The authority's identifier: the account is one of it alone.
+        authority: String,
+        /// The account's, or the key's thumbprint where there is no account.
+        id: String,
+    },
     /// A part of the server itself.
     System,
 }
@@ -34,6 +41,7 @@ impl Authentication {
         match self {
             Self::Token { id } => format!("token:{id}"),
             Self::Certificate { fingerprint } => format!("certificate:{fingerprint}"),
+            Self::Account { id, .. } => format!("acme:{id}"),
             Self::System => "system".to_owned(),
         }
     }

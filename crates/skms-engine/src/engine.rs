@@ -14,6 +14,7 @@ use skms_store::priority::{IDLE_WORK, SLOW_WORK};
 use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sqlite};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
+use crate::acts::acme::{Nonces, Validations};
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -24,6 +25,7 @@ use crate::jobs::housekeeping;
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::places::Places;
+use crate::probe::{NoProber, Prober};
 use crate::quotas::Quotas;
 use crate::recorder::Recorder;
 use crate::records;
@@ -60,6 +62,8 @@ pub struct Config {
     pub slow_wait: Duration,
     /// How its files are kept.
     pub files: Files,
+    /// Who looks for the answers to ACME's challenges.
+    pub prober: Arc<dyn Prober>,
 }
 
 /// How the engine's files are kept.
@@ -98,6 +102,7 @@ impl Config {
             rate: None,
             slow_wait: Duration::from_secs(15),
             files: Files::default(),
+            prober: Arc::new(NoProber),
         }
     }
 
@@ -330,6 +335,8 @@ pub struct Engine {
     slow: SlowPool,
     making: SlowPool,
     stock: Arc<Stock>,
+    nonces: Nonces,
+    validations: Validations,
     trouble: Mutex<Option<String>>,
 }
 
@@ -363,6 +370,8 @@ impl Engine {
             slow,
             making,
             stock,
+            nonces: Nonces::new()?,
+            validations: Validations::default(),
             trouble: Mutex::new(None),
         }))
     }
@@ -404,6 +413,14 @@ impl Engine {
     /// RSA keys that are ready to be handed out, by length.
     pub fn stock_ready(&self) -> Vec<(skms_crypto::Algorithm, usize)> {
         self.stock.ready()
+    }
+
+    pub(crate) fn acme_nonces(&self) -> &Nonces {
+        &self.nonces
+    }
+
+    pub(crate) fn acme_validations(&self) -> &Validations {
+        &self.validations
     }
 
     /// How many keys are in memory, opened or not.

@@ -133,6 +133,9 @@ pub enum Error {
     /// it: all the rules that it breaks.
     #[error(transparent)]
     Pki(#[from] skms_pki::issue::IssueError),
+    /// What ACME (RFC 8555) has a name of its own for.
+    #[error(transparent)]
+    Acme(#[from] crate::acts::acme::Refused),
     /// The storage refused or failed; the act did not take place, or its
     /// event could not be made durable.
     #[error("storage: {0}")]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use skms_keys::UnixSeconds;
 use skms_policy::{Action, Context, Decision, PolicyName, Request, ResourceRef};
 
-use crate::act::Act;
+use crate::act::{AccountAct, Act};
+use crate::authority::Authority;
 use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
@@ -172,6 +173,104 @@ impl Entry {
         })
     }
 
+    /// As [`Entry::authorize_as_system`], for what is not a key.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn authorize_target_as_system<A: Act>(
+        &self,
+        target: Target,
+    ) -> Result<Authorized<A, Target>> {
+        if self.caller.session.authentication != Authentication::System {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(Authorized {
+            target,
+            decision: None,
+            act: PhantomData,
+        })
+    }
+
+    /// Authorises an account of ACME on the authority it is one of.
+    ///
+    /// Accounts make themselves, so that no policy can name them beforehand.
+    /// What permits their acts is that somebody who may (`acme.manage`) opened
+    /// the authority to ACME: by one profile, and for names whose control is
+    /// proved. It reaches no further than that authority and the acts of
+    /// [`AccountAct`], and a policy that forbids counts here as anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for whoever is no account of this authority;
+    /// [`Error::NotFound`] where it is not open to ACME; [`Error::Forbidden`].
+    pub(crate) async fn authorize_as_account<A: AccountAct>(
+        &self,
+        authority: &Authority,
+    ) -> Result<Authorized<A, Target>> {
+        self.is_account_of(authority)?;
+        let target = Target::authority(&authority.namespace_name, &authority.record.name)
+            .stored(authority.id.0, authority.revision);
+        self.unless_forbidden::<A>(&target.resource(), &target)
+            .await?;
+        Ok(Authorized {
+            target,
+            decision: None,
+            act: PhantomData,
+        })
+    }
+
+    /// As [`Entry::authorize_as_account`], on a key of that authority.
+    ///
+    /// # Errors
+    /// As there; [`Error::NotFound`] where the key is gone.
+    pub(crate) async fn authorize_key_as_account<A: Act>(
+        &self,
+        authority: &Authority,
+        at: KeyRef<'_>,
+    ) -> Result<Authorized<A, KeyTarget>> {
+        self.is_account_of(authority)?;
+        let cell = self
+            .rooms
+            .keys
+            .resolve(&self.rooms, at)
+            .await?
+            .ok_or(Error::NotFound { what: "key" })?;
+        let snapshot = cell.snapshot();
+        let target = Target::of_key(&snapshot);
+        self.unless_forbidden::<A>(&snapshot.resource(), &target)
+            .await?;
+        Ok(Authorized {
+            target: cell,
+            decision: None,
+            act: PhantomData,
+        })
+    }
+
+    fn is_account_of(&self, authority: &Authority) -> Result<()> {
+        match &self.caller.session.authentication {
+            Authentication::Account { authority: of, .. } if *of == authority.id_text() => {}
+            _ => return Err(Error::Unauthenticated),
+        }
+        match authority.record.acme {
+            Some(_) => Ok(()),
+            None => Err(Error::NotFound { what: "authority" }),
+        }
+    }
+
+    /// Whether a policy forbids it outright; that none permits it is no
+    /// reason here.
+    async fn unless_forbidden<A: Act>(
+        &self,
+        resource: &ResourceRef<'_>,
+        target: &Target,
+    ) -> Result<()> {
+        let decision = self.evaluate(A::ACTION, resource);
+        if decision.allowed || decision.policies.is_empty() {
+            return Ok(());
+        }
+        self.refuse::<A>(target, "a policy forbids it").await?;
+        Err(refusal::<A>(true, target.kind_word(), target))
+    }
+
     /// The time of the call.
     pub(crate) fn now(&self) -> UnixSeconds {
         UnixSeconds(self.now_ms.div_euclid(1000))
@@ -193,6 +292,15 @@ impl Entry {
         action: Action,
         resource: &ResourceRef<'_>,
     ) -> std::result::Result<Arc<Decision>, &'static str> {
+        let decision = self.evaluate(action, resource);
+        if decision.allowed {
+            Ok(decision)
+        } else {
+            Err("no policy permits it")
+        }
+    }
+
+    fn evaluate(&self, action: Action, resource: &ResourceRef<'_>) -> Arc<Decision> {
         let context = Context {
             now_unix: self.now_ms.div_euclid(1000),
             source_ip: self.caller.source,
@@ -205,15 +313,9 @@ impl Entry {
             resource,
             context: &context,
         };
-        let decision = self
-            .rooms
+        self.rooms
             .decisions
-            .decide(&self.rooms.policies.load(), &request);
-        if decision.allowed {
-            Ok(decision)
-        } else {
-            Err("no policy permits it")
-        }
+            .decide(&self.rooms.policies.load(), &request)
     }
 
     /// Leaves the event of a refusal.

@@ -42,6 +42,7 @@ mod opened;
 pub mod operate;
 mod page;
 mod places;
+pub mod probe;
 mod quotas;
 mod recorder;
 mod records;

@@ -41,6 +41,8 @@ detail_keys! {
     BytesOut "bytes_out";
     /// Why a version changed its state.
     Cause "cause";
+    /// The way in which control of a name is proved (RFC 8555, section 8).
+    Challenge "challenge";
     /// Which fields an update changed, by name.
     Changed "changed";
     /// How many of something.
@@ -67,6 +69,10 @@ detail_keys! {
     MinimumDecryptVersion "minimum_decrypt_version";
     /// The oldest version that may protect.
     MinimumEncryptVersion "minimum_encrypt_version";
+    /// The names that a certificate is asked for.
+    Names "names";
+    /// An order's identifier.
+    Order "order";
     /// Where material came from.
     Origin "origin";
     /// The policies that decided.

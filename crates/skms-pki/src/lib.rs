@@ -16,14 +16,17 @@
 //! signed elsewhere, and comes back to be checked), fetches nothing, and
 //! implements no primitive: signatures are checked by `skms-crypto`.
 //!
+//! [`acme`] has the states, keys and challenges of ACME.
+//!
 //! Standards: RFC 2986, 3161, 3279, 3492, 4055, 4158, 5035, 5280, 5480, 5652,
-//! 5754, 5758, 5890, 5937, 6818, 6960, 7093, 7468, 8410, 8419, 8692, 8813, 9525,
-//! 9618, 9654, 9881, 9882, 9909; UTS #39; CA/Browser Forum TLS Baseline
-//! Requirements 2.1; X.690.
+//! 5754, 5758, 5890, 5937, 6818, 6960, 7093, 7468, 7638, 8410, 8419, 8555, 8692,
+//! 8737, 8738, 8813, 9525, 9618, 9654, 9773, 9881, 9882, 9909; UTS #39;
+//! CA/Browser Forum TLS Baseline Requirements 2.1; X.690.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod acme;
 pub mod ask;
 pub mod certificate;
 pub mod crl;

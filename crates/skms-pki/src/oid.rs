@@ -249,6 +249,8 @@ oids! {
     OCSP_ARCHIVE_CUTOFF = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 6];
     /// id-pkix-ocsp-nocheck.
     OCSP_NO_CHECK = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 5];
+    /// id-pe-acmeIdentifier (RFC 8737): 1.3.6.1.5.5.7.1.31.
+    ACME_IDENTIFIER = [0x2b, 6, 1, 5, 5, 7, 1, 31];
 
     /// extensionRequest (PKCS #9): 1.2.840.113549.1.9.14.
     EXTENSION_REQUEST = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];

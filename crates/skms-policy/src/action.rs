@@ -120,6 +120,10 @@ actions! {
     CertificateRead = "certificate.read", ["read"], [Authority], "Read a certificate.";
     CertificateRevoke = "certificate.revoke", ["administer", "certify"], [Authority], "Revoke or hold a certificate, or end a hold.";
 
+    AcmeManage = "acme.manage", ["administer"], [Authority], "Let clients enrol at an authority by ACME, and hand out the keys that their accounts are bound to.";
+    AcmeAccount = "acme.account", [], [Authority], "Make or change one's own ACME account. An authority that is open to ACME permits it; a policy can forbid it.";
+    AcmeOrder = "acme.order", [], [Authority], "Order by ACME and prove control of names. An authority that is open to ACME permits it; a policy can forbid it.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -12,6 +12,8 @@ pub enum PrincipalKind {
     Token,
     /// A TLS client certificate.
     Certificate,
+    /// An account of ACME (RFC 8555) at one of the server's authorities.
+    Account,
     /// The server itself: its jobs and automatic responses.
     System,
 }
@@ -23,6 +25,7 @@ impl PrincipalKind {
         match self {
             Self::Token => "token",
             Self::Certificate => "certificate",
+            Self::Account => "account",
             Self::System => "system",
         }
     }

@@ -54,11 +54,17 @@ pub enum Kind {
     Revocation = 17,
     /// Which certificates a public key has.
     CertifiedKey = 18,
+    /// An account of ACME (RFC 8555).
+    AcmeAccount = 19,
+    /// An order of ACME, with its authorizations and challenges.
+    AcmeOrder = 20,
+    /// A key that ACME accounts are bound to.
+    AcmeKey = 21,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -77,6 +83,9 @@ impl Kind {
         Self::Authority,
         Self::Revocation,
         Self::CertifiedKey,
+        Self::AcmeAccount,
+        Self::AcmeOrder,
+        Self::AcmeKey,
     ];
 
     /// The number that is stored and sealed.
@@ -118,6 +127,9 @@ impl Kind {
             Self::Authority => "authority",
             Self::Revocation => "revocation",
             Self::CertifiedKey => "certified key",
+            Self::AcmeAccount => "ACME account",
+            Self::AcmeOrder => "ACME order",
+            Self::AcmeKey => "ACME key",
         }
     }
 }
@@ -413,7 +425,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(19).is_err());
+        assert!(Kind::from_number(22).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The server's configuration: a TOML file, then the environment, then flags;
 //! each overrides the one before.
 
+mod acme;
 mod database;
 mod settings;
 
@@ -8,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use skms_engine::limits::Rate;
 
+pub use acme::{AcmeConfig, AcmeSettings};
 pub use database::DatabaseUrl;
 pub use settings::{Settings, TlsSettings, UnsealSettings};
 
@@ -83,6 +85,8 @@ pub struct ServerConfig {
     pub unseal_key_file: Option<PathBuf>,
     /// What is kept in memory.
     pub memory: MemoryConfig,
+    /// How ACME is served.
+    pub acme: AcmeConfig,
 }
 
 /// What is kept in memory.

@@ -59,6 +59,7 @@ macro_rules! calls {
     };
 }
 // After the macro, which is visible from here on.
+mod acme;
 mod admin;
 mod certificates;
 mod keys;
@@ -80,6 +81,7 @@ mod tests {
     #[test]
     fn every_route_has_its_method() {
         let called = [
+            super::acme::CALLED,
             super::admin::CALLED,
             super::certificates::CALLED,
             super::keys::CALLED,

@@ -3,6 +3,7 @@
 //! material walk is in [`crate::operate`]; how those that change a key end is
 //! in `keychange`.
 
+pub mod acme;
 pub mod agree;
 pub mod authorities;
 pub mod backup;

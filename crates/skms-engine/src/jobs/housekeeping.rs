@@ -1,7 +1,7 @@
 //! The loop behind the acts: settled outbox rows go, dates are attended to,
 //! records move to the newest storage key.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::engine::Engine;
@@ -57,13 +57,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Sealed`], and what kept it from being done.
-    pub async fn keep_house(&self, sweep: bool, forget: bool) -> Result<(), Error> {
+    pub async fn keep_house(self: &Arc<Self>, sweep: bool, forget: bool) -> Result<(), Error> {
         self.rooms()?.catch_up().await;
         if forget {
             self.forget_ended_idempotency_keys().await?;
         }
         if sweep {
             self.sweep_agenda().await?;
+            self.keep_acme_orders().await?;
         }
         self.do_what_is_due().await?;
         self.publish_due().await?;

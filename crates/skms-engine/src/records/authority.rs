@@ -22,6 +22,9 @@ pub(crate) struct AuthorityRecord {
     pub(crate) extent: ExtentRecord,
     /// One for each key that was certified, oldest first.
     pub(crate) issuers: Vec<IssuerRecord>,
+    /// How clients of ACME get certificates here, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) acme: Option<super::acme::AcmeRecord>,
 }
 
 /// A version of a key, and how it signs.

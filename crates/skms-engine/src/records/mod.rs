@@ -1,6 +1,7 @@
 //! What is inside sealed records: one module a kind, JSON with named fields
 //! so that a later version reads an earlier one's.
 
+pub(crate) mod acme;
 pub(crate) mod authority;
 pub(crate) mod certificate;
 pub(crate) mod der;

@@ -3,6 +3,7 @@
 //! Every request refuses fields it does not know, so that a misspelt option
 //! is an error and not a silent default.
 
+pub mod acme;
 pub mod authorities;
 pub mod batch;
 pub mod certificates;

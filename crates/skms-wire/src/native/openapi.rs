@@ -5,7 +5,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    authorities, certificates, documents, events, health, keyrings, keys, limits, namespaces,
+    acme, authorities, certificates, documents, events, health, keyrings, keys, limits, namespaces,
     operations, policies, principals, problem, seals, terms, tokens, validation, versions,
 };
 
@@ -55,6 +55,8 @@ pub fn schemas() -> Named {
         authorities: CreateAuthorityRequest, NameConstraints, AuthorityRules, AuthorityView,
             IssuerView, UpdateAuthorityRequest, InstallCertificateRequest,
             RenewAuthorityRequest, CertifyRequest;
+        acme: EnableAcmeRequest, AcmeView, CreateAcmeKeyRequest, CreateAcmeKeyResponse,
+            AcmeKeyView;
         certificates: IssueCertificateRequest, SubjectKey, IssuedCertificate, CertificateView,
             CertificateStatus, CertificateRevocation, RevokeCertificateRequest;
         events: EventView, TargetView;

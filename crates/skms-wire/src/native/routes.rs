@@ -121,9 +121,12 @@ pub struct Route {
 impl Route {
     /// Whether the route takes an [`IDEMPOTENCY_HEADER`]: everything that
     /// makes a record does. A seal is part of the store's header, not a
-    /// record, and its answer may be secret shares; so its route does not.
+    /// record, and its answer may be secret shares; a key of ACME is shown
+    /// once, and one too many binds nobody: their routes do not.
     pub const fn takes_idempotency_key(&self) -> bool {
-        matches!(self.answer, Created(_)) && !same(self.id, "seal-add")
+        matches!(self.answer, Created(_))
+            && !same(self.id, "seal-add")
+            && !same(self.id, "acme-key-create")
     }
 
     /// Whether it is served also while others are turned away: to see how the
@@ -258,6 +261,13 @@ pub const ROUTES: &[Route] = routes! {
     Get "/authorities/{authority}/certificates/{serial}" "certificate-read" ["certificate.read"] None => Answer::Json("CertificateView"), "Show a certificate.";
     Post "/authorities/{authority}/certificates/{serial}/revoke" "certificate-revoke" ["certificate.revoke"] Body::Json("RevokeCertificateRequest") => Answer::Json("CertificateView"), "Revoke a certificate, or hold it.";
     Post "/authorities/{authority}/certificates/{serial}/release" "certificate-release" ["certificate.revoke"] None => Answer::Json("CertificateView"), "End a certificate's hold.";
+
+    Get "/authorities/{authority}/acme" "acme-read" ["authority.read"] None => Answer::Json("AcmeView"), "Say how an authority is open to ACME.";
+    Put "/authorities/{authority}/acme" "acme-enable" ["acme.manage"] Body::Json("EnableAcmeRequest") => Answer::Json("AcmeView"), "Open an authority to ACME, or change how it is open.";
+    Delete "/authorities/{authority}/acme" "acme-disable" ["acme.manage"] None => Empty, "Close an authority to ACME.";
+    Get "/authorities/{authority}/acme/keys" "acme-key-list" ["acme.manage"] None => Page("AcmeKeyView"), "List the keys that ACME accounts are bound to.";
+    Post "/authorities/{authority}/acme/keys" "acme-key-create" ["acme.manage"] OptionalJson("CreateAcmeKeyRequest") => Created("CreateAcmeKeyResponse"), "Make a key that one ACME account can be bound to.";
+    Delete "/authorities/{authority}/acme/keys/{key}" "acme-key-revoke" ["acme.manage"] None => Empty, "Take such a key away.";
 
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";

@@ -1,6 +1,7 @@
 //! The command line: one file for each group of commands. It parses, calls the
 //! server through [`skms_client`], and prints; it decides nothing.
 
+mod acme;
 mod algorithms;
 mod backup;
 mod bench;
@@ -194,6 +195,9 @@ enum Command {
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// Let clients enrol by ACME
+    #[command(subcommand)]
+    Acme(acme::Acme),
     /// Issue, list, show, renew, revoke and validate certificates
     #[command(subcommand)]
     Cert(cert::Cert),
@@ -330,6 +334,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Token(command) => command.run(global).await,
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
+        Command::Acme(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,
         Command::Cert(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,

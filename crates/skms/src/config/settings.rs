@@ -13,7 +13,8 @@ use skms_engine::limits::Rate;
 
 use super::database::{DatabaseUrl, Password};
 use super::{
-    ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig, TlsConfig, value,
+    AcmeSettings, ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig,
+    TlsConfig, value,
 };
 
 /// Most RSA keys that are made ahead.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub unseal: UnsealSettings,
     /// What is kept in memory.
     pub memory: MemorySettings,
+    /// How ACME is served.
+    pub acme: AcmeSettings,
 }
 
 /// The `[memory]` table.
@@ -171,6 +174,7 @@ impl Settings {
                 key_file: path("SKMS_UNSEAL_KEY_FILE"),
             },
             memory: MemorySettings::default(),
+            acme: AcmeSettings::default(),
         }
     }
 
@@ -199,6 +203,7 @@ impl Settings {
                 keys: other.memory.keys.or(self.memory.keys),
                 rsa_stock: other.memory.rsa_stock.or(self.memory.rsa_stock),
             },
+            acme: self.acme.overridden_by(other.acme),
         }
     }
 
@@ -258,6 +263,7 @@ impl Settings {
             },
             unseal_key_file: self.unseal.key_file,
             memory: self.memory.resolve()?,
+            acme: self.acme.resolve()?,
         })
     }
 }

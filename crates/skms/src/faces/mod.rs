@@ -1,5 +1,6 @@
 //! The faces: adapters that parse, call one engine act, and format. No
 //! cryptography, policy or state here.
 
+pub mod acme;
 pub mod native;
 pub mod publication;

@@ -39,6 +39,7 @@ use super::{
 use crate::{
     config::Limits,
     faces::{
+        acme::{self, Acme},
         native::{Native, metrics::Metrics},
         publication::{PREFIX, Publications},
     },
@@ -59,6 +60,7 @@ pub struct Serving {
     pub tls: Option<Arc<ServerConfig>>,
     pub native: Native,
     pub publications: Publications,
+    pub acme: Acme,
     pub limits: Limits,
     pub log: Log,
     pub metrics: Arc<Metrics>,
@@ -70,6 +72,9 @@ impl Serving {
     async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
         if request.uri().path().starts_with(PREFIX) || peer.door == Door::Publications {
             self.publications.answer(peer, request).await
+        } else if request.uri().path().starts_with(acme::PREFIX) {
+            // In a box: few connections need the room that it takes.
+            Box::pin(self.acme.answer(peer, request)).await
         } else {
             self.native.answer(peer, request).await
         }

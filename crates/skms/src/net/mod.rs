@@ -2,6 +2,7 @@
 //! What arrives is handed to a face; nothing here knows what a key is.
 
 mod accept;
+mod acme;
 mod certificate;
 mod connection;
 mod dev;

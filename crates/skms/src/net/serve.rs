@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     accept::{self, Arrival, Room},
+    acme::Probes,
     certificate,
     connection::{Door, Serving},
     dev::{self, Folder},
@@ -31,6 +32,7 @@ use super::{
 use crate::{
     config::ServerConfig,
     faces::{
+        acme::Acme,
         native::{App, DevToken, Native, metrics::Metrics},
         publication::Publications,
     },
@@ -178,6 +180,7 @@ async fn serve(
     engine_config.rsa_stock = config.memory.rsa_stock;
     engine_config.rate = config.limits.rate;
     engine_config.slow_wait = config.limits.slow_wait;
+    engine_config.prober = Arc::new(Probes::new(config.acme.clone()));
     let (engine, dev_token) = match options.dev {
         Some(dev) => {
             let (engine, root) = dev::engine(&engine_config).await?;
@@ -209,6 +212,7 @@ async fn serve(
         tls: tls.as_ref().map(Tls::config),
         native: Native::new(Arc::clone(&app)),
         publications: Publications::new(Arc::clone(&app)),
+        acme: Acme::new(Arc::clone(&app), &config, &addresses),
         limits: config.limits.clone(),
         log,
         metrics: Arc::clone(&metrics),

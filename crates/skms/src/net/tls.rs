@@ -109,7 +109,7 @@ impl Tls {
 
 /// The library's own choices, with the key exchanges named here so that an
 /// update of the library does not reorder them.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = CryptoProvider {
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,

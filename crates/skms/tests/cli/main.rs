@@ -2,6 +2,7 @@
 //! does, what it refuses, its exit codes, and what it never shows.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod acme;
 mod bench;
 mod ca;
 mod ceremony;

@@ -132,6 +132,7 @@ fn certificates(api: &Described<'_>) {
     let serial = made["certificate"]["serial"].as_str().unwrap();
     api.good("certificate-read", &["mid", serial], None);
     api.good("certificate-list", &["mid"], None);
+    acme(api);
     create(api, "scribe", "EC-P256", json!({"uses": ["sign"]}));
     let mut wanted = wanted("www.example.org");
     wanted["key"] = json!({"keyring": "default", "key": "scribe"});
@@ -169,6 +170,36 @@ fn certificates(api: &Described<'_>) {
     let brief = json!({"name": "brief", "key": "brief", "subject": "CN=Brief"});
     api.good("authority-create", &[], Some(brief));
     api.good("authority-delete", &["brief"], None);
+}
+
+fn acme(api: &Described<'_>) {
+    assert_eq!(api.good("acme-read", &["mid"], None)["enabled"], false);
+    assert_eq!(api.bad("acme-key-create", &["mid"], None), "not-found");
+    let how = json!({"profile": "tls-server", "challenges": ["dns-01"]});
+    let open = api.good("acme-enable", &["mid"], Some(how));
+    assert_eq!(open["challenges"], json!(["dns-01"]));
+    for bad in [
+        json!({"profile": "root"}),
+        json!({"profile": "tls-server", "challenges": ["x"]}),
+        json!({"profile": "tls-server", "challenges": []}),
+        json!({"profile": "tls-server", "terms_of_service": "terms"}),
+    ] {
+        assert_eq!(
+            api.bad("acme-enable", &["mid"], Some(bad)),
+            "invalid-argument"
+        );
+    }
+    let key = api.good(
+        "acme-key-create",
+        &["mid"],
+        Some(json!({"description": "one"})),
+    );
+    let id = key["info"]["id"].as_str().unwrap();
+    let keys = api.good("acme-key-list", &["mid"], None);
+    assert_eq!(keys["items"][0]["description"], "one");
+    api.good("acme-key-revoke", &["mid", id], None);
+    assert_eq!(api.bad("acme-key-revoke", &["mid", id], None), "not-found");
+    api.good("acme-disable", &["mid"], None);
 }
 
 fn about_the_server(api: &Described<'_>) {

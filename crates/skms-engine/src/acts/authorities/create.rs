@@ -144,6 +144,7 @@ async fn create(
         rules: (&new.rules).into(),
         extent: (&new.extent).into(),
         issuers: founded.issuers,
+        acme: None,
     };
     let id = RecordId::random()?;
     let authority = load::authority(

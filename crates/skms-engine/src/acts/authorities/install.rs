@@ -98,7 +98,7 @@ pub(super) fn add(
 }
 
 /// Commits an authority's new record, first of the batch.
-pub(super) async fn put(
+pub(crate) async fn put(
     entry: &Entry,
     held: impl Send + 'static,
     authority: &Arc<Authority>,

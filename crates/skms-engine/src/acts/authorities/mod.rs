@@ -16,6 +16,7 @@ use skms_store::RecordId;
 
 use crate::act::{Act, act};
 use crate::authority::{Authority, Issuer};
+use crate::caller::Authentication;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyTarget};
 use crate::records::authority::{ExtentRecord, SigningKeyRecord};
@@ -25,6 +26,7 @@ pub use crate::authority::{Rules, end_entities};
 pub use certify::Subject;
 pub(crate) use create::waiting;
 pub use create::{Foundation, NewAuthority};
+pub(crate) use install::put;
 pub use update::RulesChange;
 
 act!(Create, AuthorityCreate, "Makes a certificate authority.");
@@ -226,7 +228,10 @@ impl Entry {
         record: &SigningKeyRecord,
     ) -> Result<Authorized<A, KeyTarget>> {
         let at = record.at(&authority.namespace_name);
-        let key = self.authorize_key::<A>(at).await?;
+        let key = match self.caller.session.authentication {
+            Authentication::Account { .. } => self.authorize_key_as_account(authority, at).await?,
+            _ => self.authorize_key::<A>(at).await?,
+        };
         let id = key.target().snapshot().key().id.to_string();
         if id != record.id {
             return Err(Error::KeyForbids(

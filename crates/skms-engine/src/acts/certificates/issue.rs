@@ -7,13 +7,14 @@ use skms_evidence::Outcome;
 use skms_keys::{Key, KeyState, VersionNumber};
 use skms_pki::Csr;
 use skms_pki::issue::{AltName, NameBuf, Profile, ProfileKind, Request};
+use skms_store::Change;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Issue, View};
 use crate::acts::authorities::{span, unreadable};
 use crate::acts::create_key;
 use crate::authority::Authority;
-use crate::authority::issuing::{self, Wanted};
+use crate::authority::issuing::{self, Draft, Wanted};
 use crate::authority::signer::Signer;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -100,17 +101,39 @@ impl Engine {
         let allowed = entry
             .authorize::<Issue>(entry.authority_target(namespace, authority))
             .await?;
-        let made = issue(&entry, &allowed, namespace, authority, new).await;
+        let made = issue(&entry, &allowed, (namespace, authority), new, &Alone).await;
         entry.failed(&allowed, made).await
     }
 }
 
-async fn issue(
+/// What is committed in the batch of a certificate, besides it.
+pub(crate) trait Beside: Sync {
+    /// The changes that go with this draft.
+    fn changes(&self, draft: &Draft) -> Result<Vec<Change>>;
+    /// What the event says more.
+    fn event(&self, event: EventDraft) -> EventDraft;
+}
+
+/// Nothing.
+struct Alone;
+
+impl Beside for Alone {
+    fn changes(&self, _: &Draft) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    fn event(&self, event: EventDraft) -> EventDraft {
+        event
+    }
+}
+
+/// Issues a certificate, for whoever was authorised to have it.
+pub(crate) async fn issue(
     entry: &Entry,
     allowed: &Authorized<Issue, Target>,
-    namespace: &str,
-    name: &str,
+    (namespace, name): (&str, &str),
     new: NewCertificate,
+    beside: &impl Beside,
 ) -> Result<Issued> {
     // From here the authority stays as it is.
     let shared = Arc::new(entry.rooms.share_changes().await);
@@ -158,8 +181,10 @@ async fn issue(
         let event = EventDraft::of(entry, allowed, Outcome::Success)?
             .also_key(&key.target().snapshot())
             .certificate(&draft);
-        let mut changes = draft.changes;
+        let event = beside.event(event);
+        let mut changes = beside.changes(&draft)?;
         changes.extend(claim.remember(draft.id, &draft.record)?);
+        changes.extend(draft.changes);
         let held = (Arc::clone(&shared), Arc::clone(&claim), signer, certified);
         let record = draft.record;
         match entry.change(held, changes, event, |_, _| Ok(())).await {

@@ -16,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
 use crate::records::unhex;
 
+pub(crate) use issue::{Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
+pub(crate) use read::find;
 pub(crate) use revoke::{Reached, Verdict, revoke_key_of};
 
 act!(Issue, CertificateIssue, "Issues a certificate.");

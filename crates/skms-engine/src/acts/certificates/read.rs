@@ -88,7 +88,7 @@ impl Engine {
 
 /// The certificate of that serial number, by whichever of the authority's
 /// issuers.
-pub(super) async fn find(
+pub(crate) async fn find(
     rooms: &Rooms,
     authority: &Authority,
     serial: &Serial,

@@ -19,13 +19,14 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
-use crate::gate::KeyRef;
+use crate::gate::{Authorized, Entry, KeyRef};
 use crate::keychange::With;
 use crate::records;
 use crate::records::certificate::{
     CertificateRecord, CertifiedKeyRecord, RevocationRecord, SubjectKeyRecord, serial_name,
 };
 use crate::sessions::hex;
+use crate::target::Target;
 
 act!(
     RevokeCertifiedKey,
@@ -96,48 +97,61 @@ impl Engine {
         let allowed = entry
             .authorize::<Revoke>(entry.authority_target(namespace, authority))
             .await?;
+        let done = async {
+            let serial = super::serial(serial)?;
+            let place = (namespace, authority);
+            self.revoke_as(&entry, &allowed, place, serial, (reason, invalid_since))
+                .await
+        };
+        let done = done.await;
+        entry.failed(&allowed, done).await
+    }
+
+    /// Revokes a certificate for whoever was authorised to.
+    pub(crate) async fn revoke_as(
+        &self,
+        entry: &Entry,
+        allowed: &Authorized<Revoke, Target>,
+        (namespace, authority): (&str, &str),
+        serial: Serial,
+        (reason, invalid_since): (RevocationReason, Option<UnixSeconds>),
+    ) -> Result<View> {
         let verdict = Verdict {
             reason,
             at: entry.now(),
             invalid_since,
         };
-        let done = async {
-            check(reason, invalid_since, entry.now())?;
-            let authority = entry.authority(namespace, authority)?;
-            let serial = super::serial(serial)?;
-            let guard = entry.rooms.lock_revocations().await;
-            let (stored, record) = find(&entry.rooms, &authority, &serial).await?;
-            let mut reached = Reached::default();
-            let certificate = (stored.id, &record);
-            revoke_one(&entry.rooms, namespace, certificate, verdict, &mut reached).await?;
-            if reached.entries.is_empty() {
-                return Err(Error::Invalid("the certificate is revoked already".into()));
-            }
-            if reason == RevocationReason::KeyCompromise {
-                let certificate =
-                    Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
-                let spki = certificate.public_key().der;
-                revoke_key_of(&entry.rooms, namespace, spki, verdict, &mut reached).await?;
-            }
-            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
-                .serial(&serial)
-                .detail(DetailKey::RevocationReason, reason.name())
-                .detail(DetailKey::Count, reached.entries.len() as u64)
-                .urgent();
-            let changes = std::mem::take(&mut reached.changes);
-            entry
-                .change(guard, changes, event, move |rooms, revisions| {
-                    reached.put_in_force(rooms, revisions);
-                    Ok(())
-                })
-                .await?;
-            if let (RevocationReason::KeyCompromise, Some(kept)) = (reason, &record.subject_key) {
-                self.revoke_kept(namespace, kept, invalid_since).await?;
-            }
-            View::of(&authority, &record)
-        };
-        let done = done.await;
-        entry.failed(&allowed, done).await
+        check(reason, invalid_since, entry.now())?;
+        let authority = entry.authority(namespace, authority)?;
+        let guard = entry.rooms.lock_revocations().await;
+        let (stored, record) = find(&entry.rooms, &authority, &serial).await?;
+        let mut reached = Reached::default();
+        let certificate = (stored.id, &record);
+        revoke_one(&entry.rooms, namespace, certificate, verdict, &mut reached).await?;
+        if reached.entries.is_empty() {
+            return Err(Error::Invalid("the certificate is revoked already".into()));
+        }
+        if reason == RevocationReason::KeyCompromise {
+            let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+            let spki = certificate.public_key().der;
+            revoke_key_of(&entry.rooms, namespace, spki, verdict, &mut reached).await?;
+        }
+        let event = EventDraft::of(entry, allowed, Outcome::Success)?
+            .serial(&serial)
+            .detail(DetailKey::RevocationReason, reason.name())
+            .detail(DetailKey::Count, reached.entries.len() as u64)
+            .urgent();
+        let changes = std::mem::take(&mut reached.changes);
+        entry
+            .change(guard, changes, event, move |rooms, revisions| {
+                reached.put_in_force(rooms, revisions);
+                Ok(())
+            })
+            .await?;
+        if let (RevocationReason::KeyCompromise, Some(kept)) = (reason, &record.subject_key) {
+            self.revoke_kept(namespace, kept, invalid_since).await?;
+        }
+        View::of(&authority, &record)
     }
 
     /// Ends a certificate's hold.

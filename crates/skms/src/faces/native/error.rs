@@ -157,6 +157,7 @@ impl From<Engine> for Failure {
             Engine::Busy => Self::shed(Kind::Unavailable, Shed::Queue),
             Engine::Crypto(error) => error.into(),
             Engine::Policy(error) => error.into(),
+            Engine::Acme(_) => Self::invalid(said),
             Engine::Pki(Pki::Unfit(_) | Pki::Signature(_)) => Self::internal(said),
             Engine::Pki(_) => Self::with(Kind::InvalidCertificate, said),
             Engine::Store(error) => error.into(),

@@ -5,6 +5,7 @@
 //! handlers are in one file a resource. [`serve`] is the way that all of them
 //! share.
 
+mod acme;
 mod agree;
 mod answer;
 mod authorities;

@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure, events,
-    health, keyrings, keys, limits, namespaces, operations, policies, principals, seals, storage,
-    tokens, validation,
+    acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
+    events, health, keyrings, keys, limits, namespaces, operations, policies, principals, seals,
+    storage, tokens, validation,
 };
 
 /// What serves a route.
@@ -52,6 +52,13 @@ handlers! {
     "certificate-read" => certificates::read;
     "certificate-revoke" => certificates::revoke;
     "certificate-release" => certificates::release;
+
+    "acme-read" => acme::read;
+    "acme-enable" => acme::enable;
+    "acme-disable" => acme::disable;
+    "acme-key-list" => acme::keys;
+    "acme-key-create" => acme::create_key;
+    "acme-key-revoke" => acme::revoke_key;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;
