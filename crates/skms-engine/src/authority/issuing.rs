@@ -81,7 +81,8 @@ pub(crate) async fn issue(
         issued_to: entry.caller.session.principal.id().to_owned(),
         subject_key: wanted.subject_key,
     };
-    let id = entry.rooms.store.next_id()?;
+    // Shown where lists go on: it begins with the time, not with a count.
+    let id = RecordId::at(entry.now_ms)?;
     let put = Change::Put {
         namespace: authority.namespace.0,
         kind: Kind::Certificate,

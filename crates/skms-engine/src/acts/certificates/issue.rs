@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skms_crypto::{Algorithm, Format, SecretBytes};
+use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
 use skms_evidence::Outcome;
 use skms_keys::{Key, KeyState, VersionNumber};
 use skms_pki::Csr;
@@ -135,6 +135,14 @@ pub(crate) async fn issue(
     new: NewCertificate,
     beside: &impl Beside,
 ) -> Result<Issued> {
+    let material = match new.key {
+        // Before the lock: making a key may take seconds.
+        SubjectKey::New(algorithm) => {
+            entry.authority(namespace, name)?;
+            Some(create_key::generate(&entry.rooms, algorithm).await?)
+        }
+        _ => None,
+    };
     // From here the authority stays as it is.
     let shared = Arc::new(entry.rooms.share_changes().await);
     let authority = entry.authority(namespace, name)?;
@@ -165,7 +173,7 @@ pub(crate) async fn issue(
     };
     let profile = profile(&authority, new.profile)?;
     let kind = new.profile;
-    let subject = subject(entry, (namespace, &authority), new, &profile).await?;
+    let subject = subject(entry, (namespace, &authority), (new, material), &profile).await?;
     let mut attempt = 0;
     let record = loop {
         attempt += 1;
@@ -253,7 +261,7 @@ fn profile(authority: &Authority, kind: ProfileKind) -> Result<Profile> {
 async fn subject(
     entry: &Entry,
     (namespace, authority): (&str, &Authority),
-    new: NewCertificate,
+    (new, material): (NewCertificate, Option<KeyMaterial>),
     profile: &Profile,
 ) -> Result<Subject> {
     let mut authorized = None;
@@ -302,7 +310,7 @@ async fn subject(
             Request::new(empty(), spki)
         }
         SubjectKey::New(algorithm) => {
-            let material = create_key::generate(&entry.rooms, algorithm).await?;
+            let material = material.ok_or(Error::Internal("a key that was not made"))?;
             let public = material.public_key()?.ok_or_else(|| {
                 Error::Invalid(format!("a key for {algorithm} has no public half"))
             })?;
