@@ -7,6 +7,7 @@ use skms_wire::native::certificates::{
     CertificateView, IssueCertificateRequest, IssuedCertificate, SubjectKey,
 };
 
+use super::bundle::Bundle;
 use super::print;
 use crate::cli::Global;
 use crate::cli::ca::PEM_MAX;
@@ -89,6 +90,8 @@ pub struct Issue {
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     key_out: Option<PathBuf>,
     #[command(flatten)]
+    bundle: Bundle,
+    #[command(flatten)]
     files: Files,
 }
 
@@ -105,18 +108,23 @@ impl Issue {
                 });
             }
             None => {
-                if self.key_out.is_none() && !global.json {
-                    return Err(CliError::usage("where is the new key to go?")
-                        .hint("add --key-out FILE, or --key for one that stays in the server"));
+                if self.key_out.is_none() && !self.bundle.is_wanted() && !global.json {
+                    return Err(CliError::usage("where is the new key to go?").hint(
+                        "add --key-out FILE or --p12-out FILE, or --key for one that stays in \
+                         the server",
+                    ));
                 }
                 request.new_key = Some(self.new_key.unwrap_or_else(|| "EC-P256".to_owned()));
             }
         }
+        let passphrase = self.bundle.passphrase()?;
         let made = global.client()?.issue_certificate(&ca, &request).await?;
+        self.bundle.write(&made, passphrase)?;
         if let (Some(path), Some(key)) = (&self.key_out, &made.private_key) {
             output::write_file(path, key.expose().as_bytes())?;
         }
-        deliver(global, &made, &self.files, self.key_out.is_some())
+        let written = self.key_out.is_some() || self.bundle.is_wanted();
+        deliver(global, &made, &self.files, written)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `skms cert`: certificates.
 
+mod bundle;
 mod issue;
 mod manage;
 mod validate;

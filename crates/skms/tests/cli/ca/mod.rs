@@ -7,6 +7,8 @@ mod stage;
 
 use stage::{Stage, get};
 
+use crate::support::is_private;
+
 #[test]
 fn openssl_believes_what_is_issued_and_what_is_revoked() {
     let Some(stage) = Stage::set() else { return };
@@ -269,4 +271,49 @@ fn what_is_published_is_served_to_anyone_and_nothing_else() {
             "{path}: {head}"
         );
     }
+}
+
+#[test]
+fn a_key_is_delivered_with_its_certificates_in_one_file() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    server.file("phrase", b"a passphrase\n");
+    let issue = |out: &str| {
+        server.run(&[
+            "cert",
+            "issue",
+            "--ca",
+            "issuing",
+            "--name",
+            "www.example.org",
+            "--p12-out",
+            out,
+            "--p12-passphrase-file",
+            "phrase",
+        ])
+    };
+    issue("www.p12").ok();
+    assert!(is_private(&server.path("www.p12")));
+    let read = |phrase: &str| {
+        let phrase = format!("pass:{phrase}");
+        stage.openssl(&["pkcs12", "-in", "www.p12", "-passin", &phrase, "-nodes"])
+    };
+    assert!(!read("another").status.success());
+    let opened = read("a passphrase");
+    let text = String::from_utf8(opened.stdout).unwrap();
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3);
+    assert_eq!(text.matches("BEGIN PRIVATE KEY").count(), 1);
+    server.file("opened.pem", text.as_bytes());
+    let chain = [
+        "-CAfile",
+        "root.pem",
+        "-untrusted",
+        "issuing.pem",
+        "opened.pem",
+    ];
+    assert!(stage.verifies(&chain));
+    server.file("phrase", b"\n");
+    assert_ne!(issue("empty.p12").code, 0);
+    assert!(!server.path("empty.p12").exists());
 }
