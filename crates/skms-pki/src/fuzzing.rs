@@ -5,7 +5,7 @@ use crate::crl::Crl;
 use crate::csr::Csr;
 use crate::documents::cms::SignedData;
 use crate::documents::timestamp::{self, Query, Response};
-use crate::documents::{Body, Trust, verify};
+use crate::documents::{Body, Trust, jws, verify};
 use crate::issue::Shape;
 use crate::issue::lint::{self, Issuing};
 use crate::ocsp::{OcspRequest, OcspResponse};
@@ -129,6 +129,17 @@ pub fn timestamp(data: &[u8]) {
     assert!(timestamp::verify(token, &Body::Whole(b"text"), None, &trust).is_err());
 }
 
+/// A JWS, whose signer is trusted by nobody.
+pub fn jws(data: &[u8]) {
+    let trust = Trust {
+        evidence: Evidence::default(),
+        options: Options::new(Moment(1_795_953_600)),
+    };
+    let text = String::from_utf8_lossy(data);
+    assert!(jws::verify(&text, None, &trust).is_err());
+    assert!(jws::verify(&text, Some(b"text"), &trust).is_err());
+}
+
 /// A whole path: a SEQUENCE of certificates (the target first, the anchor
 /// last), lists and responses, one after another as each is read.
 pub fn path(data: &[u8]) {
@@ -187,7 +198,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PARSERS: [fn(&[u8]); 7] = [certificate, csr, crl, ocsp, cms, timestamp, path];
+    const PARSERS: [fn(&[u8]); 8] = [certificate, csr, crl, ocsp, cms, timestamp, jws, path];
 
     fn suite(name: &str) -> Vec<u8> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! Documents as `openssl cms` reads and writes them, and Python's
+//! Documents as `openssl cms` and `openssl ts` read and write them, and Python's
 //! `cryptography` writes them. A peer that is missing is a visible skip.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
@@ -20,7 +20,7 @@ use skms_crypto::{Algorithm, Format, Hash, KeyMaterial, OpenKey};
 use skms_pki::documents::timestamp::{
     self, Failure, Query, QueryBuf, Response, Stamping, granted, plan, refused,
 };
-use skms_pki::documents::{Body, DocumentError, Trust, cms};
+use skms_pki::documents::{Body, DocumentError, Trust, cms, jws};
 use skms_pki::issue::{ProfileKind, Serial, SigningScheme};
 use skms_pki::path::Options;
 use skms_pki::{Certificate, Evidence, Moment};
@@ -313,4 +313,65 @@ fn stamping(at: Moment) -> Stamping {
         at,
         accuracy_seconds: Some(1),
     }
+}
+
+/// Checks our JWS with `cryptography`, and makes one.
+const PYTHON_JWS: &str = r#"
+import base64, json, sys
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+except ImportError:
+    sys.exit(77)
+read = lambda name: open(name, "rb").read()
+dec = lambda part: base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+enc = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
+head, body, signature = read("ours").split(b".")
+header = json.loads(dec(head))
+assert header["alg"] == "ES256" and dec(body) == read("text")
+own = x509.load_der_x509_certificate(base64.b64decode(header["x5c"][0]))
+raw = dec(signature)
+r, s = (int.from_bytes(half, "big") for half in (raw[:32], raw[32:]))
+method = ec.ECDSA(hashes.SHA256())
+own.public_key().verify(utils.encode_dss_signature(r, s), head + b"." + body, method)
+key = serialization.load_pem_private_key(read("key.pem"), None)
+chain = [x509.load_pem_x509_certificate(read(name)) for name in ("own.pem", "above.pem")]
+der = lambda one: one.public_bytes(serialization.Encoding.DER)
+x5c = [base64.b64encode(der(one)).decode() for one in chain]
+header = {"typ": "JWT", "x5c": x5c, "alg": "ES256", "kid": "7"}
+signed = enc(json.dumps(header, indent=1).encode()) + b"." + enc(read("text"))
+r, s = utils.decode_dss_signature(key.sign(signed, method))
+raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+open("theirs", "wb").write(signed + b"." + enc(raw))
+"#;
+
+#[test]
+fn cryptography_and_we_take_the_jws_of_each_other() {
+    let Ok(python) = std::env::var("SKMS_TEST_PYTHON") else {
+        eprintln!("SKIPPED: SKMS_TEST_PYTHON names no Python with cryptography");
+        return;
+    };
+    let (folder, ann, now) = theirs(Algorithm::EcP256);
+    let planned = jws::plan(&ann.signer(ann.scheme()), TEXT).unwrap();
+    let signature = documents::sign(&ann.key, planned.tbs(), planned.scheme());
+    let ours = planned.signed(&signature, false).unwrap();
+    folder.write("ours", ours.as_bytes());
+    let output = folder.start(&python, &["-c", PYTHON_JWS]);
+    if output.status.code() == Some(77) {
+        eprintln!("SKIPPED: {python} has no cryptography");
+        return;
+    }
+    assert!(output.status.success(), "{}", folder::said(&output));
+    let theirs = std::fs::read_to_string(folder.path("theirs")).unwrap();
+    let anchors = [Certificate::from_der(ann.root()).unwrap()];
+    let trust = Trust {
+        evidence: Evidence {
+            anchors: &anchors,
+            ..Evidence::default()
+        },
+        options: Options::new(now),
+    };
+    let (by, payload) = jws::verify(&theirs, None, &trust).unwrap();
+    assert_eq!((by.path, payload.as_slice()), (ann.chain, TEXT));
 }

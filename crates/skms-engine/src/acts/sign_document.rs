@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skms_crypto::{Hash, Message, OpenKey};
 use skms_keys::{Operation, VersionNumber};
 use skms_pki::Moment;
-use skms_pki::documents::{Body, DocumentError, Signer, cms};
+use skms_pki::documents::{Body, DocumentError, Signer, cms, jws};
 use skms_pki::issue::SigningScheme;
 
 use super::certificates::Status;
@@ -28,6 +28,8 @@ act!(
 pub enum Format {
     /// CMS SignedData (RFC 5652).
     Cms,
+    /// JWS in the compact form (RFC 7515).
+    Jws,
 }
 
 /// What is signed.
@@ -108,12 +110,24 @@ impl KeyOperation for SignDocument {
         let signer = signer(key, version, &request.chain, request.scheme.as_deref())?;
         let document = match request.format {
             Format::Cms => request.cms(key, &signer)?,
+            Format::Jws => request.jws(key, &signer)?,
         };
         Ok(Signed { document, version })
     }
 }
 
 impl Request {
+    fn jws(&self, key: &OpenKey, signer: &Signer) -> Result<Vec<u8>> {
+        let Content::Whole(payload) = &self.content else {
+            return Err(Error::Invalid("a JWS is over content, not a digest".into()));
+        };
+        let planned = jws::plan(signer, payload).map_err(refused)?;
+        let options = planned.scheme().sign_options();
+        let signature = key.sign(Message::Raw(planned.tbs()), &options)?;
+        let text = planned.signed(&signature, self.detached);
+        text.map(String::into_bytes).map_err(refused)
+    }
+
     fn cms(&self, key: &OpenKey, signer: &Signer) -> Result<Vec<u8>> {
         let planned = signer
             .plan(&cms::DATA, &self.content.body(), self.at)

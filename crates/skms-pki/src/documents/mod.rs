@@ -1,5 +1,5 @@
-//! Signatures as documents: CMS SignedData (RFC 5652) and
-//! time-stamps ([`timestamp`]: RFC 3161), made and checked. Pure
+//! Signatures as documents: CMS SignedData (RFC 5652), JWS
+//! ([`jws`]: RFC 7515) and time-stamps ([`timestamp`]: RFC 3161), made and checked. Pure
 //! functions, as those of [`crate::issue`] are: what is to be signed goes out,
 //! the signature comes back and is checked, and only then are there bytes.
 //!
@@ -23,6 +23,7 @@
 pub mod cms;
 mod error;
 mod hash;
+pub mod jws;
 mod signer;
 mod signerinfo;
 pub mod timestamp;

@@ -4,6 +4,7 @@
 mod cms;
 #[path = "support.rs"]
 mod documents;
+mod jws;
 mod stamps;
 #[path = "../issue/support.rs"]
 #[allow(dead_code)] // Each test program uses a part of what they share.

@@ -11,6 +11,8 @@ use crate::Bytes;
 pub enum DocumentFormat {
     /// CMS SignedData (RFC 5652), DER.
     Cms,
+    /// JWS in the compact form (RFC 7515).
+    Jws,
 }
 
 /// A certificate that an authority here issued for the key.

@@ -44,12 +44,15 @@ enum Format {
     /// CMS SignedData (RFC 5652), which is also called PKCS #7 and p7s
     #[default]
     Cms,
+    /// JWS in the compact form (RFC 7515)
+    Jws,
 }
 
 impl From<Format> for DocumentFormat {
     fn from(format: Format) -> Self {
         match format {
             Format::Cms => Self::Cms,
+            Format::Jws => Self::Jws,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `skms document verify`: everything it needs is in files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skms_pki::Certificate;
 use skms_pki::documents::cms::SignedData;
-use skms_pki::documents::{Body, verify};
+use skms_pki::documents::{Body, DocumentError, SignedBy, Trust, jws, verify};
 use skms_pki::path::Purpose;
 
 use super::trusted::der_of;
@@ -63,28 +63,22 @@ struct Signer {
 impl Verify {
     /// Verifies.
     pub fn run(self, global: &Global) -> Result<()> {
-        let Format::Cms = self.format;
         let (document, content) = match &self.signature {
             Some(path) => (path, Some(input::read(&self.file, DOCUMENT_MAX)?)),
             None => (&self.file, None),
         };
-        let document = der_of(document, &["CMS", "PKCS7"])?;
-        let read = SignedData::from_der(&document).map_err(refused)?;
-        let detached = content.as_ref().map(|content| Body::Whole(content));
-        let signers = self
-            .trusted
-            .with(|trust| {
-                let mut trust = trust.clone();
-                trust.options.purpose = match self.purpose {
-                    For::Any => Purpose::Any,
-                    For::CodeSigning => Purpose::CodeSigning,
-                    For::Email => Purpose::EmailProtection,
-                };
-                verify(&read, detached, &trust)
-            })?
-            .map_err(not_valid)?;
-        if let (Some(path), Some(content)) = (&self.out, read.content) {
-            output::write_file(path, content)?;
+        let detached = content.as_ref().map(|content| content.as_slice());
+        let (signers, inside) = match self.format {
+            Format::Cms => self.cms(document, detached)?,
+            Format::Jws => {
+                let text = input::read_text(document, DOCUMENT_MAX)?;
+                let ask = |trust: &Trust<'_, '_, '_>| jws::verify(text.trim(), detached, trust);
+                let (by, payload) = self.ask(ask)?;
+                (vec![by], Some(payload))
+            }
+        };
+        if let (Some(path), Some(content)) = (&self.out, inside) {
+            output::write_file(path, &content)?;
         }
         let shown = signers
             .iter()
@@ -111,5 +105,34 @@ impl Verify {
             ))?;
         }
         Ok(())
+    }
+    fn cms(
+        &self,
+        document: &Path,
+        detached: Option<&[u8]>,
+    ) -> Result<(Vec<SignedBy>, Option<Vec<u8>>)> {
+        let document = der_of(document, &["CMS", "PKCS7"])?;
+        let read = SignedData::from_der(&document).map_err(refused)?;
+        let signers = self.ask(|trust| verify(&read, detached.map(Body::Whole), trust))?;
+        Ok((signers, read.content.map(<[u8]>::to_vec)))
+    }
+
+    /// Asks by what the files and the purpose say.
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&Trust<'_, '_, '_>) -> std::result::Result<T, DocumentError>,
+    ) -> Result<T> {
+        let purpose = match self.purpose {
+            For::Any => Purpose::Any,
+            For::CodeSigning => Purpose::CodeSigning,
+            For::Email => Purpose::EmailProtection,
+        };
+        self.trusted
+            .with(|trust| {
+                let mut trust = trust.clone();
+                trust.options.purpose = purpose;
+                question(&trust)
+            })?
+            .map_err(not_valid)
     }
 }

@@ -24,6 +24,7 @@ pub async fn sign(call: Call) -> Result<Reply, Failure> {
     let new = NewDocument {
         format: match asked.format {
             DocumentFormat::Cms => Format::Cms,
+            DocumentFormat::Jws => Format::Jws,
         },
         content,
         detached: asked.detached,

@@ -86,6 +86,17 @@ fn openssl_and_we_believe_what_is_signed() {
         verify("signed", &["--out", "back"]).ok();
         assert_eq!(std::fs::read(server.path("back")).unwrap(), TEXT);
         verify("signed", &["--signature", "signed"]).fails(5, "in the document and beside it");
+        sign(&["--format", "jws"]).ok();
+        let jws = ["--format", "jws"];
+        let signed = std::fs::read_to_string(server.path("signed")).unwrap();
+        assert_eq!(signed.split('.').count(), 3);
+        verify("signed", &[&jws[..], &["--out", "back"]].concat()).ok();
+        assert_eq!(std::fs::read(server.path("back")).unwrap(), TEXT);
+        let beside = [&jws[..], &["--signature", "signed"]].concat();
+        sign(&["--format", "jws", "--detached"]).ok();
+        verify("text", &beside).ok();
+        verify("other", &beside).fails(5, "does not hold");
+        sign(&[]).ok();
         // Somebody else's root.
         server
             .run(&["document", "verify", "signed", "--anchor", "stranger.pem"])
