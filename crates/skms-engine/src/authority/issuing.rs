@@ -20,6 +20,10 @@ use crate::records::certificate::{
 use crate::records::der::Der;
 use crate::sessions::hex;
 
+/// The most certificates of one public key that have not ended: a revocation
+/// reaches all of them in one batch.
+const CERTIFICATES_MAX: usize = 1000;
+
 /// What is to be issued.
 pub(crate) struct Wanted<'a> {
     pub(crate) kind: ProfileKind,
@@ -132,6 +136,12 @@ async fn certified_key(
     }
     let now = entry.now().0;
     record.certificates.retain(|one| one.not_after >= now);
+    if record.certificates.len() >= CERTIFICATES_MAX {
+        return Err(Error::TooLarge {
+            what: "the number of certificates of one public key",
+            limit: CERTIFICATES_MAX as u64,
+        });
+    }
     record.certificates.push(certified);
     Ok(Change::Put {
         namespace: scope,
