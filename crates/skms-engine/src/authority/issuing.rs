@@ -123,7 +123,11 @@ async fn certified_key(
         .find(scope, Kind::CertifiedKey, &name)
         .await?;
     let (id, expected, mut record) = match found {
-        None => (RecordId::random()?, None, CertifiedKeyRecord::default()),
+        None => (
+            RecordId::at(entry.now_ms)?,
+            None,
+            CertifiedKeyRecord::default(),
+        ),
         Some(stored) => {
             let record: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
             (stored.id, Some(stored.revision), record)
