@@ -96,7 +96,7 @@ impl Config {
             postgres: None,
             clock: Clock::system(),
             slow_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
-            decisions: 65_536,
+            decisions: 16_384,
             rsa_stock: 256,
             keys_in_memory: 100_000,
             rate: None,
