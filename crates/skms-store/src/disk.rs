@@ -146,6 +146,19 @@ impl Disk {
         }
     }
 
+    /// Bytes that may still be written into a directory's file system, where
+    /// that is known.
+    pub(crate) fn available(&self, directory: &Path) -> Option<u64> {
+        match &self.0 {
+            Kind::Real => {
+                let found = rustix::fs::statvfs(directory).ok()?;
+                Some(found.f_bavail.saturating_mul(found.f_frsize))
+            }
+            #[cfg(feature = "simulation")]
+            Kind::Simulated(_) => None,
+        }
+    }
+
     /// Makes a directory, and those above it, for their owner only.
     pub(crate) fn create_directory(&self, path: &Path) -> io::Result<()> {
         match &self.0 {

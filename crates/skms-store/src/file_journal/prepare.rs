@@ -200,6 +200,12 @@ impl Prepared {
         if self.limit.is_some_and(|limit| number > limit) {
             return Err(Error::Full);
         }
+        // Filling a disk up to find out that it is full would take the room
+        // that others need meanwhile: what an urgent commit has just freed.
+        let available = self.disk.available(&self.directory);
+        if available.is_some_and(|room| room < self.bytes.saturating_add(LEFT)) {
+            return Err(Error::Full);
+        }
         let path = path_of(&self.directory, number);
         let made = fill(&self.disk, &path, self.bytes);
         if made.is_err() {
@@ -209,6 +215,9 @@ impl Prepared {
         made
     }
 }
+
+/// Bytes that a new segment leaves to others.
+const LEFT: u64 = 1 << 18;
 
 /// Keeps segments ready for a journal.
 pub(super) struct Preparer(pub(super) std::sync::Arc<super::Shared>);
