@@ -16,7 +16,8 @@
 //! signed elsewhere, and comes back to be checked), fetches nothing, and
 //! implements no primitive: signatures are checked by `skms-crypto`.
 //!
-//! [`acme`] has the states, keys and challenges of ACME.
+//! [`acme`] has the states, keys and challenges of ACME. [`ssh`] makes SSH
+//! certificates and their revocation lists.
 //!
 //! Standards: RFC 2986, 3161, 3279, 3492, 4055, 4158, 5035, 5280, 5480, 5652,
 //! 5754, 5758, 5890, 5937, 6818, 6960, 7093, 7468, 7515, 7638, 8410, 8419, 8555,
@@ -44,6 +45,7 @@ pub mod pem;
 pub mod reference;
 pub mod revocation;
 pub mod signature;
+pub mod ssh;
 pub mod time;
 
 pub use certificate::Certificate;

@@ -176,6 +176,18 @@ impl IpNetwork {
         (network, mask)
     }
 
+    /// Whether all of the other network is in it.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.bits <= other.bits && self.contains(other.address)
+    }
+
+    /// Whether its address has no bits beyond its prefix.
+    #[must_use]
+    pub fn is_canonical(self) -> bool {
+        self.octets().0 == ip_octets(self.address)
+    }
+
     /// Whether an address is in it.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
