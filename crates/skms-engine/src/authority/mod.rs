@@ -46,11 +46,15 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// Every profile of end entities; one list good for a week, responses for
+    /// Every profile of end entities but that of OCSP signers, who could call
+    /// good what is revoked; one list good for a week, responses for
     /// a day.
     fn default() -> Self {
         Self {
-            profiles: end_entities(),
+            profiles: end_entities()
+                .into_iter()
+                .filter(|kind| *kind != ProfileKind::OcspSigner)
+                .collect(),
             max_lifetime_seconds: None,
             publish_url: None,
             crl_seconds: 7 * 86_400,

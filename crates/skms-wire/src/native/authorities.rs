@@ -80,7 +80,8 @@ pub struct NameConstraints {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityRules {
-    /// The profiles that it issues by; all those of end entities by default.
+    /// The profiles that it issues by; by default all those of end entities but
+    /// `ocsp-signer`, whose holders say what is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = json!(["tls-server", "tls-client"]))]
     pub profiles: Option<Vec<String>>,
