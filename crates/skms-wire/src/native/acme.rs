@@ -42,7 +42,7 @@ pub struct AcmeView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms_of_service: Option<String>,
     /// The directory's path at this server.
-    #[schema(example = "/acme/root/issuing/directory")]
+    #[schema(example = "/acme/team/issuing/directory")]
     pub directory: String,
 }
 

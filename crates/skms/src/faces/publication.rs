@@ -314,8 +314,8 @@ mod tests {
 
     #[test]
     fn paths_name_what_is_published() {
-        let (place, asked) = read_path("/pki/root/issuing/2/crl/7.crl").unwrap();
-        assert_eq!(place, ("root", "issuing", 2));
+        let (place, asked) = read_path("/pki/team/issuing/2/crl/7.crl").unwrap();
+        assert_eq!(place, ("team", "issuing", 2));
         assert!(matches!(
             asked,
             Asked::List {

@@ -223,7 +223,7 @@ async fn make(
         return Err(Refusal::TermsNotAgreed.because("agree to the terms of service"));
     }
     check_contacts(&new.contact)?;
-    let id = entry.rooms.store.next_id()?;
+    let id = RecordId::at(entry.now_ms)?;
     let bound = match (&new.binding, opening.external_account_required) {
         (Some(bound), _) => Some(binding::bind(entry, authority, entrant, bound, id).await?),
         (None, true) => {

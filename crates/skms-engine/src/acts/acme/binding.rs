@@ -111,7 +111,7 @@ impl Engine {
                 created_by: entry.caller.session.principal.id().to_owned(),
                 account: None,
             };
-            let id = entry.rooms.store.next_id()?;
+            let id = RecordId::at(entry.now_ms)?;
             let view = BindingKeyView::of(id, &record);
             let change = put(&authority, id, None, &record)?;
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?

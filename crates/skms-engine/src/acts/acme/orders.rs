@@ -209,7 +209,7 @@ impl Engine {
                 certificate: None,
                 replaces,
             };
-            let id = entry.rooms.store.next_id()?;
+            let id = RecordId::at(entry.now_ms)?;
             changes.push(put(&authority, id, None, &record)?);
             let text: Vec<String> = names.iter().map(Identifier::to_string).collect();
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?

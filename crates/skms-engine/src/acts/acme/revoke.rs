@@ -26,7 +26,8 @@ const STEP: usize = 256;
 impl Engine {
     /// Revokes a certificate (DER). Whoever signed has its key, or the account
     /// that ordered it, or an account that has proved control of all of its
-    /// names.
+    /// names. That the key is compromised only the key itself can say: it
+    /// reaches further than the certificate.
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`], [`Refusal::AlreadyRevoked`],
@@ -44,6 +45,10 @@ impl Engine {
         let allowed = entry.authorize_as_account::<Revoke>(&authority).await?;
         let done = async {
             let reason = reason_of(reason)?;
+            if reason == RevocationReason::KeyCompromise && entrant.account.is_some() {
+                return Err(Refusal::BadReason
+                    .because("reason 1 has to be signed by the certificate's own key"));
+            }
             let unreadable = |_| Refusal::Malformed.because("certificate: malformed");
             let certificate = Certificate::from_der(der).map_err(unreadable)?;
             let serial = Serial::from_contents(certificate.serial())

@@ -141,12 +141,12 @@ mod tests {
         assert_eq!(addresses.account_of(&other.account(id)), None);
         for bad in [
             "/acme/",
-            "/acme/root/web",
-            "/acme/root/web/",
+            "/acme/team/web",
+            "/acme/team/web/",
             "/acme//web/directory",
-            "/acme/root/web/account/x",
-            "/acme/root/web/order/../directory",
-            "/acme/root/web/directory/",
+            "/acme/team/web/account/x",
+            "/acme/team/web/order/../directory",
+            "/acme/team/web/directory/",
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }

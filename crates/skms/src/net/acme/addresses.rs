@@ -57,8 +57,8 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match (a, b, c, d, e, f) {
-        // RFC 6052, well-known and local prefix; IPv4-compatible.
-        (0x64, 0xff9b, 0, 0, 0, 0) | (0x64, 0xff9b, 1, ..) | (0, 0, 0, 0, 0, 0) => Some(of(g, h)),
+        // RFC 6052's well-known prefix; IPv4-compatible.
+        (0x64, 0xff9b, 0, 0, 0, 0) | (0, 0, 0, 0, 0, 0) => Some(of(g, h)),
         // 6to4.
         (0x2002, high, low, ..) => Some(of(high, low)),
         _ => None,
@@ -108,6 +108,9 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "64:ff9b::7f00:1",
+            // RFC 8215: who knows where a local translator has the address.
+            "64:ff9b:1::808:808",
+            "64:ff9b:1:a00:0:100:808:808",
             "2002:7f00:1::",
             "::7f00:1",
             "2001::1",

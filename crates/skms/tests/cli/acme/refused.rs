@@ -49,6 +49,11 @@ pub fn revocation(owner: &Client, stranger: &Client, subject: &Key, chain: &str)
         owner.post("revoke-cert", &wanted(6)).problem(),
         "badRevocationReason"
     );
+    // Only the key can say that it is compromised.
+    assert_eq!(
+        owner.post("revoke-cert", &wanted(1)).problem(),
+        "badRevocationReason"
+    );
     let mut altered = der.clone();
     *altered.last_mut().unwrap() ^= 1;
     let altered = json!({"certificate": B64.encode(&altered)});
@@ -105,7 +110,7 @@ fn what_is_not_signed_as_it_must_be_is_refused() {
         send(&with("kid", json!(nobody))).problem(),
         "accountDoesNotExist"
     );
-    let foreign = "http://evil.example/acme/root/issuing/account/1";
+    let foreign = "http://evil.example/acme/team/issuing/account/1";
     assert_eq!(
         send(&with("kid", json!(foreign))).problem(),
         "accountDoesNotExist"
