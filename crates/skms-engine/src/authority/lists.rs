@@ -22,6 +22,11 @@ use crate::gate::Entry;
 /// ones wait for their time, and the difference tells meanwhile.
 const SHORT: usize = 20_000;
 
+/// How much earlier than a list a revocation may have been asked for that is
+/// not on it: twice as long as an answer may take. Such a one is in the
+/// difference too.
+const LATE_SECONDS: i64 = 120;
+
 /// RFC 5280's reason as lists write it.
 pub(crate) const fn reason(reason: RevocationReason) -> Reason {
     use RevocationReason as Key;
@@ -140,7 +145,10 @@ impl Making<'_> {
         if self.authority.rules.crl_shards > 1 {
             list.point = expand(&self.issuer.pki.published.crls, shard);
         }
-        let since = base.1;
+        // A revocation has the time at which it was asked for, and may have come
+        // too late for the base all the same.
+        let since = UnixSeconds(base.1.0.saturating_sub(LATE_SECONDS));
+        let base_at = base.1;
         let choose = move |entry: &Revocation| {
             if entry.changed_at < since {
                 None
@@ -148,7 +156,7 @@ impl Making<'_> {
                 Some(reason(entry.reason))
             } else {
                 // Only who reads the list before has to hear of its end.
-                (entry.at <= since).then_some(Reason::RemoveFromCrl)
+                (entry.at <= base_at).then_some(Reason::RemoveFromCrl)
             }
         };
         self.sign(list, shard, choose).await
