@@ -15,13 +15,14 @@ use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sq
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
 use crate::acts::acme::{Nonces, Validations};
+use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::idempotency::Running;
 use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
-use crate::jobs::housekeeping;
+use crate::jobs::{housekeeping, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::places::Places;
@@ -220,9 +221,11 @@ impl Rooms {
         }
     }
 
-    /// Reads memory anew. Only under the change lock: what was read before a
-    /// change must not take the place of what the change put in force.
+    /// Reads memory anew. Only under the change lock, and then that of
+    /// revocations: what was read before a change must not take the place of
+    /// what the change put in force.
     async fn read_again(&self) {
+        let _revocations = self.lock_revocations().await;
         self.sessions.end_all();
         let fresh = async {
             let places = Places::load(&self.store).await?;
@@ -288,7 +291,8 @@ impl Rooms {
         Arc::clone(&self.changes).read_owned().await
     }
 
-    /// For revocations of certificates: one at a time.
+    /// For revocations of certificates: one at a time. Never held by who waits
+    /// for the change lock.
     pub(crate) async fn lock_revocations(&self) -> tokio::sync::OwnedMutexGuard<()> {
         Arc::clone(&self.revocations).lock_owned().await
     }
@@ -384,6 +388,9 @@ impl Engine {
     /// Starts the work that goes on behind the acts, on the current runtime.
     pub fn start_jobs(self: &Arc<Self>) {
         tokio::spawn(housekeeping::run(Arc::downgrade(self)));
+        for pace in [Pace::Quick, Pace::Slow] {
+            tokio::spawn(publishing::run(Arc::downgrade(self), pace));
+        }
     }
 
     /// Whether nothing can be read.

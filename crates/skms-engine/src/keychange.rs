@@ -9,6 +9,7 @@ use std::time::Duration;
 use skms_evidence::Outcome;
 use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds, Versions};
 use skms_store::{Change, Kind, RecordId};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::act::Act;
 use crate::acts::certificates::{Reached, Verdict, revoke_key_of};
@@ -34,6 +35,9 @@ pub(crate) struct With {
     pub(crate) urgent: bool,
     /// What becomes of the certificates of versions that it takes from use.
     pub(crate) certificates: Option<(Verdict, Versions)>,
+    /// The lock of revocations, which comes with them: held until memory knows
+    /// what was committed, even when the caller hangs up.
+    pub(crate) revocations: Option<OwnedMutexGuard<()>>,
 }
 
 impl Entry {
@@ -65,6 +69,7 @@ impl Entry {
             reached_by(&self.rooms, &snapshot, verdict, versions, &mut reached).await?;
         }
         changes.append(&mut reached.changes);
+        let (urgent, held) = (with.urgent, with.revocations);
         changes.extend(with.also);
         changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
         let event = EventDraft::of_key(self, authorized, Outcome::Success)?
@@ -72,11 +77,17 @@ impl Entry {
             .finish();
         let rooms = Arc::clone(&self.rooms);
         to_the_end(async move {
-            let committed = match rooms.recorder.commit(changes, &event, with.urgent).await {
+            let committed = match rooms.recorder.commit(changes, &event, urgent).await {
                 Ok(committed) => committed,
                 Err(error) => {
                     if !error.is_away() {
                         rooms.keys.reload(&cell);
+                    }
+                    if held.is_some() {
+                        // Certificates may be revoked all the same. Reading
+                        // them again takes the locks.
+                        drop((guard, held));
+                        rooms.reread(&error).await;
                     }
                     return Err(error);
                 }
@@ -88,7 +99,7 @@ impl Entry {
                 .ok_or(Error::Internal("a commit without revisions"))?;
             cell.put_in_force(key, revision);
             reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
-            drop(guard);
+            drop((guard, held));
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.
             let drained = tokio::time::timeout(DRAIN_LIMIT, cell.drain()).await;

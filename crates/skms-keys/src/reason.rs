@@ -99,6 +99,12 @@ impl RevocationReason {
         }
     }
 
+    /// Whether it says that somebody else may know the key.
+    #[must_use]
+    pub const fn is_compromise(self) -> bool {
+        matches!(self.event(), Some(Event::Compromise))
+    }
+
     /// Whether it ends the key and not only a version of it: such a key is
     /// not rotated back into use. A compromised or superseded one is, since a
     /// new version is the remedy.

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use skms_crypto::Family;
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::UnixSeconds;
 use skms_pki::issue::Serial;
 use skms_pki::issue::ocsp::{Answer, CertIdBuf, Responder, failure};
 use skms_pki::ocsp::{CertId, Failure, OcspRequest, SingleStatus};
 use skms_store::{Change, Kind, RecordId};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::act::{Act, act};
 use crate::acts::authorities::View;
@@ -27,7 +29,7 @@ use crate::records::certificate::serial_name;
 use crate::records::publication::PublicationRecord;
 use crate::sessions::hex;
 
-pub use crate::authority::published::{Document, Response};
+pub use crate::authority::published::Document;
 
 act!(
     Publish,
@@ -38,10 +40,29 @@ act!(
 /// The most certificates of one OCSP request.
 const ASKED_MAX: usize = 16;
 
+/// How long the keys of issuers take for a signature. Lists of the slow ones are
+/// made by themselves, so that nobody else's wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Milliseconds.
+    Quick,
+    /// Up to seconds: SLH-DSA.
+    Slow,
+}
+
+impl Pace {
+    fn of(issuer: &Issuer) -> Self {
+        match issuer.pki.scheme.algorithm().row().family {
+            Family::SlhDsa => Self::Slow,
+            _ => Self::Quick,
+        }
+    }
+}
+
 /// What an OCSP responder answers.
 pub enum OcspAnswer {
     /// A signed response.
-    Signed(Arc<Response>),
+    Signed(Arc<Document>),
     /// Why there is none: an unsigned response.
     Refused(Vec<u8>),
 }
@@ -81,36 +102,32 @@ impl Engine {
         entry.failed(&allowed, done).await
     }
 
-    /// Makes the lists that are due: of certificates that changed, and those
-    /// half of whose time is over. Returns how many issuers' it made.
+    /// Makes the lists that are due of issuers whose keys sign at that pace: of
+    /// certificates that changed, and those half of whose time is over. Returns
+    /// how many issuers' it made.
     ///
     /// # Errors
-    /// [`Error::Sealed`]; what the store refuses. An issuer whose key does not
-    /// sign is passed over: its last lists stay.
-    pub async fn publish_due(&self) -> Result<usize> {
+    /// [`Error::Sealed`]; the first that an issuer's lists ran into, after every
+    /// other issuer had its turn. One whose key does not sign is passed over:
+    /// its last lists stay.
+    pub async fn publish_due(&self, pace: Pace) -> Result<usize> {
         let entry = self.enter(&Caller::system("publisher")?)?;
         let mut made = 0;
+        let mut trouble = None;
         for authority in entry.rooms.authorities.all() {
             for issuer in &authority.issuers {
-                let Some(all) = due(&entry, &authority, issuer) else {
-                    continue;
-                };
-                let at = issuer.key.at(&authority.namespace_name);
-                let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
-                    continue;
-                };
-                if cell.snapshot().key().id.to_string() != issuer.key.id {
+                if Pace::of(issuer) != pace {
                     continue;
                 }
-                let key = entry.authorize_as_system::<Publish>(&cell)?;
-                match make(&entry, &key, (&authority, issuer), all).await {
-                    Ok(()) => made += 1,
+                match publish_issuer(&entry, &authority, issuer).await {
+                    Ok(count) => made += count,
                     Err(Error::StateForbids { .. } | Error::Key(_) | Error::Pki(_)) => {}
-                    Err(other) => return Err(other),
+                    Err(Error::Sealed) => return Err(Error::Sealed),
+                    Err(other) => trouble = trouble.or(Some(other)),
                 }
             }
         }
-        Ok(made)
+        trouble.map_or(Ok(made), Err)
     }
 
     /// An issuer's certificate (DER).
@@ -233,6 +250,27 @@ fn due(entry: &Entry, authority: &Authority, issuer: &Issuer) -> Option<bool> {
     (lists.epoch != issuer.revoked.epoch()).then_some(false)
 }
 
+/// Makes an issuer's lists if they are due.
+async fn publish_issuer(
+    entry: &Entry,
+    authority: &Authority,
+    issuer: &Arc<Issuer>,
+) -> Result<usize> {
+    let Some(all) = due(entry, authority, issuer) else {
+        return Ok(0);
+    };
+    let at = issuer.key.at(&authority.namespace_name);
+    let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
+        return Ok(0);
+    };
+    if cell.snapshot().key().id.to_string() != issuer.key.id {
+        return Ok(0);
+    }
+    let key = entry.authorize_as_system::<Publish>(&cell)?;
+    make(entry, &key, (authority, issuer), all).await?;
+    Ok(1)
+}
+
 /// Makes an issuer's lists. Their numbers are used up before they are signed,
 /// so that no two lists ever have the same.
 async fn make<A: Act>(
@@ -241,7 +279,7 @@ async fn make<A: Act>(
     (authority, issuer): (&Authority, &Arc<Issuer>),
     all: bool,
 ) -> Result<()> {
-    let _one = issuer.published.making.lock().await;
+    let one = Arc::clone(&issuer.published.making).lock_owned().await;
     let before = issuer.published.lists();
     let signer = Signer::take(entry, key, &issuer.key).await?;
     let name = format!("{}/{}", authority.id_text(), issuer.number);
@@ -269,22 +307,15 @@ async fn make<A: Act>(
     let epoch = issuer.revoked.epoch();
     let changed = issuer.revoked.take_changed();
     let made = match before {
-        Some(before) if !all => making.changed(&before, &changed, epoch).await,
-        _ => making.all(epoch).await,
-    };
-    let made = match made {
-        Ok(made) => made,
-        Err(error) => {
-            issuer.revoked.put_back(changed);
-            return Err(error);
-        }
+        Some(before) if !all => making.changed(&before, changed.serials(), epoch).await?,
+        _ => making.all(epoch).await?,
     };
     let last = made.number;
-    let done = commit(
+    commit(
         entry,
         key,
         (authority, issuer),
-        (signer, made),
+        ((signer, one), made),
         Change::Put {
             namespace: scope,
             kind: Kind::Setting,
@@ -294,11 +325,9 @@ async fn make<A: Act>(
             plaintext: records::encode(&PublicationRecord { last })?,
         },
     )
-    .await;
-    if done.is_err() {
-        issuer.revoked.put_back(changed);
-    }
-    done
+    .await?;
+    changed.are_out();
+    Ok(())
 }
 
 /// Puts lists out once their numbers are used up.
@@ -306,7 +335,7 @@ async fn commit<A: Act>(
     entry: &Entry,
     key: &Authorized<A, KeyTarget>,
     (authority, issuer): (&Authority, &Arc<Issuer>),
-    (signer, made): (Signer, Lists),
+    (held, made): ((Signer, OwnedMutexGuard<()>), Lists),
     change: Change,
 ) -> Result<()> {
     let event = EventDraft::of_key(entry, key, Outcome::Success)?
@@ -314,7 +343,7 @@ async fn commit<A: Act>(
         .detail(DetailKey::Count, issuer.revoked.len() as u64);
     let issuer = Arc::clone(issuer);
     entry
-        .change(signer, vec![change], event, move |_, _| {
+        .change(held, vec![change], event, move |_, _| {
             issuer.published.put_lists(made);
             Ok(())
         })
@@ -327,7 +356,7 @@ async fn respond(
     authority: &Authority,
     issuer: &Arc<Issuer>,
     asked: &OcspRequest<'_>,
-) -> Result<Arc<Response>> {
+) -> Result<Arc<Document>> {
     let entry = engine.enter(&Caller::system("ocsp")?)?;
     let at = issuer.key.at(&authority.namespace_name);
     let cell = entry.rooms.keys.resolve(&entry.rooms, at).await?;
@@ -355,11 +384,7 @@ async fn respond(
         let planned =
             Responder::authority(&issuer.pki)?.plan(moment(now), &answers, asked.nonce)?;
         let signature = signer.sign(&entry, planned.tbs()).await?;
-        let response = Arc::new(Response {
-            der: planned.signed(&signature)?,
-            this_update: now,
-            next_update: until,
-        });
+        let response = Arc::new(Document::new(planned.signed(&signature)?, now, until));
         let event = EventDraft::of_key(&entry, &key, Outcome::Success)?
             .authority(authority)
             .detail(DetailKey::Count, answers.len() as u64);

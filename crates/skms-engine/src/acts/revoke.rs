@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use skms_keys::Revoke;
 
-use crate::act::act;
+use crate::act::{Act, act};
 use crate::acts::certificates::Verdict;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gate::KeyRef;
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::opened::KeySnapshot;
 
@@ -37,29 +37,37 @@ impl Engine {
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<RevokeKey>(at).await?;
-        let verdict = Verdict {
-            reason: revoke.reason,
-            at: entry.now(),
-            invalid_since: revoke.compromise_occurred_at,
+        with_certificates(&entry, &allowed, &revoke).await
+    }
+}
+
+/// Revokes versions of a key and their certificates, in one batch.
+pub(crate) async fn with_certificates<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
+    revoke: &Revoke,
+) -> Result<Arc<KeySnapshot>> {
+    let verdict = Verdict {
+        reason: revoke.reason,
+        at: entry.now(),
+        invalid_since: revoke.compromise_occurred_at,
+    };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let with = With {
+            urgent: true,
+            certificates: Some((verdict, revoke.versions)),
+            revocations: Some(entry.rooms.lock_revocations().await),
+            ..With::default()
         };
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let guard = entry.rooms.lock_revocations().await;
-            let with = With {
-                urgent: true,
-                certificates: Some((verdict, revoke.versions)),
-                ..With::default()
-            };
-            let changed = entry
-                .change_key(&allowed, with, |key, now| Ok(key.revoke(&revoke, now)?))
-                .await;
-            drop(guard);
-            match changed {
-                // A certificate of the key was issued meanwhile: it goes too.
-                Err(Error::Conflict) if attempt < ATTEMPTS => {}
-                other => return other,
-            }
+        let changed = entry
+            .change_key(allowed, with, |key, now| Ok(key.revoke(revoke, now)?))
+            .await;
+        match changed {
+            // A certificate of the key was issued meanwhile: it goes too.
+            Err(Error::Conflict) if attempt < ATTEMPTS => {}
+            other => return other,
         }
     }
 }

@@ -51,13 +51,19 @@ pub(crate) fn moment(at: UnixSeconds) -> Moment {
 ///
 /// # Errors
 /// [`Error::Pki`] for what the profile or the authority does not allow;
-/// [`Error::KeyForbids`] for a key that is known to be compromised.
+/// [`Error::KeyForbids`] for a key that is known to be compromised, and while
+/// the authority's own certificate, or one above it, is revoked or on hold.
 pub(crate) async fn issue(
     entry: &Entry,
     (authority, issuer): (&Authority, &Issuer),
     signer: &Signer,
     wanted: Wanted<'_>,
 ) -> Result<Draft> {
+    if entry.rooms.authorities.is_withdrawn(issuer) {
+        return Err(Error::KeyForbids(
+            "the authority's own certificate, or one above it, is revoked or on hold".into(),
+        ));
+    }
     let serial = Serial::from_random(rand::array()?);
     let now = entry.now();
     let planned = wanted

@@ -201,10 +201,10 @@ impl Making<'_> {
             })
             .await??;
         let signature = self.signer.sign(self.entry, planned.tbs()).await?;
-        Ok(Arc::new(Document {
-            der: planned.signed(&signature)?,
-            this_update: UnixSeconds(from.0),
-            next_update: UnixSeconds(until.0),
-        }))
+        Ok(Arc::new(Document::new(
+            planned.signed(&signature)?,
+            UnixSeconds(from.0),
+            UnixSeconds(until.0),
+        )))
     }
 }

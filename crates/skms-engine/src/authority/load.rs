@@ -7,7 +7,7 @@ use skms_keys::{NamespaceId, UnixSeconds};
 use skms_pki::issue::{self, Serial, SigningScheme};
 use skms_store::{RecordId, SealedStore};
 
-use super::{Authorities, Authority, Issuer, Published, Revocation, Revoked, Rules};
+use super::{Authorities, Authority, Issuer, Link, Published, Revocation, Revoked, Rules};
 use crate::error::{Error, Result};
 use crate::places::{self, Places};
 use crate::records::authority::{
@@ -124,6 +124,7 @@ fn issuer(
     }
     Ok(Issuer {
         number: one.number,
+        links: pki.chain.iter().filter_map(|der| Link::of(der)).collect(),
         key: one.key.clone(),
         pki,
         cross: one.cross.iter().map(|der| der.0.clone()).collect(),

@@ -9,6 +9,7 @@ pub(crate) mod load;
 pub(crate) mod published;
 pub(crate) mod revoked;
 pub(crate) mod signer;
+pub(crate) mod withdrawn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::records::authority::{AuthorityRecord, SigningKeyRecord};
 
 pub(crate) use published::Published;
 pub(crate) use revoked::{Revocation, Revoked};
+pub(crate) use withdrawn::Link;
 
 /// How an authority issues and publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub(crate) struct Issuer {
     /// Its name, key, chain and addresses, as issuing takes them.
     pub(crate) pki: skms_pki::issue::Authority,
     pub(crate) cross: Vec<Vec<u8>>,
+    /// Its certificate and those above it, as whoever issued them knows them.
+    pub(crate) links: Vec<Link>,
     pub(crate) revoked: Arc<Revoked>,
     pub(crate) published: Arc<Published>,
 }
@@ -135,14 +139,22 @@ impl SigningKeyRecord {
 
 type ByName = HashMap<String, Arc<Authority>>;
 
-/// All of them, by namespace and name.
+/// All of them, by namespace and name, and what became of the certificates that
+/// each distinguished name issued.
 #[derive(Default)]
-pub(crate) struct Authorities(ArcSwap<HashMap<String, Arc<ByName>>>);
+pub(crate) struct Authorities(ArcSwap<HashMap<String, Arc<ByName>>>, withdrawn::Index);
 
 impl Authorities {
     /// Takes over what was read anew.
     pub(crate) fn replace(&self, other: Self) {
+        self.1.replace(other.1);
         self.0.store(other.0.into_inner());
+    }
+
+    /// Whether an issuer's certificate, or one above it, is revoked or on hold
+    /// here. Who trusts its chain no longer trusts what it issues.
+    pub(crate) fn is_withdrawn(&self, issuer: &Issuer) -> bool {
+        self.1.any_revoked(&issuer.links)
     }
 
     /// The authority of that name.
@@ -181,8 +193,25 @@ impl Authorities {
         Some(Arc::clone(found))
     }
 
+    /// The identifiers of authorities that a certificate stands above, or is
+    /// one's own.
+    pub(crate) fn below(&self, link: &Link) -> Vec<RecordId> {
+        let under = |authority: &Arc<Authority>| {
+            let mut issuers = authority.issuers.iter();
+            issuers.any(|issuer| issuer.links.contains(link))
+        };
+        self.all()
+            .into_iter()
+            .filter(under)
+            .map(|authority| authority.id)
+            .collect()
+    }
+
     /// Adds or replaces one; the caller holds the rooms' change lock.
     pub(crate) fn put(&self, authority: Authority) {
+        for issuer in &authority.issuers {
+            self.1.add(issuer.pki.name.as_der(), &issuer.revoked);
+        }
         let mut all = HashMap::clone(&self.0.load());
         let names = all.entry(authority.namespace_name.to_string()).or_default();
         let mut changed = ByName::clone(names);

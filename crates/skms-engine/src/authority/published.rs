@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use skms_crypto::hash::sha256;
 use skms_keys::UnixSeconds;
 use skms_pki::issue::Serial;
 use skms_pki::issue::ocsp::CertIdBuf;
+
+use crate::sessions::hex;
 
 /// The most responses of one issuer that are kept.
 const RESPONSES_MAX: usize = 50_000;
@@ -17,9 +20,9 @@ const RESPONSES_MAX: usize = 50_000;
 #[derive(Default)]
 pub(crate) struct Published {
     lists: ArcSwapOption<Lists>,
-    responses: Mutex<HashMap<CertIdBuf, (Serial, Arc<Response>)>>,
-    /// Held while lists are made: one at a time.
-    pub(crate) making: tokio::sync::Mutex<()>,
+    responses: Mutex<HashMap<CertIdBuf, (Serial, Arc<Document>)>>,
+    /// Held while lists are made, until they are out: one at a time.
+    pub(crate) making: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The lists of an issuer, by shard.
@@ -36,24 +39,28 @@ pub(crate) struct Lists {
     pub(crate) deltas: Vec<Arc<Document>>,
 }
 
-/// One revocation list.
+/// A revocation list or an OCSP response.
 pub struct Document {
     /// Its DER.
     pub der: Vec<u8>,
+    /// Half of its SHA-256 in hex, by which caches know it.
+    pub tag: String,
     /// When it was made.
     pub this_update: UnixSeconds,
     /// Until when it is good.
     pub next_update: UnixSeconds,
 }
 
-/// One OCSP response.
-pub struct Response {
-    /// Its DER.
-    pub der: Vec<u8>,
-    /// When it was made.
-    pub this_update: UnixSeconds,
-    /// Until when it is good.
-    pub next_update: UnixSeconds,
+impl Document {
+    pub(crate) fn new(der: Vec<u8>, this_update: UnixSeconds, next_update: UnixSeconds) -> Self {
+        let digest = sha256(&[&der]);
+        Self {
+            tag: hex(digest.first_chunk::<16>().map_or(&[], |half| half)),
+            der,
+            this_update,
+            next_update,
+        }
+    }
 }
 
 impl Published {
@@ -69,7 +76,7 @@ impl Published {
 
     /// The response about a certificate that was made before `epoch` changed
     /// and is younger than half of its time.
-    pub(crate) fn response(&self, id: &CertIdBuf, now: UnixSeconds) -> Option<Arc<Response>> {
+    pub(crate) fn response(&self, id: &CertIdBuf, now: UnixSeconds) -> Option<Arc<Document>> {
         let responses = self.lock();
         let (_, response) = responses.get(id)?;
         let half = (response.next_update.0 - response.this_update.0) / 2;
@@ -83,7 +90,7 @@ impl Published {
         &self,
         id: CertIdBuf,
         serial: Serial,
-        response: Arc<Response>,
+        response: Arc<Document>,
         current: impl FnOnce() -> bool,
     ) -> bool {
         let mut responses = self.lock();
@@ -103,7 +110,7 @@ impl Published {
         self.lock().retain(|_, (known, _)| known != serial);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CertIdBuf, (Serial, Arc<Response>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CertIdBuf, (Serial, Arc<Document>)>> {
         self.responses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -69,17 +69,13 @@ impl Revoked {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// What changed since this was last asked.
-    pub(crate) fn take_changed(&self) -> BTreeSet<Serial> {
-        std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Gives back what was taken and came to nothing.
-    pub(crate) fn put_back(&self, changed: BTreeSet<Serial>) {
-        self.changed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(changed);
+    /// What changed since lists were last made.
+    pub(crate) fn take_changed(&self) -> Taken<'_> {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        Taken {
+            revoked: self,
+            changed: std::mem::take(&mut *changed),
+        }
     }
 
     /// How many certificates are revoked or on hold.
@@ -99,5 +95,35 @@ impl Revoked {
             .iter()
             .filter_map(|(serial, entry)| choose(serial, entry))
             .collect()
+    }
+}
+
+/// What lists are being made of. It goes back unless they are out, however the
+/// making ended.
+pub(crate) struct Taken<'a> {
+    revoked: &'a Revoked,
+    changed: BTreeSet<Serial>,
+}
+
+impl Taken<'_> {
+    /// What changed.
+    pub(crate) fn serials(&self) -> &BTreeSet<Serial> {
+        &self.changed
+    }
+
+    /// The lists that tell of it are out.
+    pub(crate) fn are_out(mut self) {
+        self.changed.clear();
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut changed = self
+            .revoked
+            .changed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        changed.append(&mut self.changed);
     }
 }

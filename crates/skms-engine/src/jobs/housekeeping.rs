@@ -67,7 +67,6 @@ impl Engine {
             self.keep_acme_orders().await?;
         }
         self.do_what_is_due().await?;
-        self.publish_due().await?;
         let rooms = self.rooms()?;
         rooms.recorder.sweep().await?;
         rooms.recorder.note_length().await?;

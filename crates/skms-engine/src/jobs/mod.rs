@@ -3,3 +3,4 @@
 
 pub(crate) mod agenda;
 pub(crate) mod housekeeping;
+pub(crate) mod publishing;

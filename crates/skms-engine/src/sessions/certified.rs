@@ -59,7 +59,9 @@ async fn look_up(
     let serial = Serial::from_contents(read.serial()).map_err(|_| Error::Unauthenticated)?;
     for authority in rooms.authorities.of(namespace) {
         for issuer in &authority.issuers {
-            if issuer.pki.name.as_der() != read.issuer().as_der() {
+            if issuer.pki.name.as_der() != read.issuer().as_der()
+                || rooms.authorities.is_withdrawn(issuer)
+            {
                 continue;
             }
             let issued = issued(rooms, &authority, issuer, &serial, der).await?;
@@ -133,7 +135,7 @@ async fn vouched(
         Some(UnixSeconds(ends)),
         bucket,
     );
-    Ok((vec![stored.id, certificate], session))
+    Ok((vec![stored.id, certificate, authority.id], session))
 }
 
 /// The principal of the namespace that a certificate names: by one URI, which is

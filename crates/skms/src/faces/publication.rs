@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::
 use http_body_util::{BodyExt as _, Limited};
 use skms_crypto::hash::sha256;
 use skms_engine::Error;
-use skms_engine::acts::publish::OcspAnswer;
+use skms_engine::acts::publish::{Document, OcspAnswer};
 use skms_keys::UnixSeconds;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -29,6 +29,9 @@ pub const PREFIX: &str = "/pki/";
 
 /// The longest OCSP request, in bytes.
 const REQUEST_MAX: usize = 16 * 1024;
+
+/// The media type of OCSP responses (RFC 6960, appendix C).
+const RESPONSE: &str = "application/ocsp-response";
 
 /// RFC 9110, section 5.6.7.
 const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
@@ -56,9 +59,43 @@ enum Asked<'a> {
 /// A document to hand out.
 struct Found {
     kind: &'static str,
-    bytes: Vec<u8>,
+    bytes: Bytes,
+    /// Its entity tag's text.
+    tag: String,
     /// From when until when it is good, where that is known.
     span: Option<(UnixSeconds, UnixSeconds)>,
+}
+
+/// A document's bytes where it stands.
+struct Shared(Arc<Document>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.der
+    }
+}
+
+impl Found {
+    /// A list or a response, shared with whoever else asks for it.
+    fn document(kind: &'static str, document: &Arc<Document>) -> Self {
+        Self {
+            kind,
+            tag: document.tag.clone(),
+            span: Some((document.this_update, document.next_update)),
+            bytes: Bytes::from_owner(Shared(Arc::clone(document))),
+        }
+    }
+
+    /// What is made for this answer.
+    fn own(kind: &'static str, bytes: Vec<u8>) -> Self {
+        let digest = sha256(&[&bytes]);
+        Self {
+            kind,
+            tag: digest.iter().take(16).map(|b| format!("{b:02x}")).collect(),
+            bytes: bytes.into(),
+            span: None,
+        }
+    }
 }
 
 impl Publications {
@@ -110,28 +147,16 @@ impl Publications {
             .engine
             .published_certificate(namespace, name, number)?;
         if !pem {
-            return Ok(Found {
-                kind: "application/pkix-cert",
-                bytes: der,
-                span: None,
-            });
+            return Ok(Found::own("application/pkix-cert", der));
         }
         let text = super::native::pem_certificate(&der)
             .map_err(|_| Error::Internal("a certificate does not encode as PEM"))?;
-        Ok(Found {
-            kind: "application/x-pem-file",
-            bytes: text.into_bytes(),
-            span: None,
-        })
+        Ok(Found::own("application/x-pem-file", text.into_bytes()))
     }
 
     fn list(&self, place: Place<'_>, shard: u32, delta: bool) -> Result<Found, Error> {
         let list = self.app.engine.published_list(place, shard, delta)?;
-        Ok(Found {
-            kind: "application/pkix-crl",
-            bytes: list.der.clone(),
-            span: Some((list.this_update, list.next_update)),
-        })
+        Ok(Found::document("application/pkix-crl", &list))
     }
 
     async fn ocsp(
@@ -153,16 +178,8 @@ impl Publications {
             .ocsp((namespace, name, number), request, may_sign)
             .await?;
         Ok(match answer {
-            OcspAnswer::Signed(response) => Found {
-                kind: "application/ocsp-response",
-                bytes: response.der.clone(),
-                span: Some((response.this_update, response.next_update)),
-            },
-            OcspAnswer::Refused(bytes) => Found {
-                kind: "application/ocsp-response",
-                bytes,
-                span: None,
-            },
+            OcspAnswer::Signed(response) => Found::document(RESPONSE, &response),
+            OcspAnswer::Refused(bytes) => Found::own(RESPONSE, bytes),
         })
     }
 }
@@ -227,9 +244,7 @@ where
 }
 
 fn deliver(found: Found, parts: &Parts, now: UnixSeconds) -> Response<Body> {
-    let digest = sha256(&[&found.bytes]);
-    let tag: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    let tag = format!("\"{tag}\"");
+    let tag = format!("\"{}\"", found.tag);
     let sent = parts
         .headers
         .get(header::IF_NONE_MATCH)
@@ -265,7 +280,7 @@ fn deliver(found: Found, parts: &Parts, now: UnixSeconds) -> Response<Body> {
             }
         }
         Some(_) => set(header::CACHE_CONTROL, "no-store".to_owned()),
-        None if found.kind == "application/ocsp-response" => {
+        None if found.kind == RESPONSE => {
             set(header::CACHE_CONTROL, "no-store".to_owned());
         }
         None => {

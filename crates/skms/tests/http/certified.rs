@@ -117,3 +117,38 @@ fn other_certificates_show_nothing() {
     server.trust_as(&ca, &identity);
     assert_eq!(server.ask_as("", "GET", OWN, None).status, 200);
 }
+
+#[test]
+fn an_authority_whose_certificate_is_revoked_vouches_for_nobody() {
+    let house = House::new();
+    let mut server = house.serve();
+    let ca = house.data_dir().join("ca.pem");
+    authority(&server, "above", "CN=Above");
+    let key = json!({"name": "people", "algorithm": "EC-P256", "uses": ["sign"]});
+    server.must("POST", "/api/v1/keyrings/default/keys", Some(key));
+    let new = json!({"name": "people", "key": "people", "subject": "CN=People", "parent": "above"});
+    let made = server.must("POST", "/api/v1/authorities", Some(new));
+    let serial = made["issuers"][0]["serial"].as_str().unwrap().to_owned();
+    let new = json!({"name": "alice", "authority": "people", "groups": ["reader"]});
+    server.must("POST", "/api/v1/principals", Some(new));
+    let (identity, _) = issue(&server, "people", "principal", ALICE);
+    server.trust_as(&ca, &identity);
+    let mut connection = server.connect();
+    let mut ask = || connection.ask("", "GET", OWN, None, &[]).status;
+    assert_eq!(ask(), 200);
+    let change = |act: &str, reason: Option<&str>| {
+        let path = format!("/api/v1/authorities/above/certificates/{serial}/{act}");
+        server.must(
+            "POST",
+            &path,
+            reason.map(|reason| json!({"reason": reason})),
+        );
+    };
+    change("revoke", Some("certificateHold"));
+    assert_eq!(ask(), 401);
+    assert_eq!(server.ask_as("", "GET", OWN, None).status, 401);
+    change("release", None);
+    assert_eq!(ask(), 200);
+    change("revoke", Some("cACompromise"));
+    assert_eq!(ask(), 401);
+}

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use skms_crypto::Family;
 use skms_evidence::Outcome;
 use skms_keys::{Name, VersionNumber};
 use skms_pki::issue::{self, NameBuf, ProfileKind, Request, SigningScheme};
@@ -57,6 +58,9 @@ pub struct NewAuthority {
     /// How it issues and publishes.
     pub rules: Rules,
 }
+
+/// The most shards of an authority whose signatures take up to seconds.
+const SHARDS_OF_SLOW_KEYS: u32 = 16;
 
 /// What comes of the foundation.
 struct Founded {
@@ -132,8 +136,8 @@ async fn create(
             "an authority has a distinguished name".into(),
         ));
     }
-    check_rules(&new.rules)?;
     let signing = signing_key(&key, new.signature.as_deref())?;
+    check_rules(&new.rules, &signing)?;
     let founded = found(entry, &place, &key, &new, &signing).await?;
     let record = AuthorityRecord {
         name: new.name.clone(),
@@ -227,9 +231,13 @@ pub(super) fn spki<A: Act>(
         .ok_or(Error::Internal("a signing key without a public half"))
 }
 
-/// What rules may be.
-pub(super) fn check_rules(rules: &Rules) -> Result<()> {
+/// What rules may be for an authority that signs with this key.
+pub(super) fn check_rules(rules: &Rules, key: &SigningKeyRecord) -> Result<()> {
     let bad = |text: &str| Err(Error::Invalid(text.to_owned()));
+    let slow = load::scheme(key)?.algorithm().row().family == Family::SlhDsa;
+    if slow && rules.crl_shards > SHARDS_OF_SLOW_KEYS {
+        return bad("crl_shards is at most 16 for a key of SLH-DSA: each list is a slow signature");
+    }
     if !(1..=4096).contains(&rules.crl_shards) {
         return bad("crl_shards is from 1 to 4096");
     }

@@ -10,7 +10,7 @@ use skms_pki::issue::{self, NameBuf, ProfileKind, Request, Serial};
 use skms_pki::signature::{Standard, Verify as _};
 use skms_store::Change;
 
-use super::create::{signing_key, spki, waiting};
+use super::create::{check_rules, signing_key, spki, waiting};
 use super::{Certify, Extent, Renew, View, install, profile, span};
 use crate::authority::issuing::{self, Wanted};
 use crate::authority::signer::Signer;
@@ -82,6 +82,7 @@ impl Engine {
                     };
                     let key = entry.authorize_key::<Renew>(at).await?;
                     let signing = signing_key(&key, None)?;
+                    check_rules(&authority.rules, &signing)?;
                     (key, signing)
                 }
             };

@@ -89,7 +89,7 @@ impl Engine {
             let authority = entry.authority(namespace, name)?;
             let changed = change.names();
             let rules = change.apply(&authority.rules);
-            check_rules(&rules)?;
+            check_rules(&rules, &authority.record.key)?;
             if rules.crl_shards != authority.rules.crl_shards
                 && !authority.issuers.is_empty()
                 && authority.rules.publish_url.is_some()

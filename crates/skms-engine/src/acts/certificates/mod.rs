@@ -1,5 +1,6 @@
 //! Certificates of the authorities: issue, read, list, revoke, hold, release.
 
+mod compromise;
 mod issue;
 mod read;
 mod revoke;

@@ -4,23 +4,23 @@
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
-use skms_keys::{RevocationReason, UnixSeconds, VersionNumber, Versions};
+use skms_keys::{RevocationReason, UnixSeconds};
 use skms_pki::Certificate;
-use skms_pki::issue::Serial;
+use skms_pki::issue::{ProfileKind, Serial};
 use skms_store::{Change, Kind, RecordId};
 
+use super::compromise::Revoking;
 use super::read::find;
 use super::{Revoke, View};
-use crate::act::act;
 use crate::acts::authorities::unreadable;
 use crate::authority::issuing::key_name;
-use crate::authority::{Issuer, Revocation};
+use crate::authority::{Issuer, Link, Revocation};
 use crate::caller::Caller;
+use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
-use crate::gate::{Authorized, Entry, KeyRef};
-use crate::keychange::With;
+use crate::gate::{Authorized, Entry};
 use crate::records;
 use crate::records::certificate::{
     CertificateRecord, CertifiedKeyRecord, RevocationRecord, SubjectKeyRecord, serial_name,
@@ -28,18 +28,14 @@ use crate::records::certificate::{
 use crate::sessions::hex;
 use crate::target::Target;
 
-act!(
-    RevokeCertifiedKey,
-    KeyRevoke,
-    "Revokes a key whose certificate was revoked for a compromise."
-);
-
 /// Revocations that go into a batch, and what memory learns with it.
 #[derive(Default)]
 pub(crate) struct Reached {
     /// To be committed.
     pub(crate) changes: Vec<Change>,
     entries: Vec<Entered>,
+    /// Keys kept here that the certificates were for, changed or not.
+    kept: Vec<SubjectKeyRecord>,
 }
 
 /// One certificate whose status changes.
@@ -48,6 +44,8 @@ struct Entered {
     serial: Serial,
     /// The certificate's record, which sessions stand on.
     certificate: RecordId,
+    /// Whether it is an authority's, on which others' sessions stand.
+    authority: bool,
     entry: Revocation,
 }
 
@@ -64,7 +62,27 @@ impl Reached {
                 // Whoever authenticated with it is cut off.
                 rooms.sessions.end(one.certificate);
             }
+            if stands && one.authority {
+                // And whomever the authority vouches for.
+                let link = Link {
+                    issuer: one.issuer.pki.name.as_der().to_vec(),
+                    serial: one.serial,
+                };
+                for below in rooms.authorities.below(&link) {
+                    rooms.sessions.end(below);
+                }
+            }
         }
+    }
+
+    /// Keys kept here that the certificates were for.
+    pub(crate) fn kept(&self) -> &[SubjectKeyRecord] {
+        &self.kept
+    }
+
+    /// How many certificates' status changes.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 }
 
@@ -83,7 +101,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for a certificate that is
-    /// revoked already, unless the reason becomes keyCompromise.
+    /// revoked already, unless the reason becomes a compromise.
     pub async fn revoke_certificate(
         &self,
         caller: &Arc<Caller>,
@@ -116,42 +134,26 @@ impl Engine {
         serial: Serial,
         (reason, invalid_since): (RevocationReason, Option<UnixSeconds>),
     ) -> Result<View> {
+        check(reason, invalid_since, entry.now())?;
+        let authority = entry.authority(namespace, authority)?;
+        let event = EventDraft::of(entry, allowed, Outcome::Success)?
+            .serial(&serial)
+            .detail(DetailKey::RevocationReason, reason.name());
         let verdict = Verdict {
             reason,
             at: entry.now(),
             invalid_since,
         };
-        check(reason, invalid_since, entry.now())?;
-        let authority = entry.authority(namespace, authority)?;
-        let guard = entry.rooms.lock_revocations().await;
-        let (stored, record) = find(&entry.rooms, &authority, &serial).await?;
-        let mut reached = Reached::default();
-        let certificate = (stored.id, &record);
-        revoke_one(&entry.rooms, namespace, certificate, verdict, &mut reached).await?;
-        if reached.entries.is_empty() {
-            return Err(Error::Invalid("the certificate is revoked already".into()));
-        }
-        if reason == RevocationReason::KeyCompromise {
-            let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
-            let spki = certificate.public_key().der;
-            revoke_key_of(&entry.rooms, namespace, spki, verdict, &mut reached).await?;
-        }
-        let event = EventDraft::of(entry, allowed, Outcome::Success)?
-            .serial(&serial)
-            .detail(DetailKey::RevocationReason, reason.name())
-            .detail(DetailKey::Count, reached.entries.len() as u64)
-            .urgent();
-        let changes = std::mem::take(&mut reached.changes);
-        entry
-            .change(guard, changes, event, move |rooms, revisions| {
-                reached.put_in_force(rooms, revisions);
-                Ok(())
-            })
-            .await?;
-        if let (RevocationReason::KeyCompromise, Some(kept)) = (reason, &record.subject_key) {
-            self.revoke_kept(namespace, kept, invalid_since).await?;
-        }
-        View::of(&authority, &record)
+        let revoking = Revoking {
+            entry: entry.clone(),
+            system: self.enter(&Caller::system("certificates")?)?,
+            authority,
+            serial,
+            verdict,
+        };
+        // To the end, even when the caller goes: a compromised certificate's
+        // key does not stay active.
+        to_the_end(revoking.run(event)).await
     }
 
     /// Ends a certificate's hold.
@@ -214,46 +216,6 @@ impl Engine {
         let done = done.await;
         entry.failed(&allowed, done).await
     }
-
-    /// Revokes the version of a key that a compromised certificate was for.
-    async fn revoke_kept(
-        &self,
-        namespace: &str,
-        kept: &SubjectKeyRecord,
-        since: Option<UnixSeconds>,
-    ) -> Result<()> {
-        let entry = self.enter(&Caller::system("certificates")?)?;
-        let at = KeyRef {
-            namespace,
-            keyring: &kept.keyring,
-            name: &kept.key,
-        };
-        let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
-            return Ok(());
-        };
-        if cell.snapshot().key().id.to_string() != kept.id {
-            return Ok(());
-        }
-        let allowed = entry.authorize_as_system::<RevokeCertifiedKey>(&cell)?;
-        let revoke = skms_keys::Revoke {
-            versions: Versions::One(VersionNumber(kept.version)),
-            reason: RevocationReason::KeyCompromise,
-            message: "its certificate was revoked for this reason".to_owned(),
-            compromise_occurred_at: since,
-        };
-        let with = With {
-            urgent: true,
-            ..With::default()
-        };
-        match entry
-            .change_key(&allowed, with, |key, now| Ok(key.revoke(&revoke, now)?))
-            .await
-        {
-            // Compromised or destroyed already: there is nothing to take away.
-            Err(Error::Key(_) | Error::StateForbids { .. }) => Ok(()),
-            other => other.map(drop),
-        }
-    }
 }
 
 fn check(reason: RevocationReason, since: Option<UnixSeconds>, now: UnixSeconds) -> Result<()> {
@@ -268,8 +230,8 @@ fn check(reason: RevocationReason, since: Option<UnixSeconds>, now: UnixSeconds)
     Ok(())
 }
 
-/// Every certificate of the namespace that has this public key. With
-/// keyCompromise nothing is issued for the key any more.
+/// Every certificate of the namespace that has this public key. With a
+/// compromise nothing is issued for the key any more.
 pub(crate) async fn revoke_key_of(
     rooms: &Rooms,
     namespace: &str,
@@ -285,10 +247,16 @@ pub(crate) async fn revoke_key_of(
         .store
         .find(place.id.0, Kind::CertifiedKey, &name)
         .await?;
-    let Some(stored) = found else {
-        return Ok(());
+    let (id, expected, mut known) = match found {
+        Some(stored) => {
+            let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
+            (stored.id, Some(stored.revision), known)
+        }
+        None if verdict.reason.is_compromise() => {
+            (RecordId::random()?, None, CertifiedKeyRecord::default())
+        }
+        None => return Ok(()),
     };
-    let mut known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
     for one in &known.certificates {
         let name = serial_name(&one.authority, one.issuer, &one.serial);
         let found = rooms
@@ -301,28 +269,33 @@ pub(crate) async fn revoke_key_of(
             revoke_one(rooms, namespace, certificate, verdict, reached).await?;
         }
     }
-    known.compromised |= verdict.reason == RevocationReason::KeyCompromise;
+    known.compromised |= verdict.reason.is_compromise();
     // Written in any case: a certificate that is issued meanwhile conflicts.
     reached.changes.push(Change::Put {
         namespace: place.id.0,
         kind: Kind::CertifiedKey,
-        id: stored.id,
+        id,
         name: Some(name),
-        expected: Some(stored.revision),
+        expected,
         plaintext: records::encode(&known)?,
     });
     Ok(())
 }
 
 /// Adds a certificate's revocation, unless it is revoked already. A hold
-/// becomes a revocation, and any reason may become keyCompromise.
-async fn revoke_one(
+/// becomes a revocation, and any reason may become a compromise.
+pub(super) async fn revoke_one(
     rooms: &Rooms,
     namespace: &str,
     (id, record): (RecordId, &CertificateRecord),
     verdict: Verdict,
     reached: &mut Reached,
 ) -> Result<()> {
+    if let Some(kept) = &record.subject_key
+        && !reached.kept.contains(kept)
+    {
+        reached.kept.push(kept.clone());
+    }
     let authority = rooms.authorities.by_id(namespace, &record.authority);
     let issuer = authority
         .as_ref()
@@ -341,8 +314,7 @@ async fn revoke_one(
     let stands = before.as_ref().filter(|one| one.stands());
     let stays = stands.is_some_and(|one| {
         let hold = one.reason == RevocationReason::CertificateHold;
-        let worse =
-            verdict.reason == RevocationReason::KeyCompromise && one.reason != verdict.reason;
+        let worse = verdict.reason.is_compromise() && !one.reason.is_compromise();
         !(worse || hold && verdict.reason != RevocationReason::CertificateHold)
     });
     if twice || stays {
@@ -419,6 +391,7 @@ async fn put(
         issuer: Arc::clone(issuer),
         serial,
         certificate,
+        authority: record.profile == ProfileKind::Intermediate.name(),
         entry,
     });
     Ok(())

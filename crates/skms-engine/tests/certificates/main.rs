@@ -2,7 +2,9 @@
 //! issued is known, what is revoked stays revoked and is said at once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod withdrawal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +13,7 @@ use common::{House, at};
 use skms_crypto::Algorithm;
 use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
 use skms_engine::acts::certificates::{Issued, NewCertificate, Status, SubjectKey};
-use skms_engine::acts::publish::OcspAnswer;
+use skms_engine::acts::publish::{OcspAnswer, Pace};
 use skms_engine::{Engine, Error};
 use skms_keys::{KeyState, RevocationReason, Revoke, UnixSeconds, Versions};
 use skms_pki::issue::ocsp::{CertIdBuf, CertIdHash, request};
@@ -77,6 +79,11 @@ async fn ocsp(engine: &Engine, authority: &str, chain: &[Vec<u8>]) -> SingleStat
     read.basic().unwrap().responses[0].status
 }
 
+/// Has the lists made that are due.
+async fn publish(house: &House) {
+    house.engine.publish_due(Pace::Quick).await.unwrap();
+}
+
 async fn revoke(house: &House, serial: &Serial, reason: RevocationReason) -> Result<Status, Error> {
     let serial = serial.to_string();
     let view = house
@@ -101,7 +108,7 @@ async fn what_is_issued_and_revoked_outlasts_a_restart() {
     );
     let superseded = RevocationReason::Superseded;
     revoke(&house, &gone.serial, superseded).await.unwrap();
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     let place = ("root", "ca", 1);
     let before = house.engine.published_list(place, 0, false).unwrap();
 
@@ -118,7 +125,7 @@ async fn what_is_issued_and_revoked_outlasts_a_restart() {
             .unwrap();
         assert_eq!((read.status, &read.chain), (status, &view.chain));
     }
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     let after = house.engine.published_list(place, 0, false).unwrap();
     let number = |der: &[u8]| {
         Crl::from_der(der)
@@ -364,7 +371,7 @@ async fn lists_are_divided_and_tell_what_changed() {
         ..Rules::default()
     };
     authority(&house, "ca", Algorithm::EcP256, rules).await;
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     let list = |shard, delta| {
         let found = house.engine.published_list(("root", "ca", 1), shard, delta);
         found.unwrap().der.clone()
@@ -380,7 +387,7 @@ async fn lists_are_divided_and_tell_what_changed() {
     revoke(&house, &held, RevocationReason::CertificateHold)
         .await
         .unwrap();
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     for shard in 0..4 {
         let entries = |delta| {
             Crl::from_der(&list(shard, delta))
@@ -405,7 +412,7 @@ async fn lists_are_divided_and_tell_what_changed() {
         .release_certificate(&house.root, "root", "ca", &held.to_string())
         .await
         .unwrap();
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     let delta = list(held.shard(4), true);
     let delta = Crl::from_der(&delta).unwrap();
     let entries: Vec<_> = delta.entries().collect();
@@ -427,11 +434,11 @@ async fn lists_are_divided_and_tell_what_changed() {
         .await
         .unwrap();
     house.config.clock.advance_seconds(91 * 86_400);
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     let entries = |der: &[u8]| Crl::from_der(der).unwrap().entries().count();
     assert_eq!(entries(&list(held.shard(4), false)), 1);
     house.config.clock.advance_seconds(8 * 86_400);
-    house.engine.keep_house(false, false).await.unwrap();
+    publish(&house).await;
     assert_eq!(entries(&list(held.shard(4), false)), 0);
 }
 
