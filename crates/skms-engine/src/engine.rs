@@ -14,7 +14,7 @@ use skms_store::priority::{IDLE_WORK, SLOW_WORK};
 use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sqlite};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
-use crate::acts::acme::{Nonces, Validations};
+use crate::acts::acme::{Nonces, Traffic, Validations};
 use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
@@ -341,6 +341,7 @@ pub struct Engine {
     stock: Arc<Stock>,
     nonces: Nonces,
     validations: Validations,
+    traffic: Traffic,
     trouble: Mutex<Option<String>>,
 }
 
@@ -376,6 +377,7 @@ impl Engine {
             stock,
             nonces: Nonces::new()?,
             validations: Validations::default(),
+            traffic: Traffic::default(),
             trouble: Mutex::new(None),
         }))
     }
@@ -424,6 +426,10 @@ impl Engine {
 
     pub(crate) fn acme_nonces(&self) -> &Nonces {
         &self.nonces
+    }
+
+    pub(crate) fn acme_traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     pub(crate) fn acme_validations(&self) -> &Validations {

@@ -6,6 +6,7 @@
 //! allocation lie on the way of a request.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -83,6 +84,18 @@ const fn sound(ahead: u64, interval: u64, tolerance: u64) -> u64 {
     }
 }
 
+/// An address, or the network that counts as one.
+#[must_use]
+pub fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
 /// A token bucket. Time is given in nanoseconds of any clock.
 #[derive(Debug, Default)]
 pub struct Gcra(AtomicU64);
@@ -91,6 +104,19 @@ impl Gcra {
     /// Takes one at `now`, or says how many nanoseconds to wait.
     pub fn take(&self, rate: Rate, now: u64) -> std::result::Result<(), u64> {
         self.spend(rate.interval(), rate.tolerance(), now)
+    }
+
+    /// As [`Gcra::take`], for rates below one a second: one every so many
+    /// seconds, and so many at once.
+    pub(crate) fn take_every(
+        &self,
+        seconds: u64,
+        burst: u64,
+        now: u64,
+    ) -> std::result::Result<(), u64> {
+        let interval = seconds.saturating_mul(SECOND);
+        let tolerance = interval.saturating_mul(burst.saturating_sub(1));
+        self.spend(interval, tolerance, now)
     }
 
     /// Whether one could be taken at `now`; takes none.

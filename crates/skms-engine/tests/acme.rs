@@ -164,12 +164,32 @@ async fn orders_end_with_their_time() {
     assert!(is(Refusal::Malformed, answer.await));
     let answer = engine.acme_finalize(PLACE, &entrant, order.id, Vec::new());
     assert!(is(Refusal::OrderNotReady, answer.await));
-    // Ninety days later nothing is left of it.
+    // No certificate came of it: a day later nothing is left.
     assert_eq!(engine.keep_acme_orders().await.unwrap(), 0);
-    house.config.clock.advance_seconds(91 * 86_400);
+    house.config.clock.advance_seconds(86_400 + 1);
     assert_eq!(engine.keep_acme_orders().await.unwrap(), 1);
     let gone = engine.acme_order(PLACE, &entrant, order.id).await;
     assert!(matches!(gone, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn an_account_orders_only_so_much() {
+    let (house, client, _) = stage().await;
+    for _ in 0..300 {
+        client.order(&house).await.unwrap();
+    }
+    let refused = client.order(&house).await;
+    assert!(matches!(refused, Err(Error::RateLimited { .. })));
+    let mut other = Client::new();
+    let entrant = other.enter(&house).await.unwrap();
+    let made = house
+        .engine
+        .acme_new_account(PLACE, &entrant, NewAccount::default());
+    other.account = Some(made.await.unwrap().0.id);
+    other.order(&house).await.unwrap();
+    house.config.clock.advance_seconds(37);
+    client.order(&house).await.unwrap();
+    assert!(client.order(&house).await.is_err());
 }
 
 #[tokio::test]

@@ -5,27 +5,15 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use skms_engine::limits::{Gcra, Rate};
+use skms_engine::limits::{Gcra, Rate, source};
 
 /// Buckets for the rate of strangers: 256 KiB. Addresses share one where a
 /// keyed hash says so; nobody can choose whose they share.
 const BUCKETS: usize = 32 * 1024;
-
-/// An address, or the network that counts as one.
-#[must_use]
-pub fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
-}
 
 /// Connections, by where they come from.
 #[derive(Debug)]

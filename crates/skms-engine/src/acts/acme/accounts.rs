@@ -69,7 +69,7 @@ impl Engine {
     /// [`Refusal::NoAccount`] where only an existing one was asked for;
     /// [`Refusal::TermsNotAgreed`], [`Refusal::ExternalAccountRequired`],
     /// [`Refusal::Unauthorized`] for a binding that does not hold, and for an
-    /// account that is not valid any more.
+    /// account that is not valid any more; [`Error::RateLimited`].
     pub async fn acme_new_account(
         &self,
         place: Place<'_>,
@@ -87,6 +87,10 @@ impl Engine {
         }
         if new.only_existing {
             return Err(Refusal::NoAccount.because("no account has this key"));
+        }
+        if new.binding.is_none() {
+            self.acme_traffic()
+                .new_account(entry.caller.source, entry.now_ms)?;
         }
         let allowed = entry.authorize_as_account::<Account>(&authority).await?;
         let done = make(&entry, &authority, entrant, new);

@@ -15,6 +15,8 @@ use crate::records::acme::{ChallengeRecord, OrderRecord};
 /// How long an order is kept after its end, in seconds: ninety days, in which
 /// its certificate can be fetched again.
 const KEPT_SECONDS: i64 = 90 * 86_400;
+/// The same of an order that no certificate came of: a day.
+const KEPT_WITHOUT_SECONDS: i64 = 86_400;
 /// Orders that one step reads.
 const STEP: usize = 256;
 
@@ -63,7 +65,11 @@ impl Engine {
                     if order.authority != authority.id_text() {
                         continue;
                     }
-                    if now.saturating_sub(order.expires_at) > KEPT_SECONDS {
+                    let kept = match order.certificate {
+                        Some(_) => KEPT_SECONDS,
+                        None => KEPT_WITHOUT_SECONDS,
+                    };
+                    if now.saturating_sub(order.expires_at) > kept {
                         gone.push(Change::Delete {
                             namespace: scope,
                             kind: Kind::AcmeOrder,

@@ -19,6 +19,7 @@ mod orders;
 mod refused;
 mod renewal;
 mod revoke;
+mod traffic;
 mod validate;
 
 use skms_keys::UnixSeconds;
@@ -37,6 +38,7 @@ pub use entering::{Entrant, Signed, SignedBy};
 pub(crate) use nonces::Nonces;
 pub use orders::{AuthorizationView, ChallengeView, OrderView};
 pub use refused::{Refusal, Refused};
+pub(crate) use traffic::Traffic;
 pub(crate) use validate::Validations;
 
 act!(Manage, AcmeManage, "Opens or closes an authority to ACME.");

@@ -169,7 +169,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal::RejectedIdentifier`] for what no challenge proves control
     /// of; [`Refusal::AlreadyReplaced`] and [`Refusal::Malformed`] for what it
-    /// is to take the place of.
+    /// is to take the place of; [`Error::RateLimited`].
     pub async fn acme_new_order(
         &self,
         place: Place<'_>,
@@ -180,6 +180,7 @@ impl Engine {
         let account = entrant.account()?.id;
         let entry = self.enter(&entrant.caller)?;
         let authority = open(&entry.rooms, place)?;
+        self.acme_traffic().order(account, entry.now_ms)?;
         let allowed = entry.authorize_as_account::<Order>(&authority).await?;
         let done = async {
             let mut names = identifiers.to_vec();

@@ -61,7 +61,7 @@ impl Engine {
             }
             let may = match &entrant.account {
                 None => certificate.public_key().der == entrant.key.spki(),
-                Some(known) => may_revoke(&entry, &authority, known, &record).await?,
+                Some(known) => self.may_revoke(&entry, &authority, known, &record).await?,
             };
             if !may {
                 return Err(Refusal::Unauthorized
@@ -79,6 +79,70 @@ impl Engine {
         let done = done.await;
         entry.failed(&allowed, done).await
     }
+
+    /// Whether an account ordered a certificate, or holds valid authorizations for
+    /// every name in it.
+    async fn may_revoke(
+        &self,
+        entry: &Entry,
+        authority: &Authority,
+        known: &Known,
+        record: &CertificateRecord,
+    ) -> Result<bool> {
+        let account = known.id.to_string();
+        if record.issued_to == principal_of(&account) {
+            return Ok(true);
+        }
+        let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+        let names = certificate.extensions().subject_alt_name;
+        let mut wanted = Vec::new();
+        for name in names.iter().flat_map(|all| all.iter()) {
+            use skms_pki::certificate::GeneralName;
+            let identifier = match name {
+                GeneralName::Dns(text) => Identifier::new("dns", text).ok(),
+                ref other => other.ip().map(Identifier::Ip),
+            };
+            // A name of a form that nobody proves control of here.
+            let Some(identifier) = identifier else {
+                return Ok(false);
+            };
+            wanted.push(identifier);
+        }
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        // Nothing but walking over them tells which orders are an account's.
+        self.acme_traffic().order(known.id, entry.now_ms)?;
+        let _walk = self.acme_traffic().walks.acquire().await;
+        let scope = authority.namespace.0;
+        let mut after = None;
+        while !wanted.is_empty() {
+            let page = entry
+                .rooms
+                .store
+                .scan(scope, Kind::AcmeOrder, after, STEP)
+                .await?;
+            after = page.last().map(|stored| stored.id);
+            if after.is_none() {
+                break;
+            }
+            for stored in page {
+                let order: OrderRecord = records::decode(stored.plaintext.expose())?;
+                if order.account != account || order.authority != authority.id_text() {
+                    continue;
+                }
+                let view = OrderView::of(stored.id, &order, entry.now())?;
+                let valid = |one: &Identifier| {
+                    view.authorizations.iter().any(|authorization| {
+                        authorization.status == AuthorizationStatus::Valid
+                            && authorization.identifier == *one
+                    })
+                };
+                wanted.retain(|one| !valid(one));
+            }
+        }
+        Ok(wanted.is_empty())
+    }
 }
 
 /// The reasons that holders of certificates may give.
@@ -91,64 +155,4 @@ fn reason_of(code: Option<u8>) -> Result<RevocationReason> {
         Some(5) => Ok(RevocationReason::CessationOfOperation),
         Some(_) => Err(Refusal::BadReason.because("reasons here are 0, 1, 3, 4 and 5")),
     }
-}
-
-/// Whether an account ordered a certificate, or holds valid authorizations for
-/// every name in it.
-async fn may_revoke(
-    entry: &Entry,
-    authority: &Authority,
-    known: &Known,
-    record: &CertificateRecord,
-) -> Result<bool> {
-    let account = known.id.to_string();
-    if record.issued_to == principal_of(&account) {
-        return Ok(true);
-    }
-    let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
-    let names = certificate.extensions().subject_alt_name;
-    let mut wanted = Vec::new();
-    for name in names.iter().flat_map(|all| all.iter()) {
-        use skms_pki::certificate::GeneralName;
-        let identifier = match name {
-            GeneralName::Dns(text) => Identifier::new("dns", text).ok(),
-            ref other => other.ip().map(Identifier::Ip),
-        };
-        // A name of a form that nobody proves control of here.
-        let Some(identifier) = identifier else {
-            return Ok(false);
-        };
-        wanted.push(identifier);
-    }
-    if wanted.is_empty() {
-        return Ok(false);
-    }
-    let scope = authority.namespace.0;
-    let mut after = None;
-    while !wanted.is_empty() {
-        let page = entry
-            .rooms
-            .store
-            .scan(scope, Kind::AcmeOrder, after, STEP)
-            .await?;
-        after = page.last().map(|stored| stored.id);
-        if after.is_none() {
-            break;
-        }
-        for stored in page {
-            let order: OrderRecord = records::decode(stored.plaintext.expose())?;
-            if order.account != account || order.authority != authority.id_text() {
-                continue;
-            }
-            let view = OrderView::of(stored.id, &order, entry.now())?;
-            let valid = |one: &Identifier| {
-                view.authorizations.iter().any(|authorization| {
-                    authorization.status == AuthorizationStatus::Valid
-                        && authorization.identifier == *one
-                })
-            };
-            wanted.retain(|one| !valid(one));
-        }
-    }
-    Ok(wanted.is_empty())
 }

@@ -11,7 +11,6 @@ use skms_pki::acme::{
     OrderStatus, answers, dns_name,
 };
 use skms_store::RecordId;
-use tokio::sync::Semaphore;
 
 use super::entering::{Entrant, by_id, open};
 use super::orders::{self, OrderView, own};
@@ -28,8 +27,6 @@ use crate::target::Target;
 
 /// Seconds before each look; what fails at the last one has failed.
 const LOOKS: [u64; 4] = [0, 2, 4, 8];
-/// Answers that are looked for at once; more wait.
-const AT_ONCE: usize = 64;
 /// Times that a result is written again over somebody else's change.
 const ATTEMPTS: usize = 8;
 
@@ -37,18 +34,9 @@ const ATTEMPTS: usize = 8;
 pub(super) type At = (RecordId, usize, ChallengeKind);
 
 /// What is being looked for.
+#[derive(Default)]
 pub(crate) struct Validations {
     running: Mutex<HashSet<(RecordId, usize)>>,
-    room: Arc<Semaphore>,
-}
-
-impl Default for Validations {
-    fn default() -> Self {
-        Self {
-            running: Mutex::default(),
-            room: Arc::new(Semaphore::new(AT_ONCE)),
-        }
-    }
 }
 
 /// One of them, until it is dropped.
@@ -150,9 +138,7 @@ impl Engine {
 
     async fn validate(self: &Arc<Self>, place: Place<'_>, challenge: At) -> Result<()> {
         let (order, at, kind) = challenge;
-        let room = Arc::clone(&self.acme_validations().room);
-        let _room = room.acquire_owned().await.map_err(|_| Error::Sealed)?;
-        let (identifier, expected, token) = {
+        let (identifier, expected, token, account) = {
             let rooms = self.rooms()?;
             let authority = open(&rooms, place)?;
             let missing = || Error::NotFound { what: "order" };
@@ -166,13 +152,17 @@ impl Engine {
             let identifier = authorization.identifier()?.base();
             let challenge = stored.record.challenge_mut(at, kind).ok_or_else(missing)?;
             let token = challenge.token.clone();
-            (identifier, KeyAuthorization::new(&token, &key), token)
+            let expected = KeyAuthorization::new(&token, &key);
+            (identifier, expected, token, account.id)
         };
         let prober = Arc::clone(&self.config.prober);
         let mut outcome = Ok(());
         for wait in LOOKS {
             tokio::time::sleep(Duration::from_secs(wait)).await;
+            // Room is taken for the look alone, not while it waits for it.
+            let look = self.acme_traffic().look(account).await?;
             let answer = ask(&*prober, kind, &identifier, &token, &expected).await;
+            drop(look);
             let last = matches!(answer, Ok(()) | Err((_, Again::Never)));
             outcome = answer.map_err(|(failed, _)| failed);
             if last {
