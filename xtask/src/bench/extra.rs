@@ -8,7 +8,7 @@ use super::document::{or_nothing, tenths, thousandths, whole};
 use super::goals::{Goal, at_least, at_most};
 use super::load::Figures;
 use super::results::Who;
-use super::{MANY, Measured};
+use super::{MANY, Measured, certificates};
 
 /// What was measured once, on servers set up for it.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub struct Extra {
     pub loaded: Option<Loaded>,
     /// A server with very many keys.
     pub growth: Option<Growth>,
+    /// What validation and revocation lists take, in nanoseconds.
+    pub library: BTreeMap<&'static str, f64>,
 }
 
 /// Encryptions beside slow work.
@@ -120,6 +122,7 @@ pub fn write(out: &mut String, measured: &Measured) {
     // Writing to a string does not fail.
     more_operations(out, measured);
     connections(out, measured);
+    certificates::write(out, measured);
     let extra = &measured.extra;
     if !extra.rates.is_empty() {
         out.push_str(

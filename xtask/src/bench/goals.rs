@@ -3,7 +3,7 @@
 use super::document::{tenths, thousandths, whole};
 use super::load::Figures;
 use super::results::Who;
-use super::{Measured, SLOW_SYNC, about};
+use super::{Measured, SLOW_SYNC, about, certificates};
 
 /// One goal.
 pub struct Goal {
@@ -84,6 +84,7 @@ pub fn all(measured: &Measured) -> Vec<Goal> {
             "ms",
         ));
     }
+    certificates::goals(&mut goals, measured);
     measured.extra.goals(&mut goals);
     goals
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod about;
 pub(crate) mod case;
+mod certificates;
 mod disk;
 mod document;
 mod extra;
@@ -78,6 +79,11 @@ pub fn bench(arguments: &[String]) -> Result {
         && let Err(reason) = stage.measure_more(&options)
     {
         stage.failures.push(format!("more cells: {reason}"));
+    }
+    if options.measures("certificates")
+        && let Err(reason) = stage.measure_certificates(&options)
+    {
+        stage.failures.push(format!("certificates: {reason}"));
     }
     let (ours, failures) = (&stage.ours, &mut stage.failures);
     let extra = more::measure(folder.path(), ours, &options, failures);

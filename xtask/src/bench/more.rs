@@ -15,7 +15,7 @@ use super::options::Options;
 use super::ours::Ours;
 use super::results::Who;
 use super::server::{Echo, answer, built};
-use super::{CONNECTIONS, MANY, Stage, process};
+use super::{CONNECTIONS, MANY, Stage, certificates, process};
 use crate::Result;
 use crate::command::say;
 
@@ -109,6 +109,11 @@ pub fn measure(folder: &Path, ours: &Ours, options: &Options, failures: &mut Vec
             make(1)
         });
         extra.rsa_sustained = attempt.at("RSA-2048 keys without a rest", || make(10));
+    }
+    if options.measures("certificates") {
+        extra.library = attempt
+            .at("validation and lists by the library", certificates::library)
+            .unwrap_or_default();
     }
     if options.measures("slow-work") {
         for connections in [4, CONNECTIONS] {

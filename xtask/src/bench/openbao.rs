@@ -22,12 +22,16 @@ pub struct OpenBao {
     pub process: Process,
     /// Scheme, host and port.
     pub origin: String,
+    /// The same of a listener without TLS, for OCSP.
+    pub plain_origin: String,
     /// A root token.
     pub token: String,
     /// A ciphertext that the key `aes` can open.
     pub ciphertext: String,
     /// What it says of its version.
     pub version: String,
+    program: PathBuf,
+    certificate: PathBuf,
 }
 
 impl OpenBao {
@@ -41,6 +45,7 @@ impl OpenBao {
         fs::create_dir_all(&folder)?;
         let address = free_address()?;
         let origin = format!("https://{address}");
+        let plain = free_address()?;
         let configuration = folder.join("openbao.hcl");
         fs::write(
             &configuration,
@@ -52,6 +57,10 @@ listener "tcp" {{
   tls_cert_file   = "{certificate}/cert.pem"
   tls_key_file    = "{certificate}/key.pem"
   tls_min_version = "tls13"
+}}
+listener "tcp" {{
+  address     = "{plain}"
+  tls_disable = true
 }}
 audit "file" "to-file" {{
   options = {{ file_path = "{folder}/audit.log" }}
@@ -121,8 +130,21 @@ audit "file" "to-file" {{
             ciphertext,
             process,
             origin,
+            plain_origin: format!("http://{plain}"),
             version,
+            program,
+            certificate: certificate.to_owned(),
         })
+    }
+
+    /// Its command line, as the root token's holder.
+    pub fn cli(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env("BAO_ADDR", &self.origin)
+            .env("BAO_CACERT", self.certificate.join("ca.pem"))
+            .env("BAO_TOKEN", &self.token);
+        command
     }
 }
 

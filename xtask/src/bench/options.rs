@@ -8,7 +8,14 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 5] = ["more", "rsa-keys", "slow-work", "loaded", "growth"];
+pub const PARTS: [&str; 6] = [
+    "more",
+    "certificates",
+    "rsa-keys",
+    "slow-work",
+    "loaded",
+    "growth",
+];
 
 /// How it is measured, and what becomes of it.
 pub struct Options {

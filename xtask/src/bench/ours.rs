@@ -92,11 +92,23 @@ impl Ours {
         Self::serve_under(folder, &mut Command::new("env"))
     }
 
+    /// The same, with more arguments.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn serve_and(folder: &Path, more: &[&str]) -> Result<Self> {
+        Self::launch(folder, &mut Command::new("env"), more)
+    }
+
     /// The same, started by another program such as valgrind.
     ///
     /// # Errors
     /// It does not start.
     pub fn serve_under(folder: &Path, starter: &mut Command) -> Result<Self> {
+        Self::launch(folder, starter, &[])
+    }
+
+    fn launch(folder: &Path, starter: &mut Command, more: &[&str]) -> Result<Self> {
         let address = free_address()?;
         let mut process = Process::start(
             starter
@@ -104,7 +116,8 @@ impl Ours {
                 .args(["serve", "--listen", &address.to_string(), "--data-dir"])
                 .arg(folder.join("data"))
                 .arg("--unseal-key-file")
-                .arg(folder.join("unseal.key")),
+                .arg(folder.join("unseal.key"))
+                .args(more),
             &folder.join("server.log"),
         )?;
         process.wait("the server", |process| process.said().contains("listening"))?;
