@@ -393,6 +393,7 @@ impl Engine {
         for pace in [Pace::Quick, Pace::Slow] {
             tokio::spawn(publishing::run(Arc::downgrade(self), pace));
         }
+        tokio::spawn(publishing::presign(Arc::downgrade(self)));
     }
 
     /// Whether nothing can be read.

@@ -299,14 +299,15 @@ impl<O: KeyOperation> Authorized<O, KeyTarget> {
 }
 
 /// As [`Authorized::take`], for the acts that use a key in two ways and hold
-/// an authorisation for the pair.
+/// an authorisation for the pair, and for other uses at once.
 pub(crate) async fn take_for<A: Act>(
     entry: &Entry,
     authorized: &Authorized<A, KeyTarget>,
     operation: Operation,
     version: Option<VersionNumber>,
+    uses: u64,
 ) -> Result<InUse> {
-    take(entry, authorized.target(), operation, version, 1).await
+    take(entry, authorized.target(), operation, version, uses).await
 }
 
 async fn take(

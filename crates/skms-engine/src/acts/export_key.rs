@@ -59,7 +59,7 @@ impl Engine {
     ) -> Result<Exported> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<Export>(at).await?;
-        let taken = take_for(&entry, &allowed, Operation::Export, request.version).await;
+        let taken = take_for(&entry, &allowed, Operation::Export, request.version, 1).await;
         let in_use = match taken {
             Ok(in_use) => in_use,
             Err(refused) => {

@@ -85,8 +85,8 @@ async fn one(
     item: Request,
     held: &mut Vec<InUse>,
 ) -> Result<Encrypted> {
-    let from = take_for(entry, allowed, Operation::Decrypt, Some(item.version)).await?;
-    let to = take_for(entry, allowed, Operation::Encrypt, item.to).await?;
+    let from = take_for(entry, allowed, Operation::Decrypt, Some(item.version), 1).await?;
+    let to = take_for(entry, allowed, Operation::Encrypt, item.to, 1).await?;
     let (old, new) = (Arc::clone(from.key()), Arc::clone(to.key()));
     let slow = from.is_slow(Operation::Decrypt);
     let work = move || -> Result<Vec<u8>> {

@@ -7,7 +7,9 @@ use skms_keys::{NamespaceId, UnixSeconds};
 use skms_pki::issue::{self, Serial, SigningScheme};
 use skms_store::{RecordId, SealedStore};
 
-use super::{Authorities, Authority, Issuer, Link, Published, Revocation, Revoked, Rules};
+use super::{
+    Authorities, Authority, Delegate, Issuer, Link, Published, Revocation, Revoked, Rules,
+};
 use crate::error::{Error, Result};
 use crate::places::{self, Places};
 use crate::records::authority::{
@@ -127,6 +129,7 @@ fn issuer(
         links: pki.chain.iter().filter_map(|der| Link::of(der)).collect(),
         key: one.key.clone(),
         pki,
+        delegate: one.ocsp.as_ref().map(Delegate::read).transpose()?,
         cross: one.cross.iter().map(|der| der.0.clone()).collect(),
         revoked,
         published,
@@ -151,12 +154,20 @@ fn rules(record: &AuthorityRulesRecord) -> Result<Rules> {
         crl_seconds: record.crl_seconds,
         crl_shards: record.crl_shards,
         ocsp_seconds: record.ocsp_seconds,
+        ocsp_signer: record
+            .ocsp_signer
+            .as_ref()
+            .map(|signer| (signer.keyring.clone(), signer.key.clone())),
+        ocsp_presign: record.ocsp_presign,
     })
 }
 
-impl From<&Rules> for AuthorityRulesRecord {
-    fn from(rules: &Rules) -> Self {
+impl AuthorityRulesRecord {
+    /// The rules, with the key that was found for `ocsp_signer`.
+    pub(crate) fn new(rules: &Rules, ocsp_signer: Option<SigningKeyRecord>) -> Self {
         Self {
+            ocsp_signer,
+            ocsp_presign: rules.ocsp_presign,
             profiles: rules
                 .profiles
                 .iter()

@@ -3,6 +3,7 @@
 //! every request for a status, so an immutable snapshot that a change
 //! replaces; revocations live beside it and outlast it.
 
+pub(crate) mod delegate;
 pub(crate) mod issuing;
 pub(crate) mod lists;
 pub(crate) mod load;
@@ -22,6 +23,7 @@ use skms_store::RecordId;
 use crate::gate::KeyRef;
 use crate::records::authority::{AuthorityRecord, SigningKeyRecord};
 
+pub(crate) use delegate::Delegate;
 pub(crate) use published::Published;
 pub(crate) use revoked::{Revocation, Revoked};
 pub(crate) use withdrawn::Link;
@@ -45,6 +47,11 @@ pub struct Rules {
     pub crl_shards: u32,
     /// For how many seconds an OCSP response is good.
     pub ocsp_seconds: u64,
+    /// Keyring and name of the key that signs OCSP responses instead of the
+    /// authority's own; a certificate for that is issued to it.
+    pub ocsp_signer: Option<(String, String)>,
+    /// Whether OCSP responses are signed before anybody asks.
+    pub ocsp_presign: bool,
 }
 
 impl Default for Rules {
@@ -62,6 +69,8 @@ impl Default for Rules {
             crl_seconds: 7 * 86_400,
             crl_shards: 1,
             ocsp_seconds: 86_400,
+            ocsp_signer: None,
+            ocsp_presign: false,
         }
     }
 }
@@ -97,6 +106,8 @@ pub(crate) struct Issuer {
     pub(crate) cross: Vec<Vec<u8>>,
     /// Its certificate and those above it, as whoever issued them knows them.
     pub(crate) links: Vec<Link>,
+    /// Who signs its OCSP responses, once it has a certificate for that.
+    pub(crate) delegate: Option<Delegate>,
     pub(crate) revoked: Arc<Revoked>,
     pub(crate) published: Arc<Published>,
 }

@@ -21,6 +21,8 @@ const RESPONSES_MAX: usize = 50_000;
 pub(crate) struct Published {
     lists: ArcSwapOption<Lists>,
     responses: Mutex<HashMap<CertIdBuf, (Serial, Arc<Document>)>>,
+    /// When the last walk that signs ahead began.
+    walked: Mutex<Option<UnixSeconds>>,
     /// Held while lists are made, until they are out: one at a time.
     pub(crate) making: Arc<tokio::sync::Mutex<()>>,
 }
@@ -103,6 +105,33 @@ impl Published {
         }
         responses.insert(id, (serial, response));
         true
+    }
+
+    /// Whether no more responses are kept without letting go of others.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().len() >= RESPONSES_MAX
+    }
+
+    /// Lets go of all that was said: its signer is not to be believed.
+    pub(crate) fn forget_all(&self) {
+        self.lock().clear();
+        self.walk_failed();
+    }
+
+    /// Whether a walk begins at `now`: the last one did so many seconds ago.
+    pub(crate) fn walk_begins(&self, now: UnixSeconds, every_seconds: u64) -> bool {
+        let every = i64::try_from(every_seconds).unwrap_or(i64::MAX);
+        let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = walked.is_none_or(|last| now.0.saturating_sub(last.0) >= every);
+        if begins {
+            *walked = Some(now);
+        }
+        begins
+    }
+
+    /// The next walk begins at once.
+    pub(crate) fn walk_failed(&self) {
+        *self.walked.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Lets go of what was said about a certificate whose status changed.

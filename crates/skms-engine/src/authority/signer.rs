@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use skms_crypto::Message;
-use skms_keys::{Operation, VersionNumber};
+use skms_keys::{Operation, UnixSeconds, VersionNumber};
 use skms_pki::issue::SigningScheme;
 
 use super::load;
@@ -31,12 +31,37 @@ impl Signer {
         key: &Authorized<A, KeyTarget>,
         record: &SigningKeyRecord,
     ) -> Result<Self> {
+        Self::take_many(entry, key, record, 1).await
+    }
+
+    /// As [`Signer::take`], for so many signatures.
+    pub(crate) async fn take_many<A: Act>(
+        entry: &Entry,
+        key: &Authorized<A, KeyTarget>,
+        record: &SigningKeyRecord,
+        signatures: u64,
+    ) -> Result<Self> {
         let version = Some(VersionNumber(record.version));
-        let in_use = take_for(entry, key, Operation::Sign, version).await?;
+        let in_use = take_for(entry, key, Operation::Sign, version, signatures).await?;
         Ok(Self {
             in_use,
             scheme: load::scheme(record)?,
         })
+    }
+
+    /// Whether the version of a key may sign at `now`, by its state and dates.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub(crate) fn may<A: Act>(
+        key: &Authorized<A, KeyTarget>,
+        record: &SigningKeyRecord,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let version = Some(VersionNumber(record.version));
+        let snapshot = key.target().snapshot();
+        let permit = snapshot.key().permit(Operation::Sign, version, now);
+        Ok(permit.map(drop)?)
     }
 
     /// Signs the message as it stands.

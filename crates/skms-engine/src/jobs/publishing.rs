@@ -25,3 +25,17 @@ pub(crate) async fn run(engine: Weak<Engine>, pace: Pace) {
         }
     }
 }
+
+/// As [`run`], for OCSP responses that are signed ahead.
+pub(crate) async fn presign(engine: Weak<Engine>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        match engine.presign_due().await {
+            Ok(_) | Err(Error::Sealed) => {}
+            Err(error) => engine.note_trouble(&error),
+        }
+    }
+}

@@ -50,6 +50,11 @@ pub(crate) struct AuthorityRulesRecord {
     pub(crate) crl_seconds: u64,
     pub(crate) crl_shards: u32,
     pub(crate) ocsp_seconds: u64,
+    /// The key that signs OCSP responses instead of the authority's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ocsp_signer: Option<SigningKeyRecord>,
+    #[serde(default)]
+    pub(crate) ocsp_presign: bool,
 }
 
 /// How far an authority's certificates reach.
@@ -72,6 +77,16 @@ pub(crate) struct IssuerRecord {
     /// Other certificates of the same name and key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) cross: Vec<Der>,
+    /// Who signs OCSP responses for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ocsp: Option<DelegateRecord>,
+}
+
+/// A key and its certificate as an OCSP signer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DelegateRecord {
+    pub(crate) certificate: Der,
+    pub(crate) key: SigningKeyRecord,
 }
 
 impl Record for AuthorityRecord {

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod responder;
 mod withdrawal;
 
 use std::sync::Arc;

@@ -103,6 +103,17 @@ pub struct AuthorityRules {
     /// How long an OCSP response is good, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocsp_seconds: Option<u64>,
+    /// A key of the namespace that signs OCSP responses instead of the
+    /// authority's own, in its newest version: a keyring and a name, or a name
+    /// in the keyring `default`. The authority issues the certificate for that
+    /// (profile `ocsp-signer`) and renews it. An empty text takes it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "default/ocsp")]
+    pub ocsp_signer: Option<String>,
+    /// Whether OCSP responses are signed before anybody asks, of up to 50,000
+    /// certificates of an issuer that have not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp_presign: Option<bool>,
 }
 
 /// An authority.

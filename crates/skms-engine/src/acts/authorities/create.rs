@@ -23,7 +23,9 @@ use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::idempotency::Once;
 use crate::places::Namespace;
 use crate::records;
-use crate::records::authority::{AuthorityRecord, IssuerRecord, SigningKeyRecord};
+use crate::records::authority::{
+    AuthorityRecord, AuthorityRulesRecord, IssuerRecord, SigningKeyRecord,
+};
 use crate::records::der::Der;
 use crate::target::Target;
 
@@ -138,6 +140,7 @@ async fn create(
     }
     let signing = signing_key(&key, new.signature.as_deref())?;
     check_rules(&new.rules, &signing)?;
+    let ocsp_signer = ocsp_signer::<Create>(entry, namespace, &new.rules).await?;
     let founded = found(entry, &place, &key, &new, &signing).await?;
     let record = AuthorityRecord {
         name: new.name.clone(),
@@ -145,7 +148,7 @@ async fn create(
         subject: Der(new.subject.as_der().to_vec()),
         request: founded.request,
         created_at: entry.now().0,
-        rules: (&new.rules).into(),
+        rules: AuthorityRulesRecord::new(&new.rules, ocsp_signer),
         extent: (&new.extent).into(),
         issuers: founded.issuers,
         acme: None,
@@ -218,8 +221,27 @@ pub(super) fn signing_key<A: Act>(
     })
 }
 
+/// The newest version of the key that is to sign OCSP responses, for who may use
+/// it so.
+pub(super) async fn ocsp_signer<A: Act>(
+    entry: &Entry,
+    namespace: &str,
+    rules: &Rules,
+) -> Result<Option<SigningKeyRecord>> {
+    let Some((keyring, name)) = &rules.ocsp_signer else {
+        return Ok(None);
+    };
+    let at = KeyRef {
+        namespace,
+        keyring,
+        name,
+    };
+    let key = entry.authorize_key::<A>(at).await?;
+    signing_key(&key, None).map(Some)
+}
+
 /// Its public key (SubjectPublicKeyInfo in DER).
-pub(super) fn spki<A: Act>(
+pub(crate) fn spki<A: Act>(
     key: &Authorized<A, KeyTarget>,
     record: &SigningKeyRecord,
 ) -> Result<Vec<u8>> {
@@ -352,5 +374,6 @@ fn first(key: &SigningKeyRecord, certificate: Vec<u8>, chain: Vec<Vec<u8>>) -> I
         certificate: Der(certificate),
         chain: chain.into_iter().map(Der).collect(),
         cross: Vec::new(),
+        ocsp: None,
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn add(
         certificate,
         chain,
         cross: Vec::new(),
+        ocsp: None,
     });
     number
 }

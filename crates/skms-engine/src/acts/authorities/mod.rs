@@ -24,8 +24,8 @@ use crate::target::Target;
 
 pub use crate::authority::{Rules, end_entities};
 pub use certify::Subject;
-pub(crate) use create::waiting;
 pub use create::{Foundation, NewAuthority};
+pub(crate) use create::{spki, waiting};
 pub(crate) use install::put;
 pub use update::RulesChange;
 

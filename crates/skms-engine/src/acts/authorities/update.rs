@@ -6,7 +6,7 @@ use skms_evidence::{DetailKey, Outcome};
 use skms_pki::issue::ProfileKind;
 use skms_store::{Change, Kind};
 
-use super::create::check_rules;
+use super::create::{check_rules, ocsp_signer};
 use super::{Delete, Update, View, install};
 use crate::authority::Rules;
 use crate::caller::Caller;
@@ -14,6 +14,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::records;
+use crate::records::authority::AuthorityRulesRecord;
 use crate::records::certificate::CertificateRecord;
 
 /// What is to change; the rest stays.
@@ -31,6 +32,11 @@ pub struct RulesChange {
     pub crl_shards: Option<u32>,
     /// For how many seconds an OCSP response is good.
     pub ocsp_seconds: Option<u64>,
+    /// The key that signs OCSP responses, by keyring and name, in its newest
+    /// version; `Some(None)` for the authority's own again.
+    pub ocsp_signer: Option<Option<(String, String)>>,
+    /// Whether OCSP responses are signed before anybody asks.
+    pub ocsp_presign: Option<bool>,
 }
 
 impl RulesChange {
@@ -46,6 +52,10 @@ impl RulesChange {
             crl_seconds: self.crl_seconds.unwrap_or(rules.crl_seconds),
             crl_shards: self.crl_shards.unwrap_or(rules.crl_shards),
             ocsp_seconds: self.ocsp_seconds.unwrap_or(rules.ocsp_seconds),
+            ocsp_signer: self
+                .ocsp_signer
+                .unwrap_or_else(|| rules.ocsp_signer.clone()),
+            ocsp_presign: self.ocsp_presign.unwrap_or(rules.ocsp_presign),
         }
     }
 
@@ -57,6 +67,8 @@ impl RulesChange {
             ("crl_seconds", self.crl_seconds.is_some()),
             ("crl_shards", self.crl_shards.is_some()),
             ("ocsp_seconds", self.ocsp_seconds.is_some()),
+            ("ocsp_signer", self.ocsp_signer.is_some()),
+            ("ocsp_presign", self.ocsp_presign.is_some()),
         ];
         let set: Vec<&str> = named
             .iter()
@@ -88,6 +100,7 @@ impl Engine {
             let guard = entry.rooms.lock_changes().await;
             let authority = entry.authority(namespace, name)?;
             let changed = change.names();
+            let signer_changes = change.ocsp_signer.is_some();
             let rules = change.apply(&authority.rules);
             check_rules(&rules, &authority.record.key)?;
             if rules.crl_shards != authority.rules.crl_shards
@@ -99,7 +112,11 @@ impl Engine {
                 ));
             }
             let mut record = authority.record.clone();
-            record.rules = (&rules).into();
+            let signer = match signer_changes {
+                true => ocsp_signer::<Update>(&entry, namespace, &rules).await?,
+                false => record.rules.ocsp_signer.take(),
+            };
+            record.rules = AuthorityRulesRecord::new(&rules, signer);
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
                 .detail(DetailKey::Changed, changed);
             install::put(&entry, guard, &authority, record, Vec::new(), event).await

@@ -44,8 +44,8 @@ struct Entered {
     serial: Serial,
     /// The certificate's record, which sessions stand on.
     certificate: RecordId,
-    /// Whether it is an authority's, on which others' sessions stand.
-    authority: bool,
+    /// What it is for: on an authority's, others' sessions stand.
+    profile: Option<ProfileKind>,
     entry: Revocation,
 }
 
@@ -62,7 +62,11 @@ impl Reached {
                 // Whoever authenticated with it is cut off.
                 rooms.sessions.end(one.certificate);
             }
-            if stands && one.authority {
+            if one.profile == Some(ProfileKind::OcspSigner) {
+                // What it signed is not handed out again.
+                one.issuer.published.forget_all();
+            }
+            if stands && one.profile == Some(ProfileKind::Intermediate) {
                 // And whomever the authority vouches for.
                 let link = Link {
                     issuer: one.issuer.pki.name.as_der().to_vec(),
@@ -391,7 +395,7 @@ async fn put(
         issuer: Arc::clone(issuer),
         serial,
         certificate,
-        authority: record.profile == ProfileKind::Intermediate.name(),
+        profile: record.profile.parse().ok(),
         entry,
     });
     Ok(())

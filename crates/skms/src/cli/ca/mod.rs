@@ -155,6 +155,13 @@ pub struct RuleOptions {
     /// How long an OCSP response is good
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     ocsp_lifetime: Option<u64>,
+    /// The key that signs OCSP responses instead of the authority's own; it
+    /// gets a certificate for that. An empty text takes it away
+    #[arg(long, value_name = "KEY")]
+    ocsp_signer: Option<String>,
+    /// Sign OCSP responses before anybody asks
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    ocsp_presign: Option<bool>,
 }
 
 impl RuleOptions {
@@ -167,6 +174,8 @@ impl RuleOptions {
             crl_seconds: self.crl_lifetime,
             crl_shards: self.crl_shards,
             ocsp_seconds: self.ocsp_lifetime,
+            ocsp_signer: self.ocsp_signer,
+            ocsp_presign: self.ocsp_presign,
         }
     }
 }

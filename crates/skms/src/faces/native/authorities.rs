@@ -74,6 +74,11 @@ fn shown(rules: &Rules) -> AuthorityRules {
         crl_seconds: Some(rules.crl_seconds),
         crl_shards: Some(rules.crl_shards),
         ocsp_seconds: Some(rules.ocsp_seconds),
+        ocsp_signer: rules
+            .ocsp_signer
+            .as_ref()
+            .map(|(keyring, key)| format!("{keyring}/{key}")),
+        ocsp_presign: Some(rules.ocsp_presign),
     }
 }
 
@@ -98,6 +103,11 @@ fn change(said: AuthorityRules) -> Result<RulesChange, Failure> {
         crl_seconds: said.crl_seconds,
         crl_shards: said.crl_shards,
         ocsp_seconds: said.ocsp_seconds,
+        ocsp_signer: said.ocsp_signer.map(|text| {
+            let (keyring, key) = text.split_once('/').unwrap_or(("default", &text));
+            (!text.is_empty()).then(|| (keyring.to_owned(), key.to_owned()))
+        }),
+        ocsp_presign: said.ocsp_presign,
     })
 }
 

@@ -317,3 +317,73 @@ fn a_key_is_delivered_with_its_certificates_in_one_file() {
     assert_ne!(issue("empty.p12").code, 0);
     assert!(!server.path("empty.p12").exists());
 }
+
+#[test]
+fn a_delegate_signs_ocsp_responses_that_openssl_takes() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    stage.issue("www");
+    assert!(stage.ocsp("www.pem").contains("www.pem: good"));
+    let update = |signer: &str| server.run(&["ca", "update", "issuing", "--ocsp-signer", signer]);
+    update("nobody").fails(3, "key");
+    server
+        .run(&[
+            "key",
+            "create",
+            "responder",
+            "--algorithm",
+            "EC-P256",
+            "--use",
+            "sign",
+        ])
+        .ok();
+    update("responder").ok();
+    server
+        .run(&["ca", "update", "issuing", "--ocsp-presign"])
+        .ok();
+    let shown = server.run(&["--json", "ca", "show", "issuing"]).json();
+    assert_eq!(shown["rules"]["ocsp_signer"], "default/responder");
+    assert_eq!(shown["rules"]["ocsp_presign"], true);
+    // Its certificate is among those issued.
+    let delegate = || {
+        let all = server
+            .run(&["--json", "cert", "list", "--ca", "issuing"])
+            .json();
+        let items = all.as_array().unwrap().iter();
+        let mut found = items.filter(|one| one["profile"] == "ocsp-signer");
+        found
+            .next()
+            .map(|one| one["serial"].as_str().unwrap().to_owned())
+    };
+    let mut found = None;
+    for _ in 0..100 {
+        found = delegate();
+        if found.is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(found.is_some(), "no certificate for the signer");
+    stage.issue("new");
+    assert!(stage.ocsp("new.pem").contains("new.pem: good"));
+    let asked = stage.openssl(&[
+        "ocsp",
+        "-issuer",
+        "issuing.pem",
+        "-cert",
+        "new.pem",
+        "-url",
+        &format!("{}/pki/root/issuing/1/ocsp", stage.url),
+        "-CAfile",
+        "root.pem",
+        "-verify_other",
+        "issuing.pem",
+        "-resp_text",
+    ]);
+    let text = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(
+        text.contains("CN=OCSP signer") || text.contains("CN = OCSP signer"),
+        "{text}"
+    );
+}

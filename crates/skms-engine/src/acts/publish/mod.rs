@@ -1,21 +1,20 @@
 //! Publishing: making revocation lists and OCSP responses is an act of the
 //! server itself, or of who asks for it; serving them is none.
 
+mod delegate;
+mod ocsp;
+mod presign;
+
 use std::sync::Arc;
 
 use skms_crypto::Family;
 use skms_evidence::{DetailKey, Outcome};
-use skms_keys::UnixSeconds;
-use skms_pki::issue::Serial;
-use skms_pki::issue::ocsp::{Answer, CertIdBuf, Responder, failure};
-use skms_pki::ocsp::{CertId, Failure, OcspRequest, SingleStatus};
 use skms_store::{Change, Kind, RecordId};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::act::{Act, act};
 use crate::acts::authorities::View;
-use crate::authority::issuing::moment;
-use crate::authority::lists::{self, Making};
+use crate::authority::lists::Making;
 use crate::authority::published::Lists;
 use crate::authority::signer::Signer;
 use crate::authority::{Authority, Issuer};
@@ -25,20 +24,17 @@ use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyTarget};
 use crate::records;
-use crate::records::certificate::serial_name;
+use crate::records::authority::SigningKeyRecord;
 use crate::records::publication::PublicationRecord;
-use crate::sessions::hex;
 
 pub use crate::authority::published::Document;
+pub use ocsp::OcspAnswer;
 
 act!(
     Publish,
     AuthorityPublish,
     "Makes a certificate authority's revocation lists and responses."
 );
-
-/// The most certificates of one OCSP request.
-const ASKED_MAX: usize = 16;
 
 /// How long the keys of issuers take for a signature. Lists of the slow ones are
 /// made by themselves, so that nobody else's wait for them.
@@ -57,14 +53,6 @@ impl Pace {
             _ => Self::Quick,
         }
     }
-}
-
-/// What an OCSP responder answers.
-pub enum OcspAnswer {
-    /// A signed response.
-    Signed(Arc<Document>),
-    /// Why there is none: an unsigned response.
-    Refused(Vec<u8>),
 }
 
 impl Engine {
@@ -172,49 +160,6 @@ impl Engine {
         let at = usize::try_from(shard).map_err(|_| missing())?;
         of.get(at).cloned().ok_or_else(missing)
     }
-
-    /// Answers an OCSP request (DER) for an issuer (RFC 6960). What was signed
-    /// before is given again until half of its time is over; with a nonce it
-    /// is signed anew. `may_sign` is asked before a key is used.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for an issuer that does not exist; those of
-    /// `may_sign`. Everything else is an answer.
-    pub async fn ocsp(
-        &self,
-        (namespace, name, number): (&str, &str, u32),
-        request: &[u8],
-        may_sign: impl FnOnce() -> Result<()>,
-    ) -> Result<OcspAnswer> {
-        let rooms = match self.rooms() {
-            Ok(rooms) => rooms,
-            Err(_) => return Ok(OcspAnswer::Refused(failure(Failure::TryLater))),
-        };
-        let (authority, issuer) = find(&rooms, namespace, name, number)?;
-        let refused = |why| Ok(OcspAnswer::Refused(failure(why)));
-        let Ok(asked) = OcspRequest::from_der(request) else {
-            return refused(Failure::MalformedRequest);
-        };
-        if asked.unknown_critical || asked.requests.len() > ASKED_MAX {
-            return refused(Failure::MalformedRequest);
-        }
-        if let ([one], None) = (asked.requests.as_slice(), asked.nonce) {
-            let id = CertIdBuf::from(one);
-            if let Some(ready) = issuer.published.response(&id, rooms.clock.now()) {
-                return Ok(OcspAnswer::Signed(ready));
-            }
-        }
-        let own = issuer.certificate()?;
-        let ours = |id: &CertId<'_>| id.names_issuer(&own) == Some(true);
-        if !asked.requests.iter().all(ours) {
-            return refused(Failure::Unauthorized);
-        }
-        may_sign()?;
-        match respond(self, &authority, &issuer, &asked).await {
-            Ok(response) => Ok(OcspAnswer::Signed(response)),
-            Err(_) => refused(Failure::TryLater),
-        }
-    }
 }
 
 fn find(
@@ -250,25 +195,41 @@ fn due(entry: &Entry, authority: &Authority, issuer: &Issuer) -> Option<bool> {
     (lists.epoch != issuer.revoked.epoch()).then_some(false)
 }
 
-/// Makes an issuer's lists if they are due.
+/// Makes an issuer's lists if they are due, and before them its OCSP signer's
+/// certificate.
 async fn publish_issuer(
     entry: &Entry,
     authority: &Authority,
     issuer: &Arc<Issuer>,
 ) -> Result<usize> {
+    if delegate::due(entry, authority, issuer) {
+        delegate::provide(entry, authority, issuer.number).await?;
+    }
     let Some(all) = due(entry, authority, issuer) else {
         return Ok(0);
     };
-    let at = issuer.key.at(&authority.namespace_name);
-    let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
+    let Some(key) = key_of(entry, authority, &issuer.key).await? else {
         return Ok(0);
     };
-    if cell.snapshot().key().id.to_string() != issuer.key.id {
-        return Ok(0);
-    }
-    let key = entry.authorize_as_system::<Publish>(&cell)?;
     make(entry, &key, (authority, issuer), all).await?;
     Ok(1)
+}
+
+/// A key of an authority for the server itself; none if it is gone, or another
+/// has its name.
+async fn key_of(
+    entry: &Entry,
+    authority: &Authority,
+    record: &SigningKeyRecord,
+) -> Result<Option<Authorized<Publish, KeyTarget>>> {
+    let at = record.at(&authority.namespace_name);
+    let Some(cell) = entry.rooms.keys.resolve(&entry.rooms, at).await? else {
+        return Ok(None);
+    };
+    if cell.snapshot().key().id.to_string() != record.id {
+        return Ok(None);
+    }
+    entry.authorize_as_system::<Publish>(&cell).map(Some)
 }
 
 /// Makes an issuer's lists. Their numbers are used up before they are signed,
@@ -348,89 +309,4 @@ async fn commit<A: Act>(
             Ok(())
         })
         .await
-}
-
-/// Signs an OCSP response, as the server itself.
-async fn respond(
-    engine: &Engine,
-    authority: &Authority,
-    issuer: &Arc<Issuer>,
-    asked: &OcspRequest<'_>,
-) -> Result<Arc<Document>> {
-    let entry = engine.enter(&Caller::system("ocsp")?)?;
-    let at = issuer.key.at(&authority.namespace_name);
-    let cell = entry.rooms.keys.resolve(&entry.rooms, at).await?;
-    let cell = cell
-        .filter(|cell| cell.snapshot().key().id.to_string() == issuer.key.id)
-        .ok_or(Error::NotFound { what: "key" })?;
-    let key = entry.authorize_as_system::<Publish>(&cell)?;
-    let signer = Signer::take(&entry, &key, &issuer.key).await?;
-    // Again, if something changed while it was made.
-    for _ in 0..3 {
-        let epoch = issuer.revoked.epoch();
-        let now = entry.now();
-        let seconds = i64::try_from(authority.rules.ocsp_seconds).unwrap_or(i64::MAX);
-        let until = UnixSeconds(now.0.saturating_add(seconds));
-        let mut answers = Vec::with_capacity(asked.requests.len());
-        for id in &asked.requests {
-            answers.push(Answer {
-                id: CertIdBuf::from(id),
-                status: status(&entry.rooms, authority, issuer, id).await?,
-                this_update: moment(now),
-                next_update: Some(moment(until)),
-                archive_cutoff: None,
-            });
-        }
-        let planned =
-            Responder::authority(&issuer.pki)?.plan(moment(now), &answers, asked.nonce)?;
-        let signature = signer.sign(&entry, planned.tbs()).await?;
-        let response = Arc::new(Document::new(planned.signed(&signature)?, now, until));
-        let event = EventDraft::of_key(&entry, &key, Outcome::Success)?
-            .authority(authority)
-            .detail(DetailKey::Count, answers.len() as u64);
-        entry.record(event).await?;
-        let current = || issuer.revoked.epoch() == epoch;
-        let kept = match (asked.requests.as_slice(), asked.nonce) {
-            ([one], None) => match Serial::from_contents(one.serial) {
-                Ok(serial) => {
-                    let id = CertIdBuf::from(one);
-                    issuer
-                        .published
-                        .keep(id, serial, Arc::clone(&response), current)
-                }
-                Err(_) => current(),
-            },
-            _ => current(),
-        };
-        if kept {
-            return Ok(response);
-        }
-    }
-    Err(Error::Busy)
-}
-
-/// What is known about a certificate. Good is said only of what was issued.
-async fn status(
-    rooms: &Rooms,
-    authority: &Authority,
-    issuer: &Issuer,
-    id: &CertId<'_>,
-) -> Result<SingleStatus> {
-    let Ok(serial) = Serial::from_contents(id.serial) else {
-        return Ok(SingleStatus::Unknown);
-    };
-    if let Some(entry) = issuer.revoked.get(&serial).filter(|entry| entry.stands()) {
-        return Ok(SingleStatus::Revoked {
-            date: moment(entry.at),
-            reason: Some(lists::reason(entry.reason))
-                .filter(|reason| *reason != skms_pki::crl::Reason::Unspecified),
-        });
-    }
-    let name = serial_name(&authority.id_text(), issuer.number, &hex(serial.as_bytes()));
-    let scope = authority.namespace.0;
-    let known = rooms.store.find(scope, Kind::Certificate, &name).await?;
-    Ok(match known {
-        Some(_) => SingleStatus::Good,
-        None => SingleStatus::Unknown,
-    })
 }

@@ -1,0 +1,212 @@
+//! Who signs OCSP responses, and when: a delegate where there is one, and ahead
+//! of being asked where an authority wants it.
+
+use skms_crypto::Algorithm;
+use skms_engine::Error;
+use skms_engine::acts::authorities::{Rules, RulesChange};
+use skms_engine::acts::certificates::SubjectKey;
+use skms_engine::acts::publish::OcspAnswer;
+use skms_keys::{RevocationReason, Versions};
+use skms_pki::Certificate;
+use skms_pki::issue::Serial;
+use skms_pki::issue::ocsp::{CertIdBuf, CertIdHash, request};
+use skms_pki::ocsp::{OcspResponse, SingleStatus};
+use skms_pki::signature::{Standard, Verify as _};
+
+use crate::common::{House, at};
+use crate::{authority, issue, publish, revoke};
+
+/// The answer about a certificate of `ca`, if there is one without signing.
+async fn answer(house: &House, chain: &[Vec<u8>], sign: bool) -> Option<Vec<u8>> {
+    let issuer = Certificate::from_der(&chain[1]).unwrap();
+    let own = Certificate::from_der(&chain[0]).unwrap();
+    let serial = Serial::from_contents(own.serial()).unwrap();
+    let (name, key) = (issuer.subject().as_der(), issuer.public_key().der);
+    let id = CertIdBuf::new(CertIdHash::Sha1, name, key, &serial).unwrap();
+    let asked = request(&[id], None).unwrap();
+    let may_sign = || if sign { Ok(()) } else { Err(Error::Busy) };
+    match house.engine.ocsp(("root", "ca", 1), &asked, may_sign).await {
+        Ok(OcspAnswer::Signed(response)) => Some(response.der.clone()),
+        Ok(OcspAnswer::Refused(_)) | Err(_) => None,
+    }
+}
+
+/// The certificate of a response's signer, and what it says. `None` for the
+/// authority's own signature. Either is checked.
+fn read(response: &[u8], authority: &[u8]) -> (Option<Vec<u8>>, SingleStatus) {
+    let read = OcspResponse::from_der(response).unwrap();
+    let basic = read.basic().unwrap();
+    let issuer = Certificate::from_der(authority).unwrap();
+    let along = basic.certificates.first().copied();
+    match along {
+        None => {
+            Standard.verify(issuer.public_key(), &basic.signed).unwrap();
+        }
+        Some(der) => {
+            let signer = Certificate::from_der(der).unwrap();
+            Standard.verify(signer.public_key(), &basic.signed).unwrap();
+            Standard
+                .verify(issuer.public_key(), signer.signed())
+                .unwrap();
+            let purposes = signer.extensions().extended_key_usage.unwrap();
+            assert!(purposes.contains(skms_pki::oid::OCSP_SIGNING));
+        }
+    }
+    (along.map(<[u8]>::to_vec), basic.responses[0].status)
+}
+
+async fn change(house: &House, change: RulesChange) -> Result<(), Error> {
+    house
+        .engine
+        .update_authority(&house.root, "root", "ca", change)
+        .await
+        .map(drop)
+}
+
+fn signer(name: &str) -> RulesChange {
+    let signer = (!name.is_empty()).then(|| ("default".to_owned(), name.to_owned()));
+    RulesChange {
+        ocsp_signer: Some(signer),
+        ..RulesChange::default()
+    }
+}
+
+#[tokio::test]
+async fn a_delegate_signs_while_the_authority_itself_may_not() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP384, Rules::default()).await;
+    house.create("ocsp", Algorithm::EcP256).await;
+    house.create("box", Algorithm::Aes256Gcm).await;
+    let new = || SubjectKey::New(Algorithm::EcP256);
+    let first = issue(&house, "ca", new()).await.unwrap().certificate;
+    let root = first.chain[1].clone();
+    let own = answer(&house, &first.chain, true).await.unwrap();
+    assert_eq!(read(&own, &root), (None, SingleStatus::Good));
+
+    assert!(change(&house, signer("nobody")).await.is_err());
+    assert!(change(&house, signer("box")).await.is_err());
+    change(&house, signer("ocsp")).await.unwrap();
+    publish(&house).await;
+    let second = issue(&house, "ca", new()).await.unwrap().certificate;
+    let by_delegate = answer(&house, &second.chain, true).await.unwrap();
+    let (delegate, status) = read(&by_delegate, &root);
+    assert_eq!(status, SingleStatus::Good);
+    let delegate = delegate.unwrap();
+
+    // It is known like every certificate, and goes on after a restart and
+    // while the authority's key is suspended.
+    let house = house.restart().await;
+    house
+        .engine
+        .suspend_key(&house.root, at("ca"), Versions::All)
+        .await
+        .unwrap();
+    let said = answer(&house, &first.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root).0, Some(delegate.clone()));
+    house
+        .engine
+        .resume_key(&house.root, at("ca"), Versions::All)
+        .await
+        .unwrap();
+
+    // It is certified anew before it ends, in time and not before.
+    publish(&house).await;
+    house.config.clock.advance_seconds(9 * 86_400);
+    publish(&house).await;
+    let said = answer(&house, &first.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root).0, Some(delegate.clone()));
+    house.config.clock.advance_seconds(86_400);
+    publish(&house).await;
+    let said = answer(&house, &first.chain, true).await.unwrap();
+    let newer = read(&said, &root).0.unwrap();
+    assert_ne!(newer, delegate);
+
+    // Revoked, it signs no more, and gets another certificate.
+    let serial = |der: &[u8]| {
+        let certificate = Certificate::from_der(der).unwrap();
+        Serial::from_contents(certificate.serial()).unwrap()
+    };
+    let superseded = RevocationReason::Superseded;
+    revoke(&house, &serial(&newer), superseded).await.unwrap();
+    let said = answer(&house, &first.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root), (None, SingleStatus::Good));
+    publish(&house).await;
+    let said = answer(&house, &second.chain, true).await.unwrap();
+    let newest = read(&said, &root).0.unwrap();
+    assert_ne!(newest, newer);
+
+    // Compromised, nothing that it signed is given again, and it signs no more.
+    let compromise = RevocationReason::KeyCompromise;
+    revoke(&house, &serial(&newest), compromise).await.unwrap();
+    let said = answer(&house, &first.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root), (None, SingleStatus::Good));
+    publish_and_complain(&house).await;
+    let said = answer(&house, &second.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root).0, None);
+
+    // Another key takes its place; then the authority itself again.
+    house.create("ocsp-2", Algorithm::Ed25519).await;
+    change(&house, signer("ocsp-2")).await.unwrap();
+    publish(&house).await;
+    let third = issue(&house, "ca", new()).await.unwrap().certificate;
+    let said = answer(&house, &third.chain, true).await.unwrap();
+    assert!(read(&said, &root).0.is_some());
+    change(&house, signer("")).await.unwrap();
+    let fourth = issue(&house, "ca", new()).await.unwrap().certificate;
+    let said = answer(&house, &fourth.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root).0, None);
+}
+
+/// Has done what is due; a signer's key that is gone is no reason to stop.
+async fn publish_and_complain(house: &House) {
+    let _ = house
+        .engine
+        .publish_due(skms_engine::acts::publish::Pace::Quick)
+        .await;
+}
+
+#[tokio::test]
+async fn responses_are_signed_ahead_where_that_is_wanted() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
+    authority(&house, "other", Algorithm::EcP256, Rules::default()).await;
+    let key = SubjectKey::New(Algorithm::EcP256);
+    issue(&house, "other", key).await.unwrap();
+    let mut chains = Vec::new();
+    for _ in 0..5 {
+        let key = SubjectKey::New(Algorithm::EcP256);
+        chains.push(issue(&house, "ca", key).await.unwrap().certificate);
+    }
+    assert_eq!(house.engine.presign_due().await.unwrap(), 0);
+    assert!(answer(&house, &chains[0].chain, false).await.is_none());
+    let presign = RulesChange {
+        ocsp_presign: Some(true),
+        ..RulesChange::default()
+    };
+    change(&house, presign).await.unwrap();
+    revoke(&house, &chains[4].serial, RevocationReason::Superseded)
+        .await
+        .unwrap();
+    assert_eq!(house.engine.presign_due().await.unwrap(), 5);
+    for view in &chains {
+        let said = answer(&house, &view.chain, false).await.unwrap();
+        let (by, status) = read(&said, &view.chain[1]);
+        assert_eq!(by, None);
+        let revoked = matches!(status, SingleStatus::Revoked { .. });
+        assert_eq!(revoked, view.serial == chains[4].serial);
+    }
+    // Nothing to do until an eighth of their time is over; then what changed,
+    // and what is half over.
+    assert_eq!(house.engine.presign_due().await.unwrap(), 0);
+    revoke(&house, &chains[0].serial, RevocationReason::Superseded)
+        .await
+        .unwrap();
+    assert!(answer(&house, &chains[0].chain, false).await.is_none());
+    house.config.clock.advance_seconds(86_400 / 8);
+    assert_eq!(house.engine.presign_due().await.unwrap(), 1);
+    house.config.clock.advance_seconds(3 * 86_400 / 8);
+    assert_eq!(house.engine.presign_due().await.unwrap(), 4);
+    // What has ended is not asked about any more.
+    house.config.clock.advance_seconds(400 * 86_400);
+    assert_eq!(house.engine.presign_due().await.unwrap(), 0);
+}
