@@ -445,6 +445,13 @@ impl Engine {
             .map_or(0, |rooms| rooms.keys.len())
     }
 
+    /// When the first of the authorities' newest certificates ends, if any is
+    /// there to be seen.
+    pub fn first_authority_ends(&self) -> Option<UnixSeconds> {
+        let rooms = self.rooms.load();
+        rooms.as_ref()?.authorities.first_end()
+    }
+
     /// Opens the rooms to callers.
     pub(crate) fn put_rooms(&self, rooms: Rooms) {
         self.rooms.store(Some(Arc::new(rooms)));

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use skms_keys::NamespaceId;
+use skms_keys::{NamespaceId, UnixSeconds};
 use skms_pki::issue::ProfileKind;
 use skms_store::RecordId;
 
@@ -192,6 +192,15 @@ impl Authorities {
         all.values()
             .flat_map(|names| names.values().cloned())
             .collect()
+    }
+
+    /// When the first of the newest certificates ends.
+    pub(crate) fn first_end(&self) -> Option<UnixSeconds> {
+        let ends = |authority: Arc<Authority>| {
+            let own = authority.current()?.certificate().ok()?;
+            Some(UnixSeconds(own.not_after().0))
+        };
+        self.all().into_iter().filter_map(ends).min()
     }
 
     /// The authority with that identifier in a namespace.

@@ -1,6 +1,7 @@
 //! `skms ca`: certificate authorities.
 
 mod create;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -84,6 +85,8 @@ pub enum Ca {
         /// Its name
         name: String,
     },
+    /// Say what ends soon and nothing has taken the place of; for a timer
+    Watch(watch::Watch),
     /// Delete an authority whose certificates have all ended
     Delete {
         /// Its name
@@ -186,6 +189,7 @@ impl Ca {
         let client = global.client()?;
         match self {
             Self::Create(create) => create.run(global, &client).await,
+            Self::Watch(watch) => watch.run(global, &client).await,
             Self::List => {
                 let all = super::every(async |page| client.authorities(&page).await).await?;
                 global.show(&all, |all| {

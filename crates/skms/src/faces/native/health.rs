@@ -88,6 +88,7 @@ pub async fn metrics(call: Call) -> Result<Reply, Failure> {
     let engine = call.engine();
     let held = Held {
         keys: engine.keys_in_memory(),
+        first_authority_ends: engine.first_authority_ends(),
         stock: engine
             .stock_ready()
             .into_iter()

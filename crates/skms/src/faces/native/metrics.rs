@@ -11,6 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
+use skms_keys::UnixSeconds;
 use skms_wire::native::{ProblemKind, routes::ROUTES};
 
 use crate::net::load::{Load, Shed, Turned};
@@ -74,6 +75,8 @@ pub struct Held {
     pub keys: usize,
     /// RSA keys made ahead, by algorithm.
     pub stock: Vec<(&'static str, usize)>,
+    /// When the first of the authorities' newest certificates ends.
+    pub first_authority_ends: Option<UnixSeconds>,
 }
 
 impl Held {
@@ -85,6 +88,15 @@ impl Held {
         writeln!(out, "# TYPE skms_rsa_stock gauge")?;
         for (algorithm, ready) in &self.stock {
             writeln!(out, "skms_rsa_stock{{algorithm=\"{algorithm}\"}} {ready}")?;
+        }
+        if let Some(end) = self.first_authority_ends {
+            let name = "skms_authority_first_end_timestamp_seconds";
+            writeln!(
+                out,
+                "# HELP {name} When the first of the authorities' newest certificates ends.\n\
+                 # TYPE {name} gauge\n{name} {}",
+                end.0
+            )?;
         }
         Ok(())
     }

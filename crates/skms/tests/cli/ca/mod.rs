@@ -387,3 +387,44 @@ fn a_delegate_signs_ocsp_responses_that_openssl_takes() {
         "{text}"
     );
 }
+
+#[test]
+fn what_ends_soon_is_told_until_it_is_renewed() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    stage.issue("www");
+    let watch = |within: &str| server.run(&["--json", "ca", "watch", "--within", within]);
+    assert_eq!(watch("30d").ok().json().as_array().unwrap().len(), 0);
+    let brief = |name: &str, lifetime: &str| {
+        server
+            .run(&[
+                "cert",
+                "issue",
+                "--ca",
+                "issuing",
+                "--name",
+                name,
+                "--lifetime",
+                lifetime,
+                "--key-out",
+                &format!("{name}-{lifetime}.key"),
+                "--out",
+                &format!("{name}-{lifetime}.pem"),
+            ])
+            .ok();
+    };
+    brief("brief.example.org", "20d");
+    let told = watch("30d").fails(5, "1 end by").json();
+    assert_eq!(told[0]["kind"], "certificate");
+    assert_eq!(told[0]["subject"], "dns:brief.example.org");
+    watch("10d").ok();
+    brief("brief.example.org", "60d");
+    watch("30d").ok();
+    // Authorities too, in the metrics as well.
+    let told = watch("7300d").fails(5, "end by").json();
+    let kinds = told.as_array().unwrap().iter();
+    assert_eq!(kinds.filter(|one| one["kind"] == "authority").count(), 2);
+    server.run(&["ca", "watch", "nobody"]).fails(3, "authority");
+    server.run(&["ca", "watch", "root"]).ok();
+}
