@@ -62,6 +62,18 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("lego").arg("--version")),
     },
     Need {
+        what: "strongSwan's pki command",
+        why: "a real EST client enrols at the server",
+        packages: &["strongswan-pki"],
+        works: || succeeds(Command::new("pki").arg("--help")),
+    },
+    Need {
+        what: "the curl command",
+        why: "it asks by EST for what pki does not",
+        packages: &["curl"],
+        works: || succeeds(Command::new("curl").arg("--version")),
+    },
+    Need {
         what: "Python 3 with venv",
         why: "the second peer of the cross-checks is Python's cryptography package",
         packages: &["python3", "python3-venv"],

@@ -13,6 +13,10 @@ pub trait Act: Send + Sync + 'static {
 /// being open to ACME and without a policy of its own.
 pub(crate) trait AccountAct: Act {}
 
+/// What the holder of a certificate may do at its own authority, by the
+/// authority's being open to EST and without a policy of its own.
+pub(crate) trait HolderAct: Act {}
+
 /// Declares the marker type of an act: `act!(Rotate, KeyRotate, "doc")`.
 macro_rules! act {
     ($name:ident, $action:ident, $doc:literal) => {

@@ -31,6 +31,13 @@ pub enum Authentication {
         /// The account's, or the key's thumbprint where there is no account.
         id: String,
     },
+    /// A certificate of an authority that is to be renewed by it (RFC 7030).
+    Holder {
+        /// The authority's identifier: nothing else is reached.
+        authority: String,
+        /// The SHA-256 of the certificate's DER, in hex.
+        fingerprint: String,
+    },
     /// A part of the server itself.
     System,
 }
@@ -40,7 +47,9 @@ impl Authentication {
     pub fn label(&self) -> String {
         match self {
             Self::Token { id } => format!("token:{id}"),
-            Self::Certificate { fingerprint } => format!("certificate:{fingerprint}"),
+            Self::Certificate { fingerprint } | Self::Holder { fingerprint, .. } => {
+                format!("certificate:{fingerprint}")
+            }
             Self::Account { id, .. } => format!("acme:{id}"),
             Self::System => "system".to_owned(),
         }
@@ -97,7 +106,10 @@ impl Session {
 
     /// Whether a client certificate proved it.
     pub fn by_certificate(&self) -> bool {
-        matches!(self.authentication, Authentication::Certificate { .. })
+        matches!(
+            self.authentication,
+            Authentication::Certificate { .. } | Authentication::Holder { .. }
+        )
     }
 
     /// Ends the session: every later call with it is refused.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use skms_keys::UnixSeconds;
 use skms_policy::{Action, Context, Decision, PolicyName, Request, ResourceRef};
 
-use crate::act::{AccountAct, Act};
+use crate::act::{AccountAct, Act, HolderAct};
 use crate::authority::Authority;
 use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
@@ -207,6 +207,36 @@ impl Entry {
         authority: &Authority,
     ) -> Result<Authorized<A, Target>> {
         self.is_account_of(authority)?;
+        self.authorize_as_client(authority).await
+    }
+
+    /// Authorises the holder of a certificate on the authority that issued it.
+    ///
+    /// Holders need not be principals, so that no policy can name them
+    /// beforehand. What permits their acts is that somebody who may
+    /// (`est.manage`) opened the authority to EST and to renewal by the
+    /// certificate alone. It reaches no further than that authority and the
+    /// acts of [`HolderAct`], and a policy that forbids counts here as
+    /// anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for whoever holds no certificate of this
+    /// authority; [`Error::NotFound`] where it is not open so;
+    /// [`Error::Forbidden`].
+    pub(crate) async fn authorize_as_holder<A: HolderAct>(
+        &self,
+        authority: &Authority,
+    ) -> Result<Authorized<A, Target>> {
+        self.is_holder_of(authority)?;
+        self.authorize_as_client(authority).await
+    }
+
+    /// For those only whom the caller of this has found to be a client of this
+    /// authority's.
+    async fn authorize_as_client<A: Act>(
+        &self,
+        authority: &Authority,
+    ) -> Result<Authorized<A, Target>> {
         let target = Target::authority(&authority.namespace_name, &authority.record.name)
             .stored(authority.id.0, authority.revision);
         self.unless_forbidden::<A>(&target.resource(), &target)
@@ -218,16 +248,20 @@ impl Entry {
         })
     }
 
-    /// As [`Entry::authorize_as_account`], on a key of that authority.
+    /// As [`Entry::authorize_as_account`] and [`Entry::authorize_as_holder`],
+    /// on a key of that authority.
     ///
     /// # Errors
     /// As there; [`Error::NotFound`] where the key is gone.
-    pub(crate) async fn authorize_key_as_account<A: Act>(
+    pub(crate) async fn authorize_key_as_client<A: Act>(
         &self,
         authority: &Authority,
         at: KeyRef<'_>,
     ) -> Result<Authorized<A, KeyTarget>> {
-        self.is_account_of(authority)?;
+        match &self.caller.session.authentication {
+            Authentication::Holder { .. } => self.is_holder_of(authority)?,
+            _ => self.is_account_of(authority)?,
+        }
         let cell = self
             .rooms
             .keys
@@ -253,6 +287,17 @@ impl Entry {
         match authority.record.acme {
             Some(_) => Ok(()),
             None => Err(Error::NotFound { what: "authority" }),
+        }
+    }
+
+    fn is_holder_of(&self, authority: &Authority) -> Result<()> {
+        match &self.caller.session.authentication {
+            Authentication::Holder { authority: of, .. } if *of == authority.id_text() => {}
+            _ => return Err(Error::Unauthenticated),
+        }
+        match &authority.record.est {
+            Some(opening) if opening.renewal_by_certificate => Ok(()),
+            _ => Err(Error::NotFound { what: "authority" }),
         }
     }
 

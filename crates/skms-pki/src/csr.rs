@@ -177,6 +177,14 @@ impl<'a> Csr<'a> {
         }
     }
 
+    /// Whether it has an attribute of this type.
+    #[must_use]
+    pub fn has_attribute(&self, kind: Oid<'_>) -> bool {
+        let mut list = Cursor::new(self.attributes);
+        std::iter::from_fn(|| list.sequence().ok())
+            .any(|mut one| one.oid().is_ok_and(|id| id == kind))
+    }
+
     /// The challenge password's bytes, whatever string they are.
     #[must_use]
     pub fn challenge_password(&self) -> Option<&'a [u8]> {

@@ -256,6 +256,10 @@ oids! {
     EXTENSION_REQUEST = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
     /// challengePassword (PKCS #9): 1.2.840.113549.1.9.7.
     CHALLENGE_PASSWORD = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 7];
+    /// id-aa-decryptKeyID (RFC 4108): 1.2.840.113549.1.9.16.2.37.
+    DECRYPT_KEY_ID = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 2, 37];
+    /// id-aa-asymmDecryptKeyID (RFC 7030): 1.2.840.113549.1.9.16.2.54.
+    ASYMMETRIC_DECRYPT_KEY_ID = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 2, 54];
 
     /// id-data (CMS): 1.2.840.113549.1.7.1.
     CMS_DATA = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];

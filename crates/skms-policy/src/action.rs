@@ -124,6 +124,8 @@ actions! {
     AcmeAccount = "acme.account", [], [Authority], "Make or change one's own ACME account. An authority that is open to ACME permits it; a policy can forbid it.";
     AcmeOrder = "acme.order", [], [Authority], "Order by ACME and prove control of names. An authority that is open to ACME permits it; a policy can forbid it.";
 
+    EstManage = "est.manage", ["administer"], [Authority], "Let clients enrol at an authority by EST.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -14,6 +14,9 @@ pub enum PrincipalKind {
     Certificate,
     /// An account of ACME (RFC 8555) at one of the server's authorities.
     Account,
+    /// A certificate of one of the server's authorities, by which its holder
+    /// renews it (EST, RFC 7030), and nothing else.
+    Holder,
     /// The server itself: its jobs and automatic responses.
     System,
 }
@@ -26,6 +29,7 @@ impl PrincipalKind {
             Self::Token => "token",
             Self::Certificate => "certificate",
             Self::Account => "account",
+            Self::Holder => "holder",
             Self::System => "system",
         }
     }

@@ -62,6 +62,7 @@ macro_rules! calls {
 mod acme;
 mod admin;
 mod certificates;
+mod est;
 mod keys;
 mod operations;
 mod system;
@@ -84,6 +85,7 @@ mod tests {
             super::acme::CALLED,
             super::admin::CALLED,
             super::certificates::CALLED,
+            super::est::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
             super::system::CALLED,

@@ -17,6 +17,7 @@ pub mod derive;
 pub mod destroy;
 pub mod encapsulate;
 pub mod encrypt;
+pub mod est;
 pub mod events;
 pub mod export_key;
 pub mod import_key;

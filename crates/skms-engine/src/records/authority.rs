@@ -25,6 +25,20 @@ pub(crate) struct AuthorityRecord {
     /// How clients of ACME get certificates here, if they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) acme: Option<super::acme::AcmeRecord>,
+    /// How clients of EST get certificates here, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) est: Option<EstRecord>,
+}
+
+/// How an authority is open to EST.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EstRecord {
+    /// Names of profiles.
+    pub(crate) profiles: Vec<String>,
+    /// Whether a certificate alone is enough to renew it.
+    pub(crate) renewal_by_certificate: bool,
+    /// The algorithm of keys that are made here.
+    pub(crate) key_algorithm: String,
 }
 
 /// A version of a key, and how it signs.

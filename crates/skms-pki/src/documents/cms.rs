@@ -73,6 +73,32 @@ pub fn assemble(
     ]))
 }
 
+/// Certificates (DER) and nothing else, signed by nobody: the "certs-only"
+/// form in which EST hands them out.
+#[must_use]
+pub fn certs_only(certificates: &[Vec<u8>]) -> Vec<u8> {
+    //= https://www.rfc-editor.org/rfc/rfc5652#section-5.2
+    //# In the degenerate case where there are no signers, the
+    //# EncapsulatedContentInfo value being "signed" is irrelevant.  In this
+    //# case, the content type within the EncapsulatedContentInfo value being
+    //# "signed" MUST be id-data (as defined in Section 4), and the content
+    //# field of the EncapsulatedContentInfo value MUST be omitted.
+    let mut all: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+    all.sort_unstable();
+    all.dedup();
+    let data = der::sequence(&[
+        &der::integer(1),
+        &der::set_of(Vec::new()),
+        &der::sequence(&[&der::oid(DATA)]),
+        &der::constructed(0, &all),
+        &der::set_of(Vec::new()),
+    ]);
+    der::sequence(&[
+        &der::oid(oid::CMS_SIGNED_DATA),
+        &der::constructed(0, &[&data]),
+    ])
+}
+
 /// A SignedData in its ContentInfo. Reading one checks its structure;
 /// [`super::verify`] says whether its signatures count.
 #[derive(Clone, Debug)]

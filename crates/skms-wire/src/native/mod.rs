@@ -8,6 +8,7 @@ pub mod authorities;
 pub mod batch;
 pub mod certificates;
 pub mod documents;
+pub mod est;
 pub mod events;
 pub mod health;
 pub mod idempotency;

@@ -5,8 +5,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, authorities, certificates, documents, events, health, keyrings, keys, limits, namespaces,
-    operations, policies, principals, problem, seals, terms, tokens, validation, versions,
+    acme, authorities, certificates, documents, est, events, health, keyrings, keys, limits,
+    namespaces, operations, policies, principals, problem, seals, terms, tokens, validation,
+    versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -57,6 +58,7 @@ pub fn schemas() -> Named {
             RenewAuthorityRequest, CertifyRequest;
         acme: EnableAcmeRequest, AcmeView, CreateAcmeKeyRequest, CreateAcmeKeyResponse,
             AcmeKeyView;
+        est: EnableEstRequest, EstView;
         certificates: IssueCertificateRequest, SubjectKey, IssuedCertificate, CertificateView,
             CertificateStatus, CertificateRevocation, RevokeCertificateRequest;
         events: EventView, TargetView;

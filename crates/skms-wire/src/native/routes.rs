@@ -269,6 +269,10 @@ pub const ROUTES: &[Route] = routes! {
     Post "/authorities/{authority}/acme/keys" "acme-key-create" ["acme.manage"] OptionalJson("CreateAcmeKeyRequest") => Created("CreateAcmeKeyResponse"), "Make a key that one ACME account can be bound to.";
     Delete "/authorities/{authority}/acme/keys/{key}" "acme-key-revoke" ["acme.manage"] None => Empty, "Take such a key away.";
 
+    Get "/authorities/{authority}/est" "est-read" ["authority.read"] None => Answer::Json("EstView"), "Say how an authority is open to EST.";
+    Put "/authorities/{authority}/est" "est-enable" ["est.manage"] Body::Json("EnableEstRequest") => Answer::Json("EstView"), "Open an authority to EST, or change how it is open.";
+    Delete "/authorities/{authority}/est" "est-disable" ["est.manage"] None => Empty, "Close an authority to EST.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 

@@ -16,6 +16,7 @@ mod derive;
 mod document;
 mod duration;
 mod error;
+mod est;
 mod exit;
 mod init;
 mod input;
@@ -198,6 +199,9 @@ enum Command {
     /// Let clients enrol by ACME
     #[command(subcommand)]
     Acme(acme::Acme),
+    /// Let clients enrol by EST
+    #[command(subcommand)]
+    Est(est::Est),
     /// Issue, list, show, renew, revoke and validate certificates
     #[command(subcommand)]
     Cert(cert::Cert),
@@ -335,6 +339,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
+        Command::Est(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,
         Command::Cert(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,

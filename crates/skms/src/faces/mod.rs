@@ -2,5 +2,6 @@
 //! cryptography, policy or state here.
 
 pub mod acme;
+pub mod est;
 pub mod native;
 pub mod publication;

@@ -40,6 +40,7 @@ use crate::{
     config::Limits,
     faces::{
         acme::{self, Acme},
+        est::{self, Est},
         native::{Native, metrics::Metrics},
         publication::{PREFIX, Publications},
     },
@@ -61,6 +62,7 @@ pub struct Serving {
     pub native: Native,
     pub publications: Publications,
     pub acme: Acme,
+    pub est: Est,
     pub limits: Limits,
     pub log: Log,
     pub metrics: Arc<Metrics>,
@@ -75,6 +77,8 @@ impl Serving {
         } else if request.uri().path().starts_with(acme::PREFIX) {
             // In a box: few connections need the room that it takes.
             Box::pin(self.acme.answer(peer, request)).await
+        } else if est::serves(request.uri().path()) {
+            Box::pin(self.est.answer(peer, request)).await
         } else {
             self.native.answer(peer, request).await
         }
@@ -102,6 +106,8 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
     /// The last second of that certificate, in seconds since the Unix epoch.
     pub certificate_ends: Option<u64>,
+    /// What binds a message to this TLS connection: `tls-exporter` (RFC 9266).
+    pub binding: Option<[u8; 32]>,
     /// What its worker has under way.
     pub load: Arc<Load>,
     /// The session that its last credential led to.
@@ -134,6 +140,7 @@ impl Peer {
             tls,
             certificate_ends: certificate.as_deref().and_then(super::peer::ends),
             certificate,
+            binding: None,
             remembered: Mutex::new(None),
             open_requests: AtomicUsize::new(0),
             watch: Arc::default(),
@@ -267,7 +274,9 @@ pub async fn serve(
         .and_then(|chain| chain.first())
         .map(|leaf| leaf.as_ref().to_vec());
     let speaks_h2 = session.alpn_protocol() == Some(b"h2");
-    let peer = Peer::new((address, door), true, certificate, load);
+    let binding = super::tls::binding(session);
+    let mut peer = Peer::new((address, door), true, certificate, load);
+    peer.binding = binding;
     http(stream, peer, speaks_h2, serving, stop).await;
 }
 

@@ -33,6 +33,7 @@ use crate::{
     config::ServerConfig,
     faces::{
         acme::Acme,
+        est::Est,
         native::{App, DevToken, Native, metrics::Metrics},
         publication::Publications,
     },
@@ -213,6 +214,7 @@ async fn serve(
         native: Native::new(Arc::clone(&app)),
         publications: Publications::new(Arc::clone(&app)),
         acme: Acme::new(Arc::clone(&app), &config, &addresses),
+        est: Est::new(Arc::clone(&app)),
         limits: config.limits.clone(),
         log,
         metrics: Arc::clone(&metrics),

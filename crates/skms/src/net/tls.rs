@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    RootCertStore, ServerConfig, ServerConnection,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{
@@ -105,6 +105,13 @@ impl Tls {
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
         Ok(())
     }
+}
+
+/// What binds messages to a connection: `tls-exporter` (RFC 9266, section 2).
+pub(super) fn binding(session: &ServerConnection) -> Option<[u8; 32]> {
+    session
+        .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+        .ok()
 }
 
 /// The library's own choices, with the key exchanges named here so that an

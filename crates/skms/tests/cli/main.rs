@@ -8,6 +8,7 @@ mod ca;
 mod ceremony;
 mod cert;
 mod demo;
+mod est;
 mod keys;
 mod operations;
 mod plain;

@@ -133,6 +133,7 @@ fn certificates(api: &Described<'_>) {
     api.good("certificate-read", &["mid", serial], None);
     api.good("certificate-list", &["mid"], None);
     acme(api);
+    est(api);
     create(api, "scribe", "EC-P256", json!({"uses": ["sign"]}));
     let mut wanted = wanted("www.example.org");
     wanted["key"] = json!({"keyring": "default", "key": "scribe"});
@@ -200,6 +201,28 @@ fn acme(api: &Described<'_>) {
     api.good("acme-key-revoke", &["mid", id], None);
     assert_eq!(api.bad("acme-key-revoke", &["mid", id], None), "not-found");
     api.good("acme-disable", &["mid"], None);
+}
+
+fn est(api: &Described<'_>) {
+    assert_eq!(api.good("est-read", &["mid"], None)["enabled"], false);
+    let how = json!({"profiles": ["tls-server"], "renewal_by_certificate": true});
+    let open = api.good("est-enable", &["mid"], Some(how));
+    assert_eq!(open["labels"], json!(["root:mid:tls-server"]));
+    for bad in [
+        json!({"profiles": []}),
+        json!({"profiles": ["root"]}),
+        json!({"profiles": ["tls-server", "tls-client"]}),
+        json!({"profiles": ["nonesuch"]}),
+        json!({"profiles": ["tls-server"], "key_algorithm": "X25519"}),
+        json!({"profiles": ["tls-server"], "key_algorithm": "AES-256-GCM"}),
+    ] {
+        let refused = api.bad("est-enable", &["mid"], Some(bad));
+        assert_eq!(refused, "invalid-argument");
+    }
+    let still = api.good("est-read", &["mid"], None);
+    assert_eq!(still["key_algorithm"], "EC-P256");
+    api.good("est-disable", &["mid"], None);
+    assert_eq!(api.good("est-read", &["mid"], None)["enabled"], false);
 }
 
 fn about_the_server(api: &Described<'_>) {

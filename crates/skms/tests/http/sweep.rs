@@ -200,6 +200,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "policy-write" => json!({"policy": "permit (principal, action, resource);"}),
         "limits-write" => json!({"keys": 1000}),
         "principal-create" => json!({"name": "x", "fingerprint": "ab".repeat(32)}),
+        "est-enable" => json!({"profiles": ["tls-server"]}),
         "acme-enable" => json!({"profile": "tls-server"}),
         "authority-create" => json!({"name": "x", "key": "x", "subject": "CN=x"}),
         "authority-update" => json!({"rules": {}}),

@@ -152,6 +152,7 @@ async fn create(
         extent: (&new.extent).into(),
         issuers: founded.issuers,
         acme: None,
+        est: None,
     };
     let id = RecordId::random()?;
     let authority = load::authority(

@@ -229,7 +229,9 @@ impl Entry {
     ) -> Result<Authorized<A, KeyTarget>> {
         let at = record.at(&authority.namespace_name);
         let key = match self.caller.session.authentication {
-            Authentication::Account { .. } => self.authorize_key_as_account(authority, at).await?,
+            Authentication::Account { .. } | Authentication::Holder { .. } => {
+                self.authorize_key_as_client(authority, at).await?
+            }
             _ => self.authorize_key::<A>(at).await?,
         };
         let id = key.target().snapshot().key().id.to_string();

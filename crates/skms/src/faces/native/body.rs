@@ -48,6 +48,13 @@ impl Bounds {
         }
     }
 
+    /// The same for bodies of no more than so many bytes.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.longest = self.longest.min(bytes);
+        self
+    }
+
     /// Claims the memory that a large body will take, for as long as its
     /// request is under way. Small ones are counted by their number alone.
     ///
@@ -87,6 +94,26 @@ impl Bounds {
         B: HttpBody<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
+        let bytes = self.read_any(headers, body).await?;
+        if !bytes.is_empty() && !is_json(headers) {
+            return Err(Failure::new(ProblemKind::UnsupportedMediaType));
+        }
+        Ok(bytes)
+    }
+
+    /// As [`Self::read`], whatever kind it is of.
+    ///
+    /// # Errors
+    /// As there, but for the kind.
+    pub async fn read_any<B>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
@@ -102,9 +129,6 @@ impl Bounds {
                     "the body did not arrive in time",
                 )
             })??;
-        if !bytes.is_empty() && !is_json(headers) {
-            return Err(Failure::new(ProblemKind::UnsupportedMediaType));
-        }
         Ok(bytes)
     }
 

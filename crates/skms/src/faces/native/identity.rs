@@ -1,16 +1,18 @@
-//! Who is asking: the bearer token if one was sent, the client certificate
-//! otherwise.
+//! Who is asking: the token if one was sent, the client certificate otherwise.
 
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use skms_crypto::ct_eq;
 use skms_engine::Session;
 use skms_keys::UnixSeconds;
 use skms_wire::native::ProblemKind;
+use zeroize::Zeroizing;
 
 use super::{App, error::Failure};
 use crate::net::{Peer, load::Shed};
@@ -26,16 +28,16 @@ const UNKNOWN: Failure = Failure::new(ProblemKind::Unauthenticated);
 pub async fn authenticate(
     app: &App,
     peer: &Peer,
-    headers: &HeaderMap,
+    sent: Sent<'_>,
     namespace: &str,
     request_id: &str,
 ) -> Result<Arc<Session>, Failure> {
-    let kind = match (headers.get(header::AUTHORIZATION), &peer.certificate) {
-        (Some(_), _) => Some("token"),
-        (None, Some(_)) => Some("certificate"),
-        (None, None) => None,
+    let kind = match (&sent, &peer.certificate) {
+        (Sent::Nothing, Some(_)) => Some("certificate"),
+        (Sent::Nothing, None) => None,
+        _ => Some("token"),
     };
-    let outcome = identify(app, peer, headers, namespace).await;
+    let outcome = identify(app, peer, sent, namespace).await;
     if let Err(failure) = &outcome
         && failure.kind() == ProblemKind::Unauthenticated
     {
@@ -70,24 +72,74 @@ fn limited(outcome: Result<(), u64>) -> Result<(), Failure> {
 
 /// Before a credential is looked up in the store: where many unknown ones
 /// come from, it is not. Those that are in use already are known without.
-fn may_look_up(app: &App, peer: &Peer) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], with the time to wait.
+pub fn may_look_up(app: &App, peer: &Peer) -> Result<(), Failure> {
     limited(app.strangers.has(peer.address.ip(), app.elapsed_ns()))
 }
 
 async fn identify(
     app: &App,
     peer: &Peer,
-    headers: &HeaderMap,
+    sent: Sent<'_>,
     namespace: &str,
 ) -> Result<Arc<Session>, Failure> {
     if app.engine.is_sealed() {
         return Err(Failure::new(ProblemKind::Sealed));
     }
-    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
-    match (sent.next(), sent.next()) {
-        (None, _) => by_certificate(app, peer, namespace).await,
-        (Some(value), None) => by_token(app, peer, bearer(value.as_bytes()).ok_or(UNKNOWN)?).await,
-        (Some(_), Some(_)) => Err(UNKNOWN),
+    match sent {
+        Sent::Nothing => by_certificate(app, peer, namespace).await,
+        Sent::Token(token) => by_token(app, peer, token).await,
+        Sent::Password { user, token } => {
+            let session = by_token(app, peer, &token).await?;
+            // The token says who it is; another name is somebody's mistake.
+            match session.principal.id().as_bytes() == user {
+                true => Ok(session),
+                false => Err(UNKNOWN),
+            }
+        }
+        Sent::Unreadable => Err(UNKNOWN),
+    }
+}
+
+/// The credential in a request's headers.
+pub enum Sent<'a> {
+    /// None.
+    Nothing,
+    /// `Bearer <token>` (RFC 6750, section 2.1).
+    Token(&'a [u8]),
+    /// `Basic` (RFC 7617), with a token in the place of the password.
+    Password {
+        /// The name of the token's principal.
+        user: Vec<u8>,
+        /// The token.
+        token: Zeroizing<Vec<u8>>,
+    },
+    /// One of another kind, or several.
+    Unreadable,
+}
+
+impl<'a> Sent<'a> {
+    /// Takes bearer tokens alone.
+    pub fn bearer(headers: &'a HeaderMap) -> Self {
+        let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+        match (sent.next(), sent.next()) {
+            (None, _) => Self::Nothing,
+            (Some(value), None) => bearer(value.as_bytes()).map_or(Self::Unreadable, Self::Token),
+            (Some(_), Some(_)) => Self::Unreadable,
+        }
+    }
+
+    /// Takes passwords too, where a protocol knows nothing else.
+    pub fn bearer_or_basic(headers: &'a HeaderMap) -> Self {
+        let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+        if let (Some(value), None) = (sent.next(), sent.next())
+            && let Some((user, token)) = basic(value.as_bytes())
+        {
+            return Self::Password { user, token };
+        }
+        Self::bearer(headers)
     }
 }
 
@@ -96,6 +148,20 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
+}
+
+/// User and password of `Basic <base64>` (RFC 7617, section 2): the first colon
+/// ends the user's name.
+fn basic(value: &[u8]) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>)> {
+    let (scheme, text) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let both = Zeroizing::new(STANDARD.decode(text.trim_ascii()).ok()?);
+    let colon = both.iter().position(|byte| *byte == b':')?;
+    let (user, password) = both.split_at_checked(colon)?;
+    let token = Zeroizing::new(password.get(1..)?.to_vec());
+    (!token.is_empty()).then(|| (user.to_vec(), token))
 }
 
 async fn by_token(app: &App, peer: &Peer, token: &[u8]) -> Result<Arc<Session>, Failure> {
@@ -174,6 +240,25 @@ mod tests {
             b"abc",
         ] {
             assert_eq!(bearer(bad), None);
+        }
+    }
+
+    #[test]
+    fn a_password_is_all_that_follows_the_first_colon() {
+        let of = |text: &str| {
+            let value = format!("Basic {}", STANDARD.encode(text));
+            basic(value.as_bytes()).map(|(user, token)| (user, token.to_vec()))
+        };
+        assert_eq!(
+            of("ci:skms_a:b"),
+            Some((b"ci".to_vec(), b"skms_a:b".to_vec()))
+        );
+        assert_eq!(of(":t"), Some((Vec::new(), b"t".to_vec())));
+        for bad in ["", "ci", "ci:"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        for bad in [&b"Basic"[..], b"Basic !", b"Bearer YTpi", b"Basic YTp i"] {
+            assert_eq!(basic(bad), None);
         }
     }
 }

@@ -10,15 +10,16 @@ mod agree;
 mod answer;
 mod authorities;
 mod batch;
-mod body;
+pub mod body;
 mod call;
 mod certificates;
 mod convert;
 mod documents;
-mod error;
+pub mod error;
+mod est;
 mod events;
 mod health;
-mod identity;
+pub mod identity;
 mod keyrings;
 mod keys;
 mod limits;
@@ -128,4 +129,4 @@ impl App {
 }
 
 pub use pem::certificate as pem_certificate;
-pub use serve::Native;
+pub use serve::{Native, admit, request_id};

@@ -206,29 +206,24 @@ where
             None
         }
         Auth::Action(_) => Some(Arc::new(Caller {
-            session: identity::authenticate(app, peer, &parts.headers, &namespace, request_id)
-                .await?,
+            session: identity::authenticate(
+                app,
+                peer,
+                identity::Sent::bearer(&parts.headers),
+                &namespace,
+                request_id,
+            )
+            .await?,
             source: Some(peer.address.ip().to_canonical()),
             request_id: request_id.to_owned(),
             tls: peer.tls,
             idempotency: None,
         })),
     };
-    if let Some(caller) = &caller
-        && let Err(limited) = app.engine.admit(&caller.session, routed.urgent)
-    {
-        app.engine.record_limited(caller).await?;
-        return Err(limited.into());
-    }
-    // One principal's slow senders leave room for everybody else's requests.
-    let most = (app.limits.requests_per_worker / 2).max(PRINCIPAL_LEAST);
-    let of_principal = caller.as_ref().map(|caller| caller.session.begin(most));
-    if matches!(of_principal, Some(None)) {
-        return Err(Failure::shed(
-            ProblemKind::TooManyRequests,
-            Shed::PrincipalRate,
-        ));
-    }
+    let _of_principal = match &caller {
+        Some(caller) => Some(admit(app, caller, routed.urgent).await?),
+        None => None,
+    };
     let params = routed
         .params
         .ok_or_else(|| Failure::malformed("the path is not percent-encoded UTF-8"))?;
@@ -254,9 +249,31 @@ where
     handler(call).await
 }
 
+/// Counts a request against what its principal may ask for, and as one of
+/// those that it has under way until what this gives is dropped.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`].
+pub async fn admit(
+    app: &App,
+    caller: &Arc<Caller>,
+    urgent: bool,
+) -> Result<impl Sized + use<>, Failure> {
+    if let Err(limited) = app.engine.admit(&caller.session, urgent) {
+        app.engine.record_limited(caller).await?;
+        return Err(limited.into());
+    }
+    // One principal's slow senders leave room for everybody else's requests.
+    let most = (app.limits.requests_per_worker / 2).max(PRINCIPAL_LEAST);
+    caller.session.begin(most).ok_or(Failure::shed(
+        ProblemKind::TooManyRequests,
+        Shed::PrincipalRate,
+    ))
+}
+
 /// The caller's own name for the request where it is a plain one, or a fresh
 /// one.
-fn request_id(headers: &HeaderMap) -> String {
+pub fn request_id(headers: &HeaderMap) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     let sent = headers
         .get(REQUEST_ID_HEADER)

@@ -4,8 +4,8 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
-    events, health, keyrings, keys, limits, namespaces, operations, policies, principals, seals,
-    storage, tokens, validation,
+    est, events, health, keyrings, keys, limits, namespaces, operations, policies, principals,
+    seals, storage, tokens, validation,
 };
 
 /// What serves a route.
@@ -59,6 +59,10 @@ handlers! {
     "acme-key-list" => acme::keys;
     "acme-key-create" => acme::create_key;
     "acme-key-revoke" => acme::revoke_key;
+
+    "est-read" => est::read;
+    "est-enable" => est::enable;
+    "est-disable" => est::disable;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;
