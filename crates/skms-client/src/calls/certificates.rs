@@ -1,8 +1,8 @@
 //! Certificate authorities and their certificates.
 
 use skms_wire::native::authorities::{
-    AuthorityView, CertifyRequest, CreateAuthorityRequest, InstallCertificateRequest,
-    RenewAuthorityRequest, UpdateAuthorityRequest,
+    AuthorityProfile, AuthorityView, CertifyRequest, CreateAuthorityRequest,
+    InstallCertificateRequest, RenewAuthorityRequest, UpdateAuthorityRequest,
 };
 use skms_wire::native::certificates::{
     CertificateView, IssueCertificateRequest, IssuedCertificate, RevokeCertificateRequest,
@@ -22,6 +22,10 @@ calls! {
     json update_authority ["authority-update"] (authority) send UpdateAuthorityRequest => AuthorityView;
     /// Deletes an authority that has issued nothing that still counts.
     nothing delete_authority ["authority-delete"] (authority);
+    /// Writes a profile of an authority's own.
+    json put_authority_profile ["authority-profile-put"] (authority, profile) send AuthorityProfile => AuthorityView;
+    /// Takes such a profile away.
+    json delete_authority_profile ["authority-profile-delete"] (authority, profile) => AuthorityView;
     /// Gives an authority a certificate from elsewhere.
     json install_certificate ["authority-install"] (authority) send InstallCertificateRequest => AuthorityView;
     /// Certifies an authority anew, on the same key or a new one.

@@ -27,6 +27,8 @@ const CERTIFICATES_MAX: usize = 1000;
 /// What is to be issued.
 pub(crate) struct Wanted<'a> {
     pub(crate) kind: ProfileKind,
+    /// The authority's own profile, if it is by one.
+    pub(crate) named: Option<String>,
     pub(crate) profile: &'a Profile,
     pub(crate) request: &'a Request,
     /// The key kept here that it is for.
@@ -87,6 +89,7 @@ pub(crate) async fn issue(
         issuer: issuer.number,
         certificate: Der(der),
         profile: wanted.kind.name().to_owned(),
+        named: wanted.named,
         issued_at: now.0,
         issued_to: entry.caller.session.principal.id().to_owned(),
         subject_key: wanted.subject_key,

@@ -7,6 +7,7 @@ pub(crate) mod delegate;
 pub(crate) mod issuing;
 pub(crate) mod lists;
 pub(crate) mod load;
+pub(crate) mod named;
 pub(crate) mod published;
 pub(crate) mod revoked;
 pub(crate) mod signer;

@@ -5,6 +5,7 @@ use skms_store::Kind;
 
 use super::Record;
 use super::der::Der;
+use crate::authority::named::NamedProfile;
 
 /// An authority's record; its namespace is the scope it lives in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub(crate) struct AuthorityRecord {
     /// How clients of ACME get certificates here, if they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) acme: Option<super::acme::AcmeRecord>,
+    /// Profiles of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) named: Vec<NamedProfile>,
     /// How clients of EST get certificates here, if they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) est: Option<EstRecord>,

@@ -17,6 +17,9 @@ pub(crate) struct CertificateRecord {
     pub(crate) issuer: u32,
     pub(crate) certificate: Der,
     pub(crate) profile: String,
+    /// The authority's own profile by which it was issued, based on `profile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) named: Option<String>,
     pub(crate) issued_at: i64,
     pub(crate) issued_to: String,
     /// The key kept here that it certifies, if it is one.

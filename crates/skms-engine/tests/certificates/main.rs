@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod profiles;
 mod responder;
 mod withdrawal;
 
@@ -40,7 +41,7 @@ async fn authority(house: &House, name: &str, algorithm: Algorithm, rules: Rules
 
 fn wanted(key: SubjectKey) -> NewCertificate {
     NewCertificate {
-        profile: ProfileKind::TlsServer,
+        profile: ProfileKind::TlsServer.into(),
         key,
         subject: None,
         names: vec!["www.example.org".parse().unwrap()],
@@ -527,6 +528,6 @@ async fn lifetimes_and_profiles_are_the_authoritys() {
     longer.lifetime_seconds = Some(86_401);
     assert!(matches!(attempt(longer).await, Err(Error::Pki(_))));
     let mut client = wanted(key());
-    client.profile = ProfileKind::TlsClient;
+    client.profile = ProfileKind::TlsClient.into();
     assert!(matches!(attempt(client).await, Err(Error::Invalid(_))));
 }

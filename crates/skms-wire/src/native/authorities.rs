@@ -1,5 +1,7 @@
 //! Certificate authorities.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,8 +20,8 @@ pub struct CreateAuthorityRequest {
     pub keyring: String,
     /// Its key: one that signs.
     pub key: String,
-    /// Its distinguished name (RFC 4514).
-    #[schema(example = "CN=Example Issuing CA,O=Example,C=CH")]
+    /// Its distinguished name, outermost part first.
+    #[schema(example = "C=CH,O=Example,CN=Example Issuing CA")]
     pub subject: String,
     /// The authority of this namespace that certifies it. Without one it is a
     /// root, or waits for a certificate from elsewhere.
@@ -116,6 +118,63 @@ pub struct AuthorityRules {
     pub ocsp_presign: Option<bool>,
 }
 
+/// A profile of an authority's own: one of those that come along, held to less.
+/// It never adds to the one that it is based on, but for policies. What is left
+/// out is as there.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityProfile {
+    /// The profile that comes along, on which it is based.
+    #[schema(example = "tls-server")]
+    pub base: String,
+    /// Domains that DNS names must be in or below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["team.example.org"]))]
+    pub domains: Vec<String>,
+    /// Domains that mailboxes must be in or below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub email_domains: Vec<String>,
+    /// Hosts of URIs, or domains that they are below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uri_hosts: Vec<String>,
+    /// Networks that addresses must be in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["10.0.0.0/8"]))]
+    pub networks: Vec<String>,
+    /// Distinguished names, outermost part first, that subjects must begin with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+    /// Whether wildcards are refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_wildcards: bool,
+    /// Whether there must be a subject.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub subject_required: bool,
+    /// The most names of a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_names: Option<u32>,
+    /// Algorithms that keys may be for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["EC-P256", "ML-DSA-65"]))]
+    pub algorithms: Vec<String>,
+    /// From so many bits of security strength.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_strength_bits: Option<u16>,
+    /// The longest lifetime in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lifetime_seconds: Option<u64>,
+    /// The lifetime in seconds where nobody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_lifetime_seconds: Option<u64>,
+    /// Purposes (extKeyUsage) out of those of the base, dotted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["1.3.6.1.5.5.7.3.1"]))]
+    pub purposes: Vec<String>,
+    /// Certificate policies, dotted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+}
+
 /// An authority.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuthorityView {
@@ -140,6 +199,9 @@ pub struct AuthorityView {
     pub request: Option<String>,
     /// How it issues and publishes.
     pub rules: AuthorityRules,
+    /// Profiles of its own, by name, beside those of `rules`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, AuthorityProfile>,
     /// When it was made.
     pub created_at: Moment,
 }

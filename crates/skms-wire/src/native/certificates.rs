@@ -26,7 +26,7 @@ pub struct IssueCertificateRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "EC-P256")]
     pub new_key: Option<String>,
-    /// Whom it is for (RFC 4514); may be empty where there are names.
+    /// Whom it is for, outermost part first; may be empty where there are names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "CN=www.example.org")]
     pub subject: Option<String>,

@@ -53,7 +53,7 @@ pub fn schemas() -> Named {
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;
         principals: CreatePrincipalRequest, PrincipalView;
-        authorities: CreateAuthorityRequest, NameConstraints, AuthorityRules, AuthorityView,
+        authorities: CreateAuthorityRequest, NameConstraints, AuthorityProfile, AuthorityRules, AuthorityView,
             IssuerView, UpdateAuthorityRequest, InstallCertificateRequest,
             RenewAuthorityRequest, CertifyRequest;
         acme: EnableAcmeRequest, AcmeView, CreateAcmeKeyRequest, CreateAcmeKeyResponse,

@@ -109,6 +109,22 @@ fn certificates(api: &Described<'_>) {
     );
     assert_eq!(renewed["issuers"][0]["cross"].as_array().unwrap().len(), 1);
     api.good("authority-publish", &["mid"], None);
+    let own = json!({"base": "tls-server", "domains": ["example.org"], "most_names": 2});
+    let changed = api.good("authority-profile-put", &["mid", "web"], Some(own));
+    assert_eq!(changed["profiles"]["web"]["domains"][0], "example.org");
+    for bad in [
+        json!({"base": "root"}),
+        json!({"base": "tls-server", "purposes": ["1.3.6.1.5.5.7.3.9"]}),
+        json!({"base": "tls-server", "networks": ["10.0.0.0/99"]}),
+    ] {
+        let bad = api.bad("authority-profile-put", &["mid", "bad"], Some(bad));
+        assert_eq!(bad, "invalid-argument");
+    }
+    api.good("authority-profile-delete", &["mid", "web"], None);
+    assert_eq!(
+        api.bad("authority-profile-delete", &["mid", "web"], None),
+        "not-found"
+    );
 
     let wanted =
         |name: &str| json!({"profile": "tls-server", "names": [name], "new_key": "EC-P256"});

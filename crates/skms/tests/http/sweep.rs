@@ -204,6 +204,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "acme-enable" => json!({"profile": "tls-server"}),
         "authority-create" => json!({"name": "x", "key": "x", "subject": "CN=x"}),
         "authority-update" => json!({"rules": {}}),
+        "authority-profile-put" => json!({"base": "tls-server"}),
         "authority-install" => json!({"certificates": CERTIFICATE}),
         "authority-certify" => json!({"authority": "x"}),
         "certificate-issue" => json!({"profile": "tls-server", "new_key": "EC-P256"}),

@@ -74,7 +74,7 @@ impl Engine {
             let opening = Opening::try_from(record.ok_or(Error::NotFound { what: "authority" })?)?;
             let subject = check(&csr, &view, entrant)?;
             let new = NewCertificate {
-                profile: opening.profile,
+                profile: opening.profile.into(),
                 key: SubjectKey::Request(csr),
                 subject: Some(subject),
                 names: view

@@ -76,6 +76,7 @@ impl Engine {
             let signer = Signer::take(&entry, &key, &issuer.key).await?;
             let wanted = Wanted {
                 kind: ProfileKind::Intermediate,
+                named: None,
                 profile: &profile,
                 request: &request,
                 subject_key: None,

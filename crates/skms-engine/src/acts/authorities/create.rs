@@ -152,6 +152,7 @@ async fn create(
         extent: (&new.extent).into(),
         issuers: founded.issuers,
         acme: None,
+        named: Vec::new(),
         est: None,
     };
     let id = RecordId::random()?;
@@ -333,6 +334,7 @@ async fn found(
             let signer = Signer::take(entry, &parents_key, &issuer.key).await?;
             let wanted = Wanted {
                 kind: ProfileKind::Intermediate,
+                named: None,
                 profile: &profile,
                 request: &request,
                 subject_key: Some(signing.into()),

@@ -3,6 +3,7 @@
 mod certify;
 mod create;
 mod install;
+mod profiles;
 mod read;
 mod renew;
 mod update;
@@ -22,6 +23,7 @@ use crate::gate::{Authorized, Entry, KeyTarget};
 use crate::records::authority::{ExtentRecord, SigningKeyRecord};
 use crate::target::Target;
 
+pub use crate::authority::named::NamedProfile;
 pub use crate::authority::{Rules, end_entities};
 pub use certify::Subject;
 pub use create::{Foundation, NewAuthority};
@@ -103,6 +105,8 @@ pub struct View {
     pub subject: String,
     /// How it issues and publishes.
     pub rules: Rules,
+    /// Profiles of its own, by name.
+    pub named: Vec<NamedProfile>,
     /// Oldest first; the last one issues.
     pub issuers: Vec<IssuerView>,
     /// A request for a certificate from elsewhere (DER), while it waits.
@@ -149,6 +153,7 @@ impl TryFrom<&Authority> for View {
             key: record.key.key.clone(),
             subject: subject.to_string(),
             rules: authority.rules.clone(),
+            named: record.named.clone(),
             issuers: authority
                 .issuers
                 .iter()

@@ -227,6 +227,7 @@ impl Renewal<'_> {
         let signer = Signer::take(self.entry, &key, &issuer.key).await?;
         let wanted = Wanted {
             kind: ProfileKind::Intermediate,
+            named: None,
             profile: &profile,
             request: &self.request,
             subject_key: Some((&self.signing).into()),

@@ -15,6 +15,7 @@ use crate::acts::authorities::{span, unreadable};
 use crate::acts::create_key;
 use crate::authority::Authority;
 use crate::authority::issuing::{self, Draft, Wanted};
+use crate::authority::named::ProfileChoice;
 use crate::authority::signer::Signer;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -53,7 +54,7 @@ pub enum SubjectKey {
 #[derive(Clone, Debug)]
 pub struct NewCertificate {
     /// What it is for.
-    pub profile: ProfileKind,
+    pub profile: ProfileChoice,
     /// Its key.
     pub key: SubjectKey,
     /// Whom it is for.
@@ -171,8 +172,11 @@ pub(crate) async fn issue(
             });
         }
     };
-    let profile = profile(&authority, new.profile)?;
-    let kind = new.profile;
+    let (kind, profile) = profile(&authority, &new.profile)?;
+    let named = match &new.profile {
+        ProfileChoice::Builtin(_) => None,
+        ProfileChoice::Named(name) => Some(name.clone()),
+    };
     let subject = subject(entry, (namespace, &authority), (new, material), &profile).await?;
     let mut attempt = 0;
     let record = loop {
@@ -181,6 +185,7 @@ pub(crate) async fn issue(
         let certified = subject.lock(entry).await?;
         let wanted = Wanted {
             kind,
+            named: named.clone(),
             profile: &profile,
             request: &subject.request,
             subject_key: subject.kept.clone(),
@@ -235,27 +240,34 @@ fn certifiable(key: &Key, version: VersionNumber) -> Result<()> {
 }
 
 /// The profile, as far as the authority issues by it.
-fn profile(authority: &Authority, kind: ProfileKind) -> Result<Profile> {
-    if !authority.rules.profiles.contains(&kind) {
-        let known: Vec<&str> = authority
-            .rules
-            .profiles
+fn profile(authority: &Authority, choice: &ProfileChoice) -> Result<(ProfileKind, Profile)> {
+    let (builtin, named) = (&authority.rules.profiles, &authority.record.named);
+    let found = match choice {
+        ProfileChoice::Builtin(kind) if builtin.contains(kind) => Some((*kind, kind.profile())),
+        ProfileChoice::Builtin(_) => None,
+        ProfileChoice::Named(name) => named
             .iter()
-            .map(|kind| kind.name())
+            .find(|one| one.name == *name)
+            .map(|one| one.profile())
+            .transpose()?,
+    };
+    let Some((kind, mut profile)) = found else {
+        let known = builtin.iter().map(|kind| kind.name());
+        let known: Vec<&str> = known
+            .chain(named.iter().map(|one| one.name.as_str()))
             .collect();
         return Err(Error::Invalid(format!(
             "this authority issues by: {}",
             known.join(", ")
         )));
-    }
-    let mut profile = kind.profile();
+    };
     if let Some(longest) = authority.rules.max_lifetime_seconds {
         let longest = i64::try_from(longest).unwrap_or(i64::MAX);
         let lifetime = &mut profile.lifetime;
         lifetime.max_seconds = lifetime.max_seconds.min(longest);
         lifetime.default_seconds = lifetime.default_seconds.min(longest);
     }
-    Ok(profile)
+    Ok((kind, profile))
 }
 
 async fn subject(

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
 use crate::records::unhex;
 
+pub use crate::authority::named::ProfileChoice;
 pub(crate) use issue::{Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
 pub(crate) use read::find;
@@ -109,7 +110,7 @@ impl View {
             serial,
             authority: authority.record.name.clone(),
             issuer: record.issuer,
-            profile: record.profile.clone(),
+            profile: record.named.as_ref().unwrap_or(&record.profile).clone(),
             subject: certificate.subject().to_string(),
             names: names
                 .iter()

@@ -121,7 +121,7 @@ impl Wanted<'_> {
         csr: &Csr<'_>,
     ) -> Result<(NewCertificate, Option<Held>)> {
         let mut new = NewCertificate {
-            profile: self.label.profile,
+            profile: self.label.profile.into(),
             key: SubjectKey::Request(csr.as_der().to_vec()),
             subject: None,
             names: Vec::new(),

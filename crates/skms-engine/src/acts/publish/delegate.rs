@@ -58,6 +58,7 @@ pub(super) async fn provide(entry: &Entry, authority: &Authority, number: u32) -
     let request = Request::new("CN=OCSP signer".parse().map_err(unreadable)?, spki);
     let wish = Wanted {
         kind: ProfileKind::OcspSigner,
+        named: None,
         profile: &profile,
         request: &request,
         subject_key: Some(SubjectKeyRecord::from(&wanted)),

@@ -17,7 +17,7 @@ use crate::cli::keyname::KeyName;
 pub struct Create {
     /// Its name
     name: String,
-    /// Its distinguished name, such as "CN=Example Root,O=Example,C=CH"
+    /// Its distinguished name, such as "C=CH,O=Example,CN=Example Root"
     #[arg(long)]
     subject: String,
     /// Its key, if it is there already; by default one is made, named like it

@@ -1,6 +1,7 @@
 //! `skms ca`: certificate authorities.
 
 mod create;
+mod profile;
 mod watch;
 
 use std::path::PathBuf;
@@ -80,6 +81,9 @@ pub enum Ca {
         #[command(flatten)]
         rules: RuleOptions,
     },
+    /// Profiles of an authority's own: those that come along, held to less
+    #[command(subcommand)]
+    Profile(profile::Profile),
     /// Make an authority's revocation lists anew
     Publish {
         /// Its name
@@ -189,6 +193,7 @@ impl Ca {
         let client = global.client()?;
         match self {
             Self::Create(create) => create.run(global, &client).await,
+            Self::Profile(profile) => profile.run(global, &client).await,
             Self::Watch(watch) => watch.run(global, &client).await,
             Self::List => {
                 let all = super::every(async |page| client.authorities(&page).await).await?;

@@ -1,11 +1,12 @@
 //! Certificate authorities.
 
 use skms_engine::acts::authorities::{
-    Extent, Foundation, IssuerView as IssuerSeen, NewAuthority, Rules, RulesChange, Subject, View,
+    Extent, Foundation, IssuerView as IssuerSeen, NamedProfile, NewAuthority, Rules, RulesChange,
+    Subject, View,
 };
 use skms_pki::issue::{ProfileKind, Subtree};
 use skms_wire::native::authorities::{
-    AuthorityRules, AuthorityView, CertifyRequest, CreateAuthorityRequest,
+    AuthorityProfile, AuthorityRules, AuthorityView, CertifyRequest, CreateAuthorityRequest,
     InstallCertificateRequest, IssuerView, NameConstraints, RenewAuthorityRequest,
     UpdateAuthorityRequest,
 };
@@ -30,6 +31,7 @@ fn view(view: &View, namespace: &str) -> Result<AuthorityView, Failure> {
             .map(|der| pem::encode("CERTIFICATE REQUEST", der))
             .transpose()?,
         rules: shown(&view.rules),
+        profiles: view.named.iter().map(shown_profile).collect(),
         created_at: moment(view.created_at),
     })
 }
@@ -277,4 +279,71 @@ pub async fn publish(call: Call) -> Result<Reply, Failure> {
         .publish_authority(call.caller()?, &call.namespace, call.param("authority"))
         .await?;
     Reply::json(&view(&found, &call.namespace)?)
+}
+
+fn shown_profile(one: &NamedProfile) -> (String, AuthorityProfile) {
+    let one = one.clone();
+    let profile = AuthorityProfile {
+        base: one.base,
+        domains: one.domains,
+        email_domains: one.email_domains,
+        uri_hosts: one.uri_hosts,
+        networks: one.networks,
+        subjects: one.subjects,
+        no_wildcards: one.no_wildcards,
+        subject_required: one.subject_required,
+        most_names: one.most_names,
+        algorithms: one.algorithms,
+        minimum_strength_bits: one.minimum_strength_bits,
+        max_lifetime_seconds: one.max_lifetime_seconds,
+        default_lifetime_seconds: one.default_lifetime_seconds,
+        purposes: one.purposes,
+        policies: one.policies,
+    };
+    (one.name, profile)
+}
+
+pub async fn put_profile(call: Call) -> Result<Reply, Failure> {
+    let said: AuthorityProfile = call.json()?;
+    let profile = NamedProfile {
+        name: call.param("profile").to_owned(),
+        base: said.base,
+        domains: said.domains,
+        email_domains: said.email_domains,
+        uri_hosts: said.uri_hosts,
+        networks: said.networks,
+        subjects: said.subjects,
+        no_wildcards: said.no_wildcards,
+        subject_required: said.subject_required,
+        most_names: said.most_names,
+        algorithms: said.algorithms,
+        minimum_strength_bits: said.minimum_strength_bits,
+        max_lifetime_seconds: said.max_lifetime_seconds,
+        default_lifetime_seconds: said.default_lifetime_seconds,
+        purposes: said.purposes,
+        policies: said.policies,
+    };
+    let changed = call
+        .engine()
+        .put_authority_profile(
+            call.caller()?,
+            &call.namespace,
+            call.param("authority"),
+            profile,
+        )
+        .await?;
+    Reply::json(&view(&changed, &call.namespace)?)
+}
+
+pub async fn remove_profile(call: Call) -> Result<Reply, Failure> {
+    let changed = call
+        .engine()
+        .remove_authority_profile(
+            call.caller()?,
+            &call.namespace,
+            call.param("authority"),
+            call.param("profile"),
+        )
+        .await?;
+    Reply::json(&view(&changed, &call.namespace)?)
 }

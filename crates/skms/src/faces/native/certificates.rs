@@ -14,7 +14,6 @@ use x509_cert::der::pem::{self as pem_writer, LineEnding};
 
 use super::{
     answer::Reply,
-    authorities,
     call::Call,
     convert::{self, moment},
     error::Failure,
@@ -110,7 +109,7 @@ pub async fn issue(call: Call) -> Result<Reply, Failure> {
         _ => return Err(Failure::invalid("give one of request, key and new_key")),
     };
     let new = NewCertificate {
-        profile: authorities::profile(&request.profile)?,
+        profile: request.profile.as_str().into(),
         key,
         subject: request.subject.as_deref().map(subject).transpose()?,
         names: names(&request.names)?,

@@ -42,6 +42,8 @@ handlers! {
     "authority-read" => authorities::read;
     "authority-update" => authorities::update;
     "authority-delete" => authorities::delete;
+    "authority-profile-put" => authorities::put_profile;
+    "authority-profile-delete" => authorities::remove_profile;
     "authority-install" => authorities::install;
     "authority-renew" => authorities::renew;
     "authority-certify" => authorities::certify;
