@@ -90,7 +90,7 @@ impl Profile {
                 let changed = client
                     .put_authority_profile(&authority, &name, &profile)
                     .await?;
-                global.show(&changed, |_| output::line(&format!("wrote {name}")))
+                global.show(&changed, |_| output::line(format!("wrote {name}")))
             }
             Self::List { authority } => {
                 let found = client.authority(&authority).await?;
@@ -101,7 +101,7 @@ impl Profile {
             }
             Self::Delete { authority, name } => {
                 let changed = client.delete_authority_profile(&authority, &name).await?;
-                global.show(&changed, |_| output::line(&format!("deleted {name}")))
+                global.show(&changed, |_| output::line(format!("deleted {name}")))
             }
         }
     }

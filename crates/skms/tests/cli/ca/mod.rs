@@ -428,3 +428,59 @@ fn what_ends_soon_is_told_until_it_is_renewed() {
     server.run(&["ca", "watch", "nobody"]).fails(3, "authority");
     server.run(&["ca", "watch", "root"]).ok();
 }
+
+#[test]
+fn an_authority_issues_by_a_profile_of_its_own() {
+    let Some(stage) = Stage::set() else { return };
+    stage.authorities();
+    let server = &stage.server;
+    let put = [
+        "ca",
+        "profile",
+        "put",
+        "issuing",
+        "team",
+        "--base",
+        "tls-server",
+    ];
+    let narrow = ["--domain", "team.example.org", "--max-lifetime", "30d"];
+    server
+        .run(&[&put[..], &["--purpose", "1.2"]].concat())
+        .fails(2, "purposes");
+    server.run(&[&put[..], &narrow].concat()).ok();
+    let listed = server.run(&["ca", "profile", "list", "issuing"]).ok();
+    assert!(
+        listed.text().contains("team.example.org"),
+        "{}",
+        listed.text()
+    );
+    let issue = |name: &str, out: &str| {
+        server.run(&[
+            "cert",
+            "issue",
+            "--ca",
+            "issuing",
+            "--profile",
+            "team",
+            "--name",
+            name,
+            "--key-out",
+            &format!("{out}.key"),
+            "--out",
+            &format!("{out}.pem"),
+        ])
+    };
+    issue("www.team.example.org", "good").ok();
+    assert!(stage.verifies(&[
+        "-CAfile",
+        "root.pem",
+        "-untrusted",
+        "issuing.pem",
+        "good.pem"
+    ]));
+    issue("www.example.org", "bad").fails(2, "www.example.org");
+    server
+        .run(&["ca", "profile", "delete", "issuing", "team"])
+        .ok();
+    issue("www.team.example.org", "late").fails(2, "issues by");
+}
