@@ -380,3 +380,44 @@ fn a_move_that_was_killed_is_seen_to_be_unfinished_and_goes_on() {
     assert_eq!(moved["rows"]["job"], 40_000);
     assert_eq!(postgres.ask(arrived), moved["rows_in_all"].to_string());
 }
+
+#[test]
+fn a_store_on_postgresql_is_backed_up_and_comes_back_as_a_file() {
+    let Some(postgres) = Postgres::start() else {
+        return;
+    };
+    let url = postgres.url();
+    let folder = tempfile::tempdir().unwrap();
+    init(&folder, Some(&url)).ok();
+    let server = serve(folder, Some(&url));
+    create(&server, "k").ok();
+    let sealed = server.run_with(&["encrypt", "k"], b"kept").ok().out;
+    server.run(&["backup", "create", "copy"]).ok();
+    create(&server, "later").ok();
+    let folder = server.kill();
+    let offline = |arguments: &[&str]| {
+        let mut command = skms();
+        command.current_dir(folder.path()).args(arguments);
+        run(command, b"")
+    };
+    offline(&["backup", "verify", "copy", "--key-file", "key"]).ok();
+    let mut torn = fs::read(folder.path().join("copy")).unwrap();
+    let middle = torn.len() / 2;
+    torn[middle] ^= 1;
+    fs::write(folder.path().join("torn"), torn).unwrap();
+    offline(&["backup", "verify", "torn", "--key-file", "key"]).fails(5, "damaged");
+    fs::rename(folder.path().join("data"), folder.path().join("lost")).unwrap();
+    offline(&["restore", "copy", "--to", "data", "--key-file", "key"]).ok();
+
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (data, key) = (place("data"), place("key"));
+    let server = Server::start(
+        &["--data-dir", &data, "--unseal-key-file", &key],
+        folder,
+        "https",
+    );
+    let opened = server.run_with(&["decrypt", "k"], &sealed).ok().out;
+    assert_eq!(opened, b"kept");
+    server.run(&["key", "show", "later"]).fails(3, "key");
+    assert_eq!(server.json(&["storage", "verify"])["intact"], true);
+}
