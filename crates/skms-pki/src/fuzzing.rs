@@ -5,7 +5,7 @@ use crate::crl::Crl;
 use crate::csr::Csr;
 use crate::documents::cms::SignedData;
 use crate::documents::timestamp::{self, Query, Response};
-use crate::documents::{Body, Trust, jws, verify};
+use crate::documents::{Body, Trust, cose, jws, verify};
 use crate::issue::Shape;
 use crate::issue::lint::{self, Issuing};
 use crate::ocsp::{OcspRequest, OcspResponse};
@@ -129,6 +129,29 @@ pub fn timestamp(data: &[u8]) {
     assert!(timestamp::verify(token, &Body::Whole(b"text"), None, &trust).is_err());
 }
 
+/// A COSE_Sign1: one that is its own anchor's is never taken for granted.
+pub fn cose(data: &[u8]) {
+    let Ok(found) = cose::Sign1::from_cbor(data) else {
+        return;
+    };
+    let certificates: Vec<_> = found
+        .certificates()
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect();
+    let trust = Trust {
+        evidence: Evidence {
+            anchors: &certificates,
+            ..Evidence::default()
+        },
+        options: Options::new(Moment(1_795_953_600)),
+    };
+    let detached = found.content().is_none().then_some(&b"text"[..]);
+    if let Ok(by) = cose::verify(&found, detached, &trust) {
+        assert_eq!(by.path.first(), found.certificates().first());
+    }
+}
+
 /// A JWS, whose signer is trusted by nobody.
 pub fn jws(data: &[u8]) {
     let trust = Trust {
@@ -198,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PARSERS: [fn(&[u8]); 8] = [certificate, csr, crl, ocsp, cms, timestamp, jws, path];
+    const PARSERS: [fn(&[u8]); 9] = [certificate, csr, crl, ocsp, cms, timestamp, jws, cose, path];
 
     fn suite(name: &str) -> Vec<u8> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -20,7 +20,7 @@ use skms_crypto::{Algorithm, Format, Hash, KeyMaterial, OpenKey};
 use skms_pki::documents::timestamp::{
     self, Failure, Query, QueryBuf, Response, Stamping, granted, plan, refused,
 };
-use skms_pki::documents::{Body, DocumentError, Trust, cms, jws};
+use skms_pki::documents::{Body, DocumentError, Trust, cms, cose, jws};
 use skms_pki::issue::{ProfileKind, Serial, SigningScheme};
 use skms_pki::path::Options;
 use skms_pki::{Certificate, Evidence, Moment};
@@ -374,4 +374,86 @@ fn cryptography_and_we_take_the_jws_of_each_other() {
     };
     let (by, payload) = jws::verify(&theirs, None, &trust).unwrap();
     assert_eq!((by.path, payload.as_slice()), (ann.chain, TEXT));
+}
+
+/// Checks our COSE_Sign1 with Python's `cwt`, and makes two.
+const PYTHON_COSE: &str = r#"
+import sys
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cwt import COSE, COSEKey
+except ImportError:
+    sys.exit(77)
+alg = sys.argv[1]
+read = lambda name: open(name, "rb").read()
+text = read("text")
+own, above = (x509.load_pem_x509_certificate(read(name)) for name in ("own.pem", "above.pem"))
+der = [one.public_bytes(Encoding.DER) for one in (own, above)]
+spki = own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+public = COSEKey.from_pem(spki, alg=alg)
+context = COSE.new()
+protected, unprotected, payload = context.decode_with_headers(read("attached"), public)
+assert payload == text and protected[33] == der and not unprotected, protected
+detached = read("detached")
+assert context.decode(detached, public, detached_payload=text) == text
+try:
+    context.decode(detached, public, detached_payload=b"What?")
+    sys.exit(1)
+except Exception as error:
+    assert "verify" in str(error).lower(), error
+private = COSEKey.from_pem(read("key.pem"), alg=alg)
+# x5chain protected, and in the open beside a kid.
+made = context.encode_and_sign(text, private, protected={1: int(sys.argv[2]), 33: der})
+open("protected", "wb").write(made)
+made = context.encode_and_sign(text, private, protected={1: int(sys.argv[2])},
+    unprotected={4: b"7", 33: der})
+open("open", "wb").write(made)
+"#;
+
+#[test]
+fn cwt_and_we_take_the_messages_of_each_other() {
+    let Ok(python) = std::env::var("SKMS_TEST_PYTHON") else {
+        eprintln!("SKIPPED: SKMS_TEST_PYTHON names no Python with cwt");
+        return;
+    };
+    for (algorithm, scheme, alg, number) in [
+        (Algorithm::EcP256, "ECDSA-SHA-256", "ES256", "-7"),
+        (Algorithm::EcP384, "ECDSA-SHA-384", "ES384", "-35"),
+        (Algorithm::EcP521, "ECDSA-SHA-512", "ES512", "-36"),
+        (Algorithm::Ed25519, "Ed25519", "EdDSA", "-8"),
+        (Algorithm::Rsa2048, "RSA-PSS-SHA-384", "PS384", "-38"),
+        (Algorithm::Rsa2048, "RSA-PKCS1-SHA-256", "RS256", "-257"),
+    ] {
+        let (folder, ann, now) = theirs(algorithm);
+        let scheme = SigningScheme::by_name(algorithm, scheme).unwrap();
+        let planned = cose::plan(&ann.signer(scheme), TEXT).unwrap();
+        let signature = documents::sign(&ann.key, planned.tbs(), planned.scheme());
+        folder.write(
+            "attached",
+            &planned.clone().signed(&signature, false).unwrap(),
+        );
+        folder.write("detached", &planned.signed(&signature, true).unwrap());
+        let output = folder.start(&python, &["-c", PYTHON_COSE, alg, number]);
+        if output.status.code() == Some(77) {
+            eprintln!("SKIPPED: {python} has no cwt");
+            return;
+        }
+        assert!(output.status.success(), "{alg}: {}", folder::said(&output));
+        let anchors = [Certificate::from_der(ann.root()).unwrap()];
+        let trust = Trust {
+            evidence: Evidence {
+                anchors: &anchors,
+                ..Evidence::default()
+            },
+            options: Options::new(now),
+        };
+        for name in ["protected", "open"] {
+            let theirs = std::fs::read(folder.path(name)).unwrap();
+            let read = cose::Sign1::from_cbor(&theirs).unwrap();
+            assert_eq!(read.content(), Some(TEXT));
+            let by = cose::verify(&read, None, &trust).unwrap();
+            assert_eq!(by.path, ann.chain, "{alg} {name}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ const TARGETS: &[(&str, Parser)] = &[
     ("pki_csr", skms_pki::fuzzing::csr),
     ("pki_ocsp", skms_pki::fuzzing::ocsp),
     ("pki_cms", skms_pki::fuzzing::cms),
+    ("pki_cose", skms_pki::fuzzing::cose),
     ("pki_jws", skms_pki::fuzzing::jws),
     ("pki_timestamp", skms_pki::fuzzing::timestamp),
     ("pki_path", skms_pki::fuzzing::path),

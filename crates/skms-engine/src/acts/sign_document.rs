@@ -6,7 +6,7 @@ use std::sync::Arc;
 use skms_crypto::{Hash, Message, OpenKey};
 use skms_keys::{Operation, VersionNumber};
 use skms_pki::Moment;
-use skms_pki::documents::{Body, DocumentError, Signer, cms, jws};
+use skms_pki::documents::{Body, DocumentError, Signer, cms, cose, jws};
 use skms_pki::issue::SigningScheme;
 
 use super::certificates::Status;
@@ -30,6 +30,8 @@ pub enum Format {
     Cms,
     /// JWS in the compact form (RFC 7515).
     Jws,
+    /// COSE_Sign1 (RFC 9052), tagged.
+    Cose,
 }
 
 /// What is signed.
@@ -111,16 +113,32 @@ impl KeyOperation for SignDocument {
         let document = match request.format {
             Format::Cms => request.cms(key, &signer)?,
             Format::Jws => request.jws(key, &signer)?,
+            Format::Cose => request.cose(key, &signer)?,
         };
         Ok(Signed { document, version })
     }
 }
 
 impl Request {
+    /// The content of what is signed over all of it.
+    fn whole(&self) -> Result<&[u8]> {
+        match &self.content {
+            Content::Whole(content) => Ok(content),
+            Content::Digest(..) => Err(Error::Invalid(
+                "a JWS or COSE_Sign1 is over content, not a digest".into(),
+            )),
+        }
+    }
+
+    fn cose(&self, key: &OpenKey, signer: &Signer) -> Result<Vec<u8>> {
+        let planned = cose::plan(signer, self.whole()?).map_err(refused)?;
+        let options = planned.scheme().sign_options();
+        let signature = key.sign(Message::Raw(planned.tbs()), &options)?;
+        planned.signed(&signature, self.detached).map_err(refused)
+    }
+
     fn jws(&self, key: &OpenKey, signer: &Signer) -> Result<Vec<u8>> {
-        let Content::Whole(payload) = &self.content else {
-            return Err(Error::Invalid("a JWS is over content, not a digest".into()));
-        };
+        let payload = self.whole()?;
         let planned = jws::plan(signer, payload).map_err(refused)?;
         let options = planned.scheme().sign_options();
         let signature = key.sign(Message::Raw(planned.tbs()), &options)?;

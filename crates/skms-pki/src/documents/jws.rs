@@ -8,15 +8,11 @@ use serde_json::Value;
 use skms_crypto::{Algorithm, Family};
 
 use crate::certificate::Certificate;
-use crate::error::{In, Parse};
-use crate::issue::key::SubjectKey;
-use crate::issue::{SigningScheme, der};
-use crate::parse::cursor::{Cursor, tag};
-use crate::path::{self, Evidence};
+use crate::issue::SigningScheme;
 
 use super::error::DocumentError;
-use super::signer::{Signer, may_sign};
-use super::{SignedBy, Trust, hash};
+use super::signer::Signer;
+use super::{SignedBy, Trust, certified, ecdsa};
 
 /// The most certificates of an x5c.
 const MAX_CERTIFICATES: usize = 64;
@@ -34,11 +30,12 @@ struct Header {
     b64: Option<Value>,
 }
 
-/// The name of a scheme in RFC 7518 and RFC 8037.
+/// The name of a scheme in RFC 7518, RFC 8037 and RFC 9964.
 fn name(scheme: SigningScheme) -> Option<String> {
     let bits = scheme.hash().map(|hash| hash.output_len() * 8);
     Some(match (scheme.algorithm(), bits) {
         (Algorithm::Ed25519, _) => "EdDSA".to_owned(),
+        (Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87, _) => scheme.name(),
         (Algorithm::EcP256, Some(256)) => "ES256".to_owned(),
         (Algorithm::EcP384, Some(384)) => "ES384".to_owned(),
         (Algorithm::EcP521, Some(512)) => "ES512".to_owned(),
@@ -48,16 +45,6 @@ fn name(scheme: SigningScheme) -> Option<String> {
         }
         _ => return None,
     })
-}
-
-/// Bytes of a coordinate; zero for what is not ECDSA.
-fn coordinate(algorithm: Algorithm) -> usize {
-    match algorithm {
-        Algorithm::EcP256 => 32,
-        Algorithm::EcP384 => 48,
-        Algorithm::EcP521 => 66,
-        _ => 0,
-    }
 }
 
 /// A JWS to be signed. Sign [`Self::tbs`] with the certified key by
@@ -112,32 +99,13 @@ impl UnsignedJws {
     pub fn signed(self, signature: &[u8], detached: bool) -> Result<String, DocumentError> {
         let scheme = self.signer.scheme();
         scheme.check(self.signer.spki(), self.input.as_bytes(), signature)?;
-        let signature = match coordinate(scheme.algorithm()) {
-            0 => signature.to_vec(),
-            length => fixed(signature, length).within("signature")?,
-        };
+        let signature = ecdsa::to_fixed(scheme.algorithm(), signature)?;
         let signature = URL_SAFE_NO_PAD.encode(signature);
         Ok(match detached {
             true => format!("{}..{signature}", self.header),
             false => format!("{}.{signature}", self.input),
         })
     }
-}
-
-/// An ECDSA signature as JWS has it (RFC 7518, section 3.4): two numbers of
-/// fixed length.
-fn fixed(signature: &[u8], length: usize) -> Parse<Vec<u8>> {
-    let mut body = Cursor::only(signature, tag::SEQUENCE)?;
-    let mut out = Vec::with_capacity(2 * length);
-    for _ in 0..2 {
-        let number = body.integer()?;
-        let number = number.strip_prefix(&[0]).unwrap_or(number);
-        let pad = length.checked_sub(number.len()).ok_or("a long number")?;
-        out.resize(out.len() + pad, 0);
-        out.extend_from_slice(number);
-    }
-    body.end()?;
-    Ok(out)
 }
 
 /// Checks a compact JWS by the certificates of its x5c, and gives the payload
@@ -192,51 +160,20 @@ pub fn verify(
                 .map_err(|_| malformed("an x5c that is no base64"))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let mut certificates = chain
+    let certificates = chain
         .iter()
         .map(|der| Certificate::from_der(der))
         .collect::<crate::Result<Vec<_>>>()?;
-    let own = *certificates.first().ok_or(DocumentError::NoCertificate)?;
+    let own = certificates.first().ok_or(DocumentError::NoCertificate)?;
     let spki = own.public_key().der;
-    let key = SubjectKey::judge(spki, false)
-        .map_err(|_| DocumentError::Algorithm("a key that is not known"))?;
-    // The certificate says what kind of key it is; alg has to agree, so that
-    // "none" and another kind's names lead nowhere.
-    let scheme = SigningScheme::all_for(key.algorithm)
-        .into_iter()
-        .find(|scheme| {
-            let known = name(*scheme);
-            known.as_deref() == Some(header.alg.as_str())
-                || header.alg == "Ed25519" && known.as_deref() == Some("EdDSA")
-        })
-        .ok_or(DocumentError::Algorithm(
-            "alg is not one of the certificate's key",
-        ))?;
-    let signature = decode(signature)?;
-    let signature = match coordinate(key.algorithm) {
-        0 => signature,
-        length if signature.len() == 2 * length => {
-            let (r, s) = signature.split_at(length);
-            let number = |bytes| der::tlv(tag::INTEGER, &[&der::unsigned(bytes)]);
-            der::sequence(&[&number(r), &number(s)])
-        }
-        _ => return Err(DocumentError::Signature("of another length")),
-    };
+    let scheme = certified::scheme_of(spki, |scheme| {
+        let known = name(scheme);
+        known.as_deref() == Some(header.alg.as_str())
+            || header.alg == "Ed25519" && known.as_deref() == Some("EdDSA")
+    })?;
+    let signature = ecdsa::from_fixed(scheme.algorithm(), &decode(signature)?)?;
     let input = format!("{head}.{}", URL_SAFE_NO_PAD.encode(&payload));
     scheme.check(spki, input.as_bytes(), &signature)?;
-    may_sign(&own)?;
-    certificates.extend(trust.evidence.intermediates.iter().copied());
-    let evidence = Evidence {
-        intermediates: &certificates,
-        ..trust.evidence
-    };
-    let path = path::validate(&own, &evidence, &trust.options)
-        .map_err(|refusal| DocumentError::Path(Box::new(refusal)))?;
-    let path = path.certificates.iter().map(|one| one.as_der().to_vec());
-    let by = SignedBy {
-        path: path.collect(),
-        signing_time: None,
-        hash: hash::for_scheme(scheme)?,
-    };
+    let by = certified::trusted(own, &certificates, scheme, trust)?;
     Ok((by, payload))
 }

@@ -1,7 +1,8 @@
-//! Signatures as documents: CMS SignedData (RFC 5652), JWS
-//! ([`jws`]: RFC 7515) and time-stamps ([`timestamp`]: RFC 3161), made and checked. Pure
-//! functions, as those of [`crate::issue`] are: what is to be signed goes out,
-//! the signature comes back and is checked, and only then are there bytes.
+//! Signatures as documents: CMS SignedData (RFC 5652), JWS ([`jws`]: RFC 7515),
+//! COSE_Sign1 ([`cose`]: RFC 9052) and time-stamps ([`timestamp`]: RFC 3161),
+//! made and checked. Pure functions, as those of [`crate::issue`] are: what is
+//! to be signed goes out, the signature comes back and is checked, and only then
+//! are there bytes.
 //!
 //! ```
 //! use skms_crypto::{Algorithm, KeyMaterial, Message, OpenKey};
@@ -20,7 +21,10 @@
 //!
 //! `docs/documents.md` says what is written, what is taken and what is not.
 
+mod certified;
 pub mod cms;
+pub mod cose;
+mod ecdsa;
 mod error;
 mod hash;
 pub mod jws;

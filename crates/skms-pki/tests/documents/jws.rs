@@ -53,6 +53,9 @@ fn every_kind_of_key_signs_attached_and_detached() {
         Algorithm::EcP384,
         Algorithm::EcP521,
         Algorithm::Ed25519,
+        Algorithm::MlDsa44,
+        Algorithm::MlDsa65,
+        Algorithm::MlDsa87,
     ] {
         let ann = Somebody::new(algorithm, ProfileKind::SMime);
         for scheme in SigningScheme::all_for(algorithm) {
@@ -77,7 +80,7 @@ fn every_kind_of_key_signs_attached_and_detached() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 6 + 4);
+    assert_eq!(tried, 6 + 7);
 }
 
 #[test]
@@ -85,7 +88,16 @@ fn headers_cannot_be_bent() {
     let ann = Somebody::new(Algorithm::EcP256, ProfileKind::SMime);
     let good = made(&ann, ann.scheme(), false);
     let refused = |from: &str, to: &str| judge(&with_header(&good, from, to), None, ann.root());
-    for alg in ["none", "None", "HS256", "RS256", "ES384", "EdDSA", ""] {
+    for alg in [
+        "none",
+        "None",
+        "HS256",
+        "RS256",
+        "ES384",
+        "EdDSA",
+        "ML-DSA-44",
+        "",
+    ] {
         let result = refused("\"ES256\"", &format!("\"{alg}\""));
         assert!(matches!(result, Err(DocumentError::Algorithm(_))), "{alg}");
     }

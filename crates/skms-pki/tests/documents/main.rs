@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cms;
+mod cose;
 #[path = "support.rs"]
 mod documents;
 mod jws;

@@ -13,6 +13,8 @@ pub enum DocumentFormat {
     Cms,
     /// JWS in the compact form (RFC 7515).
     Jws,
+    /// COSE_Sign1 (RFC 9052), tagged.
+    Cose,
 }
 
 /// A certificate that an authority here issued for the key.

@@ -46,6 +46,8 @@ enum Format {
     Cms,
     /// JWS in the compact form (RFC 7515)
     Jws,
+    /// COSE_Sign1 (RFC 9052), tagged
+    Cose,
 }
 
 impl From<Format> for DocumentFormat {
@@ -53,6 +55,7 @@ impl From<Format> for DocumentFormat {
         match format {
             Format::Cms => Self::Cms,
             Format::Jws => Self::Jws,
+            Format::Cose => Self::Cose,
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skms_pki::Certificate;
 use skms_pki::documents::cms::SignedData;
-use skms_pki::documents::{Body, DocumentError, SignedBy, Trust, jws, verify};
+use skms_pki::documents::{Body, DocumentError, SignedBy, Trust, cose, jws, verify};
 use skms_pki::path::Purpose;
 
 use super::trusted::der_of;
@@ -75,6 +75,12 @@ impl Verify {
                 let ask = |trust: &Trust<'_, '_, '_>| jws::verify(text.trim(), detached, trust);
                 let (by, payload) = self.ask(ask)?;
                 (vec![by], Some(payload))
+            }
+            Format::Cose => {
+                let bytes = input::read(document, DOCUMENT_MAX)?;
+                let read = cose::Sign1::from_cbor(&bytes).map_err(not_valid)?;
+                let by = self.ask(|trust| cose::verify(&read, detached, trust))?;
+                (vec![by], read.content().map(<[u8]>::to_vec))
             }
         };
         if let (Some(path), Some(content)) = (&self.out, inside) {

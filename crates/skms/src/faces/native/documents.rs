@@ -25,6 +25,7 @@ pub async fn sign(call: Call) -> Result<Reply, Failure> {
         format: match asked.format {
             DocumentFormat::Cms => Format::Cms,
             DocumentFormat::Jws => Format::Jws,
+            DocumentFormat::Cose => Format::Cose,
         },
         content,
         detached: asked.detached,

@@ -96,6 +96,34 @@ fn openssl_and_we_believe_what_is_signed() {
         sign(&["--format", "jws", "--detached"]).ok();
         verify("text", &beside).ok();
         verify("other", &beside).fails(5, "does not hold");
+        let cose = ["--format", "cose"];
+        sign(&cose).ok();
+        assert_eq!(
+            std::fs::read(server.path("signed")).unwrap()[..2],
+            [0xd2, 0x84]
+        );
+        verify("signed", &[&cose[..], &["--out", "back"]].concat()).ok();
+        assert_eq!(std::fs::read(server.path("back")).unwrap(), TEXT);
+        server
+            .run(&[
+                "document",
+                "verify",
+                "signed",
+                "--format",
+                "cose",
+                "--anchor",
+                "stranger.pem",
+            ])
+            .fails(5, "not valid");
+        let beside = [&cose[..], &["--signature", "signed"]].concat();
+        verify("text", &beside).fails(5, "in the document and beside it");
+        sign(&["--format", "cose", "--detached"]).ok();
+        verify("text", &beside).ok();
+        verify("other", &beside).fails(5, "does not hold");
+        verify("signed", &cose).fails(5, "not in the document");
+        verify("text", &cose).fails(5, "malformed");
+        let prehash = ["--format", "cose", "--detached", "--prehash", "SHA-256"];
+        sign(&prehash).fails(2, "not a digest");
         sign(&[]).ok();
         // Somebody else's root.
         server
