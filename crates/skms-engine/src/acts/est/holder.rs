@@ -165,8 +165,10 @@ async fn issued(
     };
     let read = Certificate::from_der(&held.der).map_err(unreadable)?;
     let dates = read.not_before().0..=read.not_after().0;
-    let good =
-        record.profile == profile.name() && dates.contains(&rooms.clock.now().0) && held.is_good();
+    let good = !rooms.authorities.is_withdrawn(issuer)
+        && record.profile == profile.name()
+        && dates.contains(&rooms.clock.now().0)
+        && held.is_good();
     Ok(good.then_some(held))
 }
 

@@ -8,7 +8,7 @@ use skms_pki::issue::{SigningScheme, csr_attributes};
 
 use super::{Label, Manage, Opening, open};
 use crate::acts::authorities::{Read, put, unreadable};
-use crate::authority::Authority;
+use crate::authority::{Authority, Issuer};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -85,7 +85,8 @@ impl Engine {
     }
 
     /// The certificates of an open authority and of those above it (DER): of
-    /// all its keys that are not at their end, cross-certificates too.
+    /// all its keys whose certificates are neither revoked nor at their end,
+    /// cross-certificates too.
     ///
     /// # Errors
     /// As [`Self::est_opening`].
@@ -94,7 +95,8 @@ impl Engine {
         let (authority, _) = open(&rooms, label)?;
         let now = rooms.clock.now().0;
         let mut all = Vec::new();
-        for issuer in &authority.issuers {
+        let withdrawn = |issuer: &Arc<Issuer>| rooms.authorities.is_withdrawn(issuer);
+        for issuer in authority.issuers.iter().filter(|one| !withdrawn(one)) {
             for der in issuer.pki.chain.iter().chain(&issuer.cross) {
                 let read = Certificate::from_der(der).map_err(unreadable)?;
                 if read.not_after().0 >= now {

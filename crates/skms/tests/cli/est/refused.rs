@@ -133,13 +133,7 @@ fn a_certificate_renews_itself_while_it_is_good_and_nothing_else() {
     stage
         .curl_at("root:issuing:tls-client/simplereenroll", &sent)
         .refused(401, "");
-    // One that says the same and was not issued here.
-    let forged = ["req", "-x509", "-key", "own.key", "-out", "forged.crt"];
-    let same = ["-subj", "/CN=www.example.org", "-addext"];
-    let names = format!("subjectAltName={NAMES}");
-    stage.tool("openssl", &[&forged[..], &same, &[&names]].concat());
-    let forged = ["--cert", "forged.crt", "--key", "own.key"];
-    stage.post("simplereenroll", &csr, &forged).refused(401, "");
+    stolen_names(&stage, &serial_of(&stage, &own), &csr);
 
     stage.keep("next", &renew(&csr));
     let policy = r#"forbid (principal, action == SKMS::Action::"certificate.issue", resource)
@@ -149,7 +143,7 @@ fn a_certificate_renews_itself_while_it_is_good_and_nothing_else() {
     renew(&csr).refused(403, "");
     stage.server.run(&["policy", "delete", "no-holders"]).ok();
 
-    let serial = serial(&stage, &own);
+    let serial = serial_of(&stage, &own);
     let revoke = [
         "cert",
         "revoke",
@@ -166,9 +160,74 @@ fn a_certificate_renews_itself_while_it_is_good_and_nothing_else() {
     let next: Vec<&str> = next.iter().map(String::as_str).collect();
     let last = stage.usual("last");
     stage.keep("last", &stage.post("simplereenroll", &last, &next));
+    // Nobody believes an authority any more whose own certificate is on hold.
+    let authority = serial_of(&stage, Path::new("issuing.pem"));
+    let hold = [
+        "cert",
+        "revoke",
+        &authority,
+        "--ca",
+        "top",
+        "--reason",
+        "certificateHold",
+    ];
+    stage.server.run(&hold).ok();
+    stage.post("simplereenroll", &last, &next).refused(401, "");
+    let der = stage.curl("cacerts", &[]).der("application/pkcs7-mime");
+    assert_eq!(stage.certificates(&der).trim(), "");
     stage.server.run(&["est", "disable", "issuing"]).ok();
     stage.post("simplereenroll", &last, &next).refused(404, "");
     assert_eq!(stage.count(), 3);
+}
+
+/// Certificates that say the same and were not issued here: one that signed
+/// itself, and one by an authority of the same name, with the same serial
+/// number, for a thief's key.
+fn stolen_names(stage: &Stage, serial: &str, csr: &[u8]) {
+    let names = format!("subjectAltName={NAMES}");
+    let own = ["req", "-x509", "-key", "own.key", "-out", "thief.crt"];
+    let subject = ["-subj", "/CN=www.example.org", "-addext", &names];
+    stage.tool("openssl", &[&own[..], &subject].concat());
+    let own_key = ["--cert", "thief.crt", "--key", "own.key"];
+    let renew = |shown: &[&str]| stage.post("simplereenroll", csr, shown);
+    renew(&own_key).refused(401, "");
+
+    let fake = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=Test issuing",
+        "-key",
+        "own.key",
+    ];
+    stage.tool("openssl", &[&fake[..], &["-out", "fake.crt"]].concat());
+    stage.usual("thief");
+    let serial = format!("0x{serial}");
+    let sign = [
+        "x509",
+        "-req",
+        "-in",
+        "thief.csr",
+        "-copy_extensions",
+        "copy",
+    ];
+    let by = [
+        "-CA",
+        "fake.crt",
+        "-CAkey",
+        "own.key",
+        "-set_serial",
+        &serial,
+    ];
+    let sign = [&sign[..], &by, &["-out", "thief.crt"]].concat();
+    stage.tool("openssl", &sign);
+    for same in ["-subject", "-issuer", "-serial"] {
+        assert_eq!(
+            stage.says("thief.crt", &[same]),
+            stage.says("own.crt", &[same])
+        );
+    }
+    renew(&["--cert", "thief.crt", "--key", "thief.key"]).refused(401, "");
 }
 
 /// What has curl show a certificate.
@@ -177,7 +236,7 @@ pub fn shown(name: &str) -> [String; 4] {
     ["--cert".into(), certificate, "--key".into(), key]
 }
 
-fn serial(stage: &Stage, certificate: &Path) -> String {
+fn serial_of(stage: &Stage, certificate: &Path) -> String {
     let said = stage.says(certificate.to_str().unwrap(), &["-serial"]);
     said.trim().strip_prefix("serial=").unwrap().to_lowercase()
 }
