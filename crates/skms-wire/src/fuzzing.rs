@@ -2,6 +2,13 @@
 //!
 //! The checks inside are properties that hold for every accepted input.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::acme::{
+    Finalize, Jws, KeyChange, NewAccount, NewOrder, RevokeCertificate, UpdateAccount,
+    UpdateAuthorization,
+};
 use crate::native::keys::PublicKeyQuery;
 use crate::native::operations::{DecryptRequest, EncryptRequest, SignRequest};
 use crate::native::page::PageQuery;
@@ -18,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("wire_base64", base64),
     ("wire_native_request", native_request),
     ("wire_query", query),
+    ("wire_acme_jws", acme_jws),
 ];
 
 /// What parses as a ciphertext prints as the same text.
@@ -69,6 +77,37 @@ pub fn query(data: &[u8]) {
     };
     let _ = read::query::<PageQuery>(text);
     let _ = read::query::<PublicKeyQuery>(text);
+}
+
+/// Whoever may ask an ACME server, sends such a request before anybody knows
+/// him. What is signed is what is read, and its payload is a message or none.
+pub fn acme_jws(data: &[u8]) {
+    let Ok(jws) = Jws::parse(data) else {
+        return;
+    };
+    let mut parts = jws.signing_input.split(|byte| *byte == b'.');
+    let signed = (parts.next(), parts.next(), parts.next());
+    let (Some(protected), Some(payload), None) = signed else {
+        panic!("not two parts are signed");
+    };
+    assert!(URL_SAFE_NO_PAD.decode(protected).is_ok());
+    assert_eq!(
+        URL_SAFE_NO_PAD.decode(payload).ok(),
+        Some(jws.payload.clone())
+    );
+    let payload = &jws.payload;
+    let account = serde_json::from_slice::<NewAccount>(payload).ok();
+    if let Some(inner) = account.and_then(|one| one.external_account_binding) {
+        let _ = Jws::parse(inner.to_string().as_bytes());
+    }
+    // A change of keys has another signed message inside.
+    let _ = Jws::parse(payload);
+    let _ = serde_json::from_slice::<UpdateAccount>(payload);
+    let _ = serde_json::from_slice::<NewOrder>(payload);
+    let _ = serde_json::from_slice::<Finalize>(payload);
+    let _ = serde_json::from_slice::<UpdateAuthorization>(payload);
+    let _ = serde_json::from_slice::<RevokeCertificate>(payload);
+    let _ = serde_json::from_slice::<KeyChange>(payload);
 }
 
 fn again<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {

@@ -43,6 +43,7 @@ const TARGETS: &[(&str, Parser)] = &[
     ("store_share_text", skms_store::fuzzing::share_text),
     ("store_backup_file", skms_store::fuzzing::backup_file),
     ("store_store_header", skms_store::fuzzing::store_header),
+    ("wire_acme_jws", skms_wire::fuzzing::acme_jws),
     ("wire_base64", skms_wire::fuzzing::base64),
     ("wire_ciphertext", skms_wire::fuzzing::ciphertext),
     ("wire_moment", skms_wire::fuzzing::moment),
