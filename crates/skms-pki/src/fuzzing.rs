@@ -15,6 +15,7 @@ use crate::path::{
     Evidence, Options, PolicyInputs, Profile, Purpose, Revocation, RevocationMode, validate,
 };
 use crate::reference::ReferenceName;
+use crate::ssh::{Certificate as SshCertificate, Krl, PublicKey};
 use crate::time::Moment;
 
 /// A certificate: what was read is within what was given, its names print, and
@@ -163,6 +164,47 @@ pub fn jws(data: &[u8]) {
     assert!(jws::verify(&text, Some(b"text"), &trust).is_err());
 }
 
+/// An SSH certificate, or the line of a public key: a key that was read is the
+/// same when it is written and read again.
+pub fn ssh_certificate(data: &[u8]) {
+    let again = |key: &PublicKey| {
+        assert_eq!(PublicKey::from_line(&key.line("")).as_ref(), Ok(key));
+        assert_eq!(key.spki().first(), Some(&tag::SEQUENCE));
+    };
+    if let Ok(key) = PublicKey::from_line(&String::from_utf8_lossy(data)) {
+        again(&key);
+    }
+    if let Ok(found) = SshCertificate::from_blob(data) {
+        again(&found.key);
+        assert_eq!(found.name, found.key.certificate_name());
+        assert!(found.authority.len() < data.len());
+    }
+}
+
+/// A key revocation list: what was read is the same when it is written anew.
+pub fn ssh_krl(data: &[u8]) {
+    let Ok(found) = Krl::decode(data) else {
+        return;
+    };
+    assert!(16 * found.revoked.serials.runs().count() <= 2 * data.len());
+    let Some(authority) = found
+        .authority
+        .as_deref()
+        .and_then(|blob| PublicKey::from_blob(blob).ok())
+    else {
+        return;
+    };
+    let krl = Krl {
+        authority: &authority,
+        version: found.version,
+        generated_at: found.generated_at,
+        comment: &found.comment,
+        revoked: &found.revoked,
+    };
+    let again = Krl::decode(&krl.encode()).map(|again| again.revoked);
+    assert_eq!(again.as_ref(), Ok(&found.revoked));
+}
+
 /// A whole path: a SEQUENCE of certificates (the target first, the anchor
 /// last), lists and responses, one after another as each is read.
 pub fn path(data: &[u8]) {
@@ -221,7 +263,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PARSERS: [fn(&[u8]); 9] = [certificate, csr, crl, ocsp, cms, timestamp, jws, cose, path];
+    const PARSERS: [fn(&[u8]); 11] = [
+        certificate,
+        csr,
+        crl,
+        ocsp,
+        cms,
+        timestamp,
+        jws,
+        cose,
+        path,
+        ssh_certificate,
+        ssh_krl,
+    ];
 
     fn suite(name: &str) -> Vec<u8> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

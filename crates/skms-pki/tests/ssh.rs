@@ -10,8 +10,8 @@ use skms_crypto::{Algorithm, KeyMaterial, Message, OpenKey};
 use skms_pki::issue::SigningScheme;
 use skms_pki::ssh::role::Circumstances;
 use skms_pki::ssh::{
-    Asked, Certificate, CertificateType, Error, Grant, Krl, PublicKey, Revoked, Role, Unsigned,
-    scheme,
+    Asked, Certificate, CertificateType, Error, Grant, Krl, KrlRead, PublicKey, Revoked, Role,
+    Serials, Unsigned, scheme,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -423,7 +423,7 @@ fn revocation_lists_name_what_they_should_and_nothing_else() {
     }
     let hashed = make("hashed", 10);
     let revoked = Revoked {
-        serials: [1, 5, 6, 7, u64::MAX].into(),
+        serials: [1, 5, 6, 7, u64::MAX].into_iter().collect(),
         key_ids: ["id-named".to_owned()].into(),
         keys: [hashed.sha256()].into(),
     };
@@ -439,14 +439,25 @@ fn revocation_lists_name_what_they_should_and_nothing_else() {
         .encode()
     };
     let bytes = list(&revoked);
-    assert_eq!(Krl::decode(&bytes), Ok((3, revoked.clone())));
-    let half = &bytes[..bytes.len() - 1];
-    assert!(Krl::decode(half).is_err());
+    let read = KrlRead {
+        authority: Some(own.blob().to_vec()),
+        version: 3,
+        generated_at: NOW,
+        comment: "users".to_owned(),
+        revoked: revoked.clone(),
+    };
+    assert_eq!(Krl::decode(&bytes), Ok(read.clone()));
+    for cut in 0..bytes.len() {
+        // What ends between two sections is a shorter list.
+        assert_ne!(Krl::decode(&bytes[..cut]), Ok(read.clone()), "{cut}");
+    }
     assert!(Krl::decode(b"SSHKRL\n\0").is_err());
-    assert_eq!(
-        Krl::decode(&list(&Revoked::default())),
-        Ok((3, Revoked::default()))
-    );
+    let empty = KrlRead {
+        authority: None,
+        revoked: Revoked::default(),
+        ..read
+    };
+    assert_eq!(Krl::decode(&list(&Revoked::default())), Ok(empty));
     std::fs::write(folder.path().join("krl"), &bytes).unwrap();
     std::fs::write(folder.path().join("empty"), list(&Revoked::default())).unwrap();
     for (name, named) in [
@@ -484,4 +495,82 @@ fn revocation_lists_name_what_they_should_and_nothing_else() {
         let asked = keygen(folder.path(), &["-Q", "-f", "krl", "other-cert.pub"]).unwrap();
         assert_eq!(asked.status.success(), !named, "{}", text(&asked));
     }
+}
+
+/// A list of one authority's section with these subsections.
+fn list_of(subsections: &[(u8, &[u8])]) -> Vec<u8> {
+    let string = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        [&length[..], bytes].concat()
+    };
+    let mut section = [string(b"key"), string(b"")].concat();
+    for (kind, body) in subsections {
+        section.push(*kind);
+        section.extend(string(body));
+    }
+    let head = [&b"SSHKRL\n\0\0\0\0\x01"[..], &[0; 24], &[0; 8]].concat();
+    [&head[..], &[1], &string(&section)].concat()
+}
+
+#[test]
+fn a_list_takes_no_more_room_than_its_bytes_however_much_it_names() {
+    let range = |first: u64, last: u64| [first.to_be_bytes(), last.to_be_bytes()].concat();
+    let decode = |runs: &[(u64, u64)]| {
+        let bodies: Vec<_> = runs
+            .iter()
+            .map(|(first, last)| range(*first, *last))
+            .collect();
+        let subsections: Vec<_> = bodies.iter().map(|body| (0x21, body.as_slice())).collect();
+        Krl::decode(&list_of(&subsections))
+    };
+    // All numbers there are, ten thousand times.
+    let all = decode(&vec![(1, u64::MAX); 10_000]).unwrap().revoked;
+    assert_eq!(all.serials.runs().collect::<Vec<_>>(), [(1, u64::MAX)]);
+    // What is written is read back however long its runs are.
+    let mut serials = Serials::default();
+    serials.insert_run(7, 7 + (1 << 21));
+    serials.insert(u64::MAX);
+    let own = public(&key(Algorithm::Ed25519));
+    let revoked = Revoked {
+        serials,
+        ..Revoked::default()
+    };
+    let krl = Krl {
+        authority: &own,
+        version: 1,
+        generated_at: NOW,
+        comment: "",
+        revoked: &revoked,
+    };
+    assert_eq!(Krl::decode(&krl.encode()).unwrap().revoked, revoked);
+
+    for (first, last) in [(2, 1), (0, 5), (u64::MAX, 1)] {
+        assert!(decode(&[(first, last)]).is_err(), "{first} to {last}");
+    }
+    let list = |body: &[u8]| Krl::decode(&list_of(&[(0x20, body)]));
+    assert!(list(&1u64.to_be_bytes()).is_ok());
+    assert!(list(&0u64.to_be_bytes()).is_err());
+    assert!(list(&[0, 1]).is_err());
+    assert!(Krl::decode(&list_of(&[(0x22, &[0; 12])])).is_err());
+}
+
+#[test]
+fn a_key_identifier_that_could_not_be_revoked_is_not_given() {
+    let subject = public(&key(Algorithm::Ed25519));
+    let names = (0..20).map(|one| format!("{one:0>250}"));
+    let role = Role {
+        principals: vec!["*".to_owned()],
+        default_principals: names.collect(),
+        key_id: "{principals}".to_owned(),
+        ..Role::default()
+    };
+    role.check(CertificateType::User).unwrap();
+    let ask = |asked: &Asked| role.grant(CertificateType::User, &subject, asked, at(1));
+    let said = ask(&Asked::default()).unwrap_err().to_string();
+    assert!(said.contains("key identifier"), "{said}");
+    let few = Asked {
+        principals: vec!["alice".to_owned()],
+        ..Asked::default()
+    };
+    assert_eq!(ask(&few).unwrap().key_id, "alice");
 }

@@ -30,6 +30,8 @@ const TARGETS: &[(&str, Parser)] = &[
     ("pki_jws", skms_pki::fuzzing::jws),
     ("pki_timestamp", skms_pki::fuzzing::timestamp),
     ("pki_path", skms_pki::fuzzing::path),
+    ("pki_ssh_certificate", skms_pki::fuzzing::ssh_certificate),
+    ("pki_ssh_krl", skms_pki::fuzzing::ssh_krl),
     (
         "policy_policy_document",
         skms_policy::fuzzing::policy_document,

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::error::{Error, Result};
 use super::public::PublicKey;
+use super::serials::Serials;
 use super::wire::{Reader, Writer};
 
 //= PROTOCOL.krl, section 1
@@ -27,11 +28,37 @@ const KEY_ID: u8 = 0x23;
 pub struct Revoked {
     /// Serial numbers of the authority's certificates; never zero, which
     /// OpenSSH takes for none.
-    pub serials: BTreeSet<u64>,
+    pub serials: Serials,
     /// Key identifiers of the authority's certificates.
     pub key_ids: BTreeSet<String>,
     /// SHA-256 of keys' encodings.
     pub keys: BTreeSet<[u8; 32]>,
+}
+
+impl Revoked {
+    /// Whether it names a certificate of the authority: by its number, by its
+    /// key identifier or by its key.
+    #[must_use]
+    pub fn names(&self, serial: u64, key_id: &str, key: &PublicKey) -> bool {
+        self.serials.contains(serial)
+            || self.key_ids.contains(key_id)
+            || self.keys.contains(&key.sha256())
+    }
+}
+
+/// A list that was read. What is in it is bounded by its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KrlRead {
+    /// The encoding of the authority's key; none where no certificate is named.
+    pub authority: Option<Vec<u8>>,
+    /// Rises with every list.
+    pub version: u64,
+    /// When it was made, in seconds since 1970.
+    pub generated_at: u64,
+    /// What people may read in it.
+    pub comment: String,
+    /// What is revoked.
+    pub revoked: Revoked,
 }
 
 /// A list that is to be written.
@@ -90,27 +117,29 @@ impl Krl<'_> {
         writer.finish()
     }
 
-    /// Reads version and what is revoked back from a list of one authority.
+    /// Reads a list of one authority back.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for what [`Krl::encode`] does not write.
-    pub fn decode(bytes: &[u8]) -> Result<(u64, Revoked)> {
+    /// [`Error::Malformed`] for what [`Krl::encode`] does not write: other
+    /// sections, a second authority, the number zero.
+    pub fn decode(bytes: &[u8]) -> Result<KrlRead> {
         let mut reader = Reader::new(bytes);
         if reader.u64()? != MAGIC || reader.u32()? != VERSION {
             return Err(Error::Malformed("it is no key revocation list"));
         }
-        let version = reader.u64()?;
-        reader.u64()?;
+        let (version, generated_at) = (reader.u64()?, reader.u64()?);
+        // Flags and what is reserved, neither of which means anything yet.
         reader.u64()?;
         reader.string()?;
-        reader.string()?;
+        let comment = reader.text()?.to_owned();
+        let mut authority = None;
         let mut revoked = Revoked::default();
         while !reader.is_empty() {
             let kind = reader.u8()?;
             let mut section = Reader::new(reader.string()?);
             match kind {
-                SECTION_CERTIFICATES => {
-                    section.string()?;
+                SECTION_CERTIFICATES if authority.is_none() => {
+                    authority = Some(section.string()?.to_vec());
                     section.string()?;
                     read_certificates(section, &mut revoked)?;
                 }
@@ -125,21 +154,20 @@ impl Krl<'_> {
                 _ => return Err(Error::Malformed("a section is of another kind")),
             }
         }
-        Ok((version, revoked))
+        Ok(KrlRead {
+            authority,
+            version,
+            generated_at,
+            comment,
+            revoked,
+        })
     }
 }
 
 /// Single numbers as a list, runs of them as ranges.
-fn write_serials(section: &mut Writer, serials: &BTreeSet<u64>) {
+fn write_serials(section: &mut Writer, serials: &Serials) {
     let mut single = Writer::default();
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for &serial in serials {
-        match runs.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(serial) => *last = serial,
-            _ => runs.push((serial, serial)),
-        }
-    }
-    for (first, last) in runs.iter().copied() {
+    for (first, last) in serials.runs() {
         if first == last {
             single.u64(first);
         } else {
@@ -160,16 +188,22 @@ fn read_certificates(mut section: Reader<'_>, revoked: &mut Revoked) -> Result<(
         match kind {
             SERIAL_LIST => {
                 while !body.is_empty() {
-                    revoked.serials.insert(body.u64()?);
+                    let serial = body.u64()?;
+                    if serial == 0 {
+                        return Err(Error::Malformed("no certificate has the number zero"));
+                    }
+                    revoked.serials.insert(serial);
                 }
             }
             SERIAL_RANGE => {
                 let (first, last) = (body.u64()?, body.u64()?);
                 body.end()?;
-                if first > last || last - first > 1 << 20 {
-                    return Err(Error::Malformed("a range is reversed or too wide"));
+                if first == 0 || first > last {
+                    return Err(Error::Malformed(
+                        "a range is reversed or has the number zero",
+                    ));
                 }
-                revoked.serials.extend(first..=last);
+                revoked.serials.insert_run(first, last);
             }
             KEY_ID => {
                 while !body.is_empty() {

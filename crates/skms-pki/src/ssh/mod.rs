@@ -13,12 +13,14 @@ pub mod krl;
 pub mod options;
 pub mod public;
 pub mod role;
+pub mod serials;
 pub mod signature;
 mod wire;
 
 pub use certificate::{Certificate, CertificateType, Unsigned};
 pub use error::Error;
-pub use krl::{Krl, Revoked};
+pub use krl::{Krl, KrlRead, Revoked};
 pub use public::PublicKey;
 pub use role::{Asked, Grant, Role};
+pub use serials::Serials;
 pub use signature::{DEFAULT_RSA, scheme, signature_name};

@@ -13,6 +13,10 @@ pub const BACKDATE_SECONDS: u64 = 120;
 /// The longest lifetime a role may give: ten years.
 pub const LIFETIME_MAX: u64 = 10 * 366 * 86_400;
 
+/// The longest key identifier, in bytes: of certificates, and of entries in a
+/// revocation list.
+pub const KEY_ID_MAX: usize = 4096;
+
 /// What may be written into a key identifier's pattern.
 const PLACES: [&str; 4] = ["{caller}", "{role}", "{principals}", "{serial}"];
 
@@ -240,18 +244,22 @@ impl Role {
         if at.serial == 0 {
             refused.push("serial: zero".to_owned());
         }
+        let key_id = self
+            .key_id
+            .replace("{caller}", at.caller)
+            .replace("{role}", at.role)
+            .replace("{principals}", &principals.join(","))
+            .replace("{serial}", &at.serial.to_string());
+        if key_id.len() > KEY_ID_MAX {
+            refused.push(format!("key identifier: over {KEY_ID_MAX} bytes"));
+        }
         if !refused.is_empty() {
             return Err(Error::Refused(refused));
         }
         Ok(Grant {
             certificate_type: kind,
             serial: at.serial,
-            key_id: self
-                .key_id
-                .replace("{caller}", at.caller)
-                .replace("{role}", at.role)
-                .replace("{principals}", &principals.join(","))
-                .replace("{serial}", &at.serial.to_string()),
+            key_id,
             principals,
             valid_after: at.now.saturating_sub(BACKDATE_SECONDS),
             valid_before: at.now.saturating_add(seconds),
