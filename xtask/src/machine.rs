@@ -74,6 +74,12 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("curl").arg("--version")),
     },
     Need {
+        what: "OpenSSH's client and server",
+        why: "SSH certificates and revocation lists are tried at real logins",
+        packages: &["openssh-client", "openssh-server"],
+        works: openssh,
+    },
+    Need {
         what: "Python 3 with venv",
         why: "the second peer of the cross-checks is Python's cryptography package",
         packages: &["python3", "python3-venv"],
@@ -188,6 +194,13 @@ fn as_root() -> Option<fn(&str) -> Command> {
         command.args(["-n", "DEBIAN_FRONTEND=noninteractive", program]);
         command
     })
+}
+
+/// The server has no option that succeeds and does nothing, and is started by
+/// its whole path.
+fn openssh() -> bool {
+    succeeds(Command::new("ssh").arg("-V"))
+        && Command::new("/usr/sbin/sshd").arg("-?").output().is_ok()
 }
 
 fn c_compiler() -> bool {

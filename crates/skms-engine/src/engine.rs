@@ -34,6 +34,7 @@ use crate::records::key::KeyRecord;
 use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::slow::{Load, Setup, SlowPool};
+use crate::ssh::{self, SshAuthorities};
 use crate::stock::Stock;
 use crate::unsealing::Unsealing;
 
@@ -145,6 +146,7 @@ pub(crate) struct Rooms {
     pub(crate) keys: Keys,
     pub(crate) places: Places,
     pub(crate) authorities: Authorities,
+    pub(crate) ssh: SshAuthorities,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -174,6 +176,7 @@ impl Rooms {
         let places = Places::load(&store).await?;
         let documents = crate::acts::policies::load(&store, &places).await?;
         let authorities = authority::load::all(&store, &places).await?;
+        let ssh = ssh::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -187,6 +190,7 @@ impl Rooms {
             keys: Keys::new(config.keys_in_memory),
             places,
             authorities,
+            ssh,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -233,10 +237,12 @@ impl Rooms {
             let policies = PolicySet::compile(documents)?;
             let limits = crate::acts::limits::load(&self.store, &places).await?;
             let authorities = authority::load::all(&self.store, &places).await?;
-            Ok::<_, Error>((places, policies, limits, authorities))
+            let ssh = ssh::load(&self.store, &places).await?;
+            Ok::<_, Error>((places, policies, limits, authorities, ssh))
         };
         match fresh.await {
-            Ok((places, policies, limits, authorities)) => {
+            Ok((places, policies, limits, authorities, ssh)) => {
+                self.ssh.replace(&ssh);
                 self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));

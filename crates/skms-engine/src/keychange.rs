@@ -13,6 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::act::Act;
 use crate::acts::certificates::{Reached, Verdict, revoke_key_of};
+use crate::acts::ssh::Spoilt;
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::Rooms;
@@ -70,6 +71,9 @@ impl Entry {
         }
         changes.append(&mut reached.changes);
         let (urgent, held) = (with.urgent, with.revocations);
+        let by = (self.now(), self.caller.session.principal.id());
+        let (spoilt, more) = Spoilt::by(&self.rooms, &snapshot, &transitions, by).await?;
+        changes.extend(more);
         changes.extend(with.also);
         changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
         let event = EventDraft::of_key(self, authorized, Outcome::Success)?
@@ -99,6 +103,7 @@ impl Entry {
                 .ok_or(Error::Internal("a commit without revisions"))?;
             cell.put_in_force(key, revision);
             reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
+            spoilt.put_in_force()?;
             drop((guard, held));
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.

@@ -50,6 +50,7 @@ mod refusals;
 mod restored;
 mod sessions;
 mod slow;
+mod ssh;
 mod stock;
 mod target;
 mod unsealing;

@@ -26,6 +26,10 @@ pub enum TargetKind {
     Principal,
     /// A certificate authority.
     Authority,
+    /// An SSH certificate authority.
+    SshAuthority,
+    /// A role of an SSH certificate authority.
+    SshRole,
 }
 
 impl TargetKind {
@@ -40,6 +44,8 @@ impl TargetKind {
             Self::Token => "token",
             Self::Principal => "principal",
             Self::Authority => "authority",
+            Self::SshAuthority => "SSH authority",
+            Self::SshRole => "SSH role",
         }
     }
 }
@@ -50,6 +56,8 @@ pub struct Target {
     pub(crate) kind: TargetKind,
     pub(crate) namespace: String,
     pub(crate) keyring: String,
+    /// The SSH authority that a role belongs to.
+    pub(crate) authority: String,
     pub(crate) name: String,
     pub(crate) id: Option<[u8; 16]>,
     pub(crate) revision: u64,
@@ -68,6 +76,7 @@ impl Target {
             kind,
             namespace: namespace.to_owned(),
             keyring: keyring.to_owned(),
+            authority: String::new(),
             name: name.to_owned(),
             id: None,
             revision: 0,
@@ -165,6 +174,19 @@ impl Target {
         Self::bare(TargetKind::Authority, namespace, "", name)
     }
 
+    /// An SSH certificate authority.
+    pub(crate) fn ssh_authority(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::SshAuthority, namespace, "", name)
+    }
+
+    /// A role of an SSH certificate authority.
+    pub(crate) fn ssh_role(namespace: &str, authority: &str, name: &str) -> Self {
+        Self {
+            authority: authority.to_owned(),
+            ..Self::bare(TargetKind::SshRole, namespace, "", name)
+        }
+    }
+
     /// Says which record this is.
     pub(crate) fn stored(mut self, id: [u8; 16], revision: u64) -> Self {
         self.id = Some(id);
@@ -191,6 +213,10 @@ impl Target {
                 ResourceRef::principal(&self.namespace, &self.name).with_groups(&self.groups)
             }
             TargetKind::Authority => ResourceRef::authority(&self.namespace, &self.name),
+            TargetKind::SshAuthority => ResourceRef::ssh_authority(&self.namespace, &self.name),
+            TargetKind::SshRole => {
+                ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
+            }
         };
         match (self.kind, self.id) {
             (TargetKind::System, _) | (_, None) => resource,
@@ -209,6 +235,7 @@ impl Target {
             TargetKind::Token => Some(Action::TokenRead),
             TargetKind::Principal => Some(Action::PrincipalRead),
             TargetKind::Authority => Some(Action::AuthorityRead),
+            TargetKind::SshAuthority | TargetKind::SshRole => Some(Action::SshAuthorityRead),
         }
     }
 
@@ -223,11 +250,13 @@ impl Target {
             TargetKind::System => "the server".to_owned(),
             TargetKind::Namespace => self.name.clone(),
             TargetKind::Keyring => format!("{}/{}", self.namespace, self.keyring),
+            TargetKind::SshRole => format!("{}/{}/{}", self.namespace, self.authority, self.name),
             TargetKind::Key => format!("{}/{}/{}", self.namespace, self.keyring, self.name),
             TargetKind::Policy
             | TargetKind::Token
             | TargetKind::Principal
-            | TargetKind::Authority => {
+            | TargetKind::Authority
+            | TargetKind::SshAuthority => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

@@ -126,6 +126,17 @@ actions! {
 
     EstManage = "est.manage", ["administer"], [Authority], "Let clients enrol at an authority by EST.";
 
+    SshAuthorityList = "ssh-authority.list", ["read"], [Namespace], "List a namespace's SSH certificate authorities.";
+    SshAuthorityRead = "ssh-authority.read", ["read"], [SshAuthority, SshRole], "Read an SSH certificate authority with its roles.";
+    SshAuthorityCreate = "ssh-authority.create", ["administer"], [SshAuthority, Key], "Make an SSH certificate authority, on a key.";
+    SshAuthorityDelete = "ssh-authority.delete", ["administer"], [SshAuthority], "Delete an SSH certificate authority.";
+    SshRoleWrite = "ssh-role.write", ["administer"], [SshRole], "Write a role of an SSH certificate authority.";
+    SshRoleDelete = "ssh-role.delete", ["administer"], [SshRole], "Delete a role of an SSH certificate authority.";
+    SshCertificateSign = "ssh-certificate.sign", ["administer", "certify"], [SshRole, Key], "Certify a public key by a role.";
+    SshCertificateList = "ssh-certificate.list", ["read"], [SshAuthority], "List an SSH authority's certificates.";
+    SshCertificateRead = "ssh-certificate.read", ["read"], [SshAuthority], "Read an SSH certificate.";
+    SshCertificateRevoke = "ssh-certificate.revoke", ["administer", "certify"], [SshAuthority], "Revoke SSH certificates or keys.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

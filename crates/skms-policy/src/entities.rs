@@ -68,6 +68,7 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         kind,
         namespace,
         keyring,
+        authority,
         name,
         ..
     } = *resource;
@@ -76,7 +77,9 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         ResourceKind::Keyring
         | ResourceKind::Policy
         | ResourceKind::Token
-        | ResourceKind::Authority => joined(&[namespace, name]),
+        | ResourceKind::Authority
+        | ResourceKind::SshAuthority => joined(&[namespace, name]),
+        ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
     };
@@ -84,6 +87,10 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
     let mut parents = Vec::new();
     if kind == ResourceKind::Key {
         parents.extend(model.uid(ResourceKind::Keyring, &joined(&[namespace, keyring])));
+    }
+    if kind == ResourceKind::SshRole {
+        let above = joined(&[namespace, authority]);
+        parents.extend(model.uid(ResourceKind::SshAuthority, &above));
     }
     if !matches!(kind, ResourceKind::System | ResourceKind::Namespace) {
         parents.extend(model.uid(ResourceKind::Namespace, namespace));
@@ -115,9 +122,15 @@ pub(crate) fn object_entity(
     let attributes = match resource.kind {
         ResourceKind::System => vec![],
         ResourceKind::Namespace => vec![name],
-        ResourceKind::Keyring | ResourceKind::Policy | ResourceKind::Authority => {
-            vec![name, namespace]
-        }
+        ResourceKind::Keyring
+        | ResourceKind::Policy
+        | ResourceKind::Authority
+        | ResourceKind::SshAuthority => vec![name, namespace],
+        ResourceKind::SshRole => vec![
+            name,
+            namespace,
+            ("authority".to_owned(), text(resource.authority)),
+        ],
         ResourceKind::Token => vec![
             id,
             namespace,

@@ -22,6 +22,10 @@ pub enum ResourceKind {
     Principal,
     /// A certificate authority.
     Authority,
+    /// An SSH certificate authority.
+    SshAuthority,
+    /// A role of an SSH certificate authority.
+    SshRole,
 }
 
 impl ResourceKind {
@@ -35,6 +39,8 @@ impl ResourceKind {
         Self::Token,
         Self::Principal,
         Self::Authority,
+        Self::SshAuthority,
+        Self::SshRole,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -49,6 +55,8 @@ impl ResourceKind {
             Self::Token => "Token",
             Self::Principal => "Registration",
             Self::Authority => "Authority",
+            Self::SshAuthority => "SshAuthority",
+            Self::SshRole => "SshRole",
         }
     }
 }
@@ -70,6 +78,7 @@ pub struct ResourceRef<'a> {
     pub(crate) kind: ResourceKind,
     pub(crate) namespace: &'a str,
     pub(crate) keyring: &'a str,
+    pub(crate) authority: &'a str,
     pub(crate) name: &'a str,
     pub(crate) stored: Option<Stored>,
     pub(crate) algorithm: &'a str,
@@ -86,6 +95,7 @@ impl<'a> ResourceRef<'a> {
             kind,
             namespace,
             keyring,
+            authority: "",
             name,
             stored: None,
             algorithm: "",
@@ -152,6 +162,21 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn authority(namespace: &'a str, name: &'a str) -> Self {
         Self::bare(ResourceKind::Authority, namespace, "", name)
+    }
+
+    /// `SKMS::SshAuthority::"namespace/name"`.
+    #[must_use]
+    pub const fn ssh_authority(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::SshAuthority, namespace, "", name)
+    }
+
+    /// `SKMS::SshRole::"namespace/authority/name"`.
+    #[must_use]
+    pub const fn ssh_role(namespace: &'a str, authority: &'a str, name: &'a str) -> Self {
+        Self {
+            authority,
+            ..Self::bare(ResourceKind::SshRole, namespace, "", name)
+        }
     }
 
     /// Says which record this is. Without it (a thing yet to be created)

@@ -104,6 +104,8 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Token => ResourceRef::token(namespace, "token"),
         ResourceKind::Principal => ResourceRef::principal(namespace, "person"),
         ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
+        ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
+        ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
         _ => panic!("a kind this test does not know"),
     }
 }

@@ -60,11 +60,17 @@ pub enum Kind {
     AcmeOrder = 20,
     /// A key that ACME accounts are bound to.
     AcmeKey = 21,
+    /// An SSH certificate authority, with its roles.
+    SshAuthority = 22,
+    /// An SSH certificate.
+    SshCertificate = 23,
+    /// What an SSH authority's revocation list names.
+    SshRevocation = 24,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -86,6 +92,9 @@ impl Kind {
         Self::AcmeAccount,
         Self::AcmeOrder,
         Self::AcmeKey,
+        Self::SshAuthority,
+        Self::SshCertificate,
+        Self::SshRevocation,
     ];
 
     /// The number that is stored and sealed.
@@ -130,6 +139,9 @@ impl Kind {
             Self::AcmeAccount => "ACME account",
             Self::AcmeOrder => "ACME order",
             Self::AcmeKey => "ACME key",
+            Self::SshAuthority => "SSH authority",
+            Self::SshCertificate => "SSH certificate",
+            Self::SshRevocation => "SSH revocation",
         }
     }
 }
@@ -425,7 +437,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(22).is_err());
+        assert!(Kind::from_number(25).is_err());
     }
 
     #[test]

@@ -65,6 +65,7 @@ mod certificates;
 mod est;
 mod keys;
 mod operations;
+mod ssh;
 mod system;
 
 use skms_wire::native::page::PageQuery;
@@ -88,6 +89,7 @@ mod tests {
             super::est::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
+            super::ssh::CALLED,
             super::system::CALLED,
         ]
         .concat();

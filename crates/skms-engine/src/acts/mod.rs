@@ -40,6 +40,7 @@ pub mod revoke;
 pub mod rotate;
 pub mod sign;
 pub mod sign_document;
+pub mod ssh;
 pub mod stamp;
 pub mod storage;
 pub mod suspend;

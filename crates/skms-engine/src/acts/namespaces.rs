@@ -191,6 +191,7 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::Key).await?
             || places::any(store, namespace.id.0, Kind::Policy).await?
             || places::any(store, namespace.id.0, Kind::Authority).await?
+            || places::any(store, namespace.id.0, Kind::SshAuthority).await?
         {
             return entry
                 .failed(

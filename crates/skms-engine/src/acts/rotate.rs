@@ -48,6 +48,14 @@ fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
         .of(namespace)
         .into_iter()
         .find(stands_on);
+    let ssh = entry.rooms.ssh.of(namespace);
+    if let Some(authority) = ssh.iter().find(|one| one.record.key.id == id) {
+        return Err(Error::KeyForbids(format!(
+            "the SSH authority {} stands on this key: make another one on a new key, and let \
+             servers trust both until the certificates of this one have ended",
+            authority.record.name
+        )));
+    }
     match found {
         None => Ok(()),
         Some(authority) => Err(Error::KeyForbids(format!(

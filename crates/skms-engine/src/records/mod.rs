@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod principal;
 pub(crate) mod publication;
 pub(crate) mod rules;
+pub(crate) mod ssh;
 pub(crate) mod token;
 
 use serde::Serialize;

@@ -25,6 +25,7 @@ pub mod problem;
 pub mod read;
 pub mod routes;
 pub mod seals;
+pub mod ssh;
 pub mod terms;
 pub mod tokens;
 pub mod validation;

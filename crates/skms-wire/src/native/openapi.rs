@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, authorities, certificates, documents, est, events, health, keyrings, keys, limits,
-    namespaces, operations, policies, principals, problem, seals, terms, tokens, validation,
+    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, validation,
     versions,
 };
 
@@ -61,6 +61,9 @@ pub fn schemas() -> Named {
         est: EnableEstRequest, EstView;
         certificates: IssueCertificateRequest, SubjectKey, IssuedCertificate, CertificateView,
             CertificateStatus, CertificateRevocation, RevokeCertificateRequest;
+        ssh: SshCertificateType, CreateSshAuthorityRequest, SshAuthorityView, SshRoleView,
+            PutSshRoleRequest, SshSignRequest, SshCertificateView, SshRevokeRequest,
+            SshKrlResponse;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -137,6 +137,7 @@ impl Route {
             || same(self.id, "key-revoke")
             || same(self.id, "key-suspend")
             || same(self.id, "certificate-revoke")
+            || same(self.id, "ssh-revoke")
             || same(self.id, "token-revoke")
             || same(self.id, "principal-delete")
     }
@@ -275,6 +276,18 @@ pub const ROUTES: &[Route] = routes! {
     Put "/authorities/{authority}/est" "est-enable" ["est.manage"] Body::Json("EnableEstRequest") => Answer::Json("EstView"), "Open an authority to EST, or change how it is open.";
     Delete "/authorities/{authority}/est" "est-disable" ["est.manage"] None => Empty, "Close an authority to EST.";
 
+    Get "/ssh/authorities" "ssh-authority-list" ["ssh-authority.list"] None => Page("SshAuthorityView"), "List the SSH certificate authorities.";
+    Post "/ssh/authorities" "ssh-authority-create" ["ssh-authority.create"] Body::Json("CreateSshAuthorityRequest") => Created("SshAuthorityView"), "Make an SSH certificate authority, on a key.";
+    Get "/ssh/authorities/{authority}" "ssh-authority-read" ["ssh-authority.read"] None => Answer::Json("SshAuthorityView"), "Show an SSH authority with its roles.";
+    Delete "/ssh/authorities/{authority}" "ssh-authority-delete" ["ssh-authority.delete"] None => Empty, "Delete an SSH authority that has issued nothing that still counts.";
+    Put "/ssh/authorities/{authority}/roles/{role}" "ssh-role-write" ["ssh-role.write"] Body::Json("PutSshRoleRequest") => Answer::Json("SshAuthorityView"), "Write a role of an SSH authority.";
+    Delete "/ssh/authorities/{authority}/roles/{role}" "ssh-role-delete" ["ssh-role.delete"] None => Empty, "Delete a role of an SSH authority.";
+    Post "/ssh/authorities/{authority}/roles/{role}/sign" "ssh-sign" ["ssh-certificate.sign"] Body::Json("SshSignRequest") => Created("SshCertificateView"), "Certify a public key by a role.";
+    Get "/ssh/authorities/{authority}/certificates" "ssh-certificate-list" ["ssh-certificate.list"] None => Page("SshCertificateView"), "List an SSH authority's certificates.";
+    Get "/ssh/authorities/{authority}/certificates/{serial}" "ssh-certificate-read" ["ssh-certificate.read"] None => Answer::Json("SshCertificateView"), "Show an SSH certificate.";
+    Post "/ssh/authorities/{authority}/revoke" "ssh-revoke" ["ssh-certificate.revoke"] Body::Json("SshRevokeRequest") => Answer::Json("SshAuthorityView"), "Revoke SSH certificates or keys, for good.";
+    Get "/ssh/authorities/{authority}/krl" "ssh-krl" ["ssh-authority.read"] None => Answer::Json("SshKrlResponse"), "Fetch an SSH authority's key revocation list.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
@@ -358,7 +371,9 @@ mod tests {
                 "principal-create",
                 "authority-create",
                 "authority-certify",
-                "certificate-issue"
+                "certificate-issue",
+                "ssh-authority-create",
+                "ssh-sign"
             ]
         );
         for (id, refuses) in [
@@ -379,7 +394,7 @@ mod tests {
     #[test]
     fn every_urgent_route_is_there() {
         let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
-        assert_eq!(urgent, 7);
+        assert_eq!(urgent, 8);
         assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 

@@ -40,6 +40,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod sign;
+mod ssh;
 mod storage;
 mod timestamp;
 mod token;
@@ -205,6 +206,9 @@ enum Command {
     /// Issue, list, show, renew, revoke and validate certificates
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Certify SSH keys, and revoke them
+    #[command(subcommand)]
+    Ssh(ssh::Ssh),
     /// Show and set how much a namespace's members may have and ask for
     #[command(subcommand)]
     Limits(limits::Limits),
@@ -342,6 +346,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Est(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,
         Command::Cert(command) => command.run(global).await,
+        Command::Ssh(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Backup(command) => command.run(global).await,
@@ -440,6 +445,11 @@ mod tests {
             "skms cert validate c.pem --anchor r.pem --chain i.pem --crl l --ocsp o --profile web \
              --purpose server --name a.example --at 2030-01-01T00:00:00Z --revocation known \
              --policy 2.5.29.32.0 --json",
+            "skms ssh authority create hosts --host --algorithm EC-P256",
+            "skms ssh role put ops --ca users --principal a --principal *.b --max-lifetime 1d",
+            "skms ssh -n team sign k.pub --ca users --role ops --principal a --lifetime 8h -o k",
+            "skms ssh revoke --ca users --serial 1 --key-id a/b/1 --key k.pub",
+            "skms ssh krl --ca users -o krl",
             "skms random 32 --encoding hex",
             "skms hash file --hash SHA3-256",
             "skms token create --group admin --ttl 30d -o t",
@@ -483,6 +493,10 @@ mod tests {
             "skms derive d",
             "skms limits set",
             "skms limits set --rate fast",
+            "skms ssh sign k.pub --ca users",
+            "skms ssh sign k.pub --ca users --role a --extension permit-pty --no-extensions",
+            "skms ssh revoke --ca users",
+            "skms ssh role put ops --ca users",
             "skms cert validate c.pem",
             "skms cert validate c.pem --anchor r.pem --profile mine",
             "skms cert validate c.pem --anchor r.pem --at yesterday",

@@ -32,6 +32,10 @@ const WITHDRAWALS: &[&str] = &[
     "policy.delete",
     "principal.delete",
     "seal.remove",
+    "ssh-certificate.revoke",
+    "ssh-role.write",
+    "ssh-role.delete",
+    "ssh-authority.delete",
 ];
 
 /// Put a backup in the place of a lost or damaged store. The server must not

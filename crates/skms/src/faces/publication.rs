@@ -1,6 +1,9 @@
 //! What authorities publish, under `/pki`, for anyone and over plain HTTP too:
 //! certificates, revocation lists (RFC 5280), OCSP (RFC 6960, with the headers
-//! of RFC 5019). It touches no key and asks for no identity.
+//! of RFC 5019), SSH authorities' keys and revocation lists. It touches no key
+//! and asks for no identity.
+
+mod ssh;
 
 use std::sync::Arc;
 
@@ -88,10 +91,9 @@ impl Found {
 
     /// What is made for this answer.
     fn own(kind: &'static str, bytes: Vec<u8>) -> Self {
-        let digest = sha256(&[&bytes]);
         Self {
             kind,
-            tag: digest.iter().take(16).map(|b| format!("{b:02x}")).collect(),
+            tag: tag(&sha256(&[&bytes])),
             bytes: bytes.into(),
             span: None,
         }
@@ -112,10 +114,16 @@ impl Publications {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
+        let get = parts.method == Method::GET || parts.method == Method::HEAD;
+        if let Some(asked) = ssh::read_path(parts.uri.path()) {
+            return match get {
+                true => self.deliver(ssh::found(&self.app.engine, &asked), &parts),
+                false => not_allowed("GET, HEAD"),
+            };
+        }
         let Some((place, asked)) = read_path(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
         };
-        let get = parts.method == Method::GET || parts.method == Method::HEAD;
         let posted = match asked {
             Asked::Ocsp(None) if parts.method == Method::POST => match read_body(body).await {
                 Ok(bytes) => Some(bytes),
@@ -133,8 +141,12 @@ impl Publications {
                 None => return plain(StatusCode::BAD_REQUEST),
             },
         };
+        self.deliver(result, &parts)
+    }
+
+    fn deliver(&self, result: Result<Found, Error>, parts: &Parts) -> Response<Body> {
         match result {
-            Ok(found) => deliver(found, &parts, self.app.engine.now()),
+            Ok(found) => deliver(found, parts, self.app.engine.now()),
             Err(Error::NotFound { .. }) => plain(StatusCode::NOT_FOUND),
             Err(Error::RateLimited { .. }) => come_back(StatusCode::TOO_MANY_REQUESTS),
             Err(_) => come_back(StatusCode::SERVICE_UNAVAILABLE),
@@ -243,6 +255,12 @@ where
     }
 }
 
+/// What tells a document apart from others at its path (RFC 9110, section
+/// 8.8.3).
+fn tag(digest: &[u8; 32]) -> String {
+    digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
 fn deliver(found: Found, parts: &Parts, now: UnixSeconds) -> Response<Body> {
     let tag = format!("\"{}\"", found.tag);
     let sent = parts
@@ -282,6 +300,11 @@ fn deliver(found: Found, parts: &Parts, now: UnixSeconds) -> Response<Body> {
         Some(_) => set(header::CACHE_CONTROL, "no-store".to_owned()),
         None if found.kind == RESPONSE => {
             set(header::CACHE_CONTROL, "no-store".to_owned());
+        }
+        // Caches ask again each time: who revokes wants it seen at once.
+        None if found.kind == ssh::LIST => {
+            set(header::CACHE_CONTROL, "no-cache".to_owned());
+            set(header::ETAG, tag);
         }
         None => {
             set(

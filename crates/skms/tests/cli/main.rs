@@ -13,4 +13,5 @@ mod keys;
 mod operations;
 mod plain;
 mod postgres;
+mod ssh;
 mod support;

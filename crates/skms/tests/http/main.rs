@@ -1,6 +1,6 @@
 //! The native face, through the real binary: what it answers, what it
 //! refuses, what it withstands, and what it never lets out.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod backup;
 mod certificates;
@@ -17,6 +17,7 @@ mod rest;
 mod secrets;
 mod shed;
 mod slow;
+mod ssh;
 mod sweep;
 mod tls;
 mod wire;

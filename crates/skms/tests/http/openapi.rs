@@ -33,6 +33,7 @@ fn every_route_answers_as_described() {
     ways_in_and_out(&api);
     identities(&api);
     certificates(&api);
+    crate::ssh::described(&api);
     storage(&api);
     sealing(&api, &house.key);
     let missed: Vec<&str> = ROUTES

@@ -110,6 +110,16 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         "/api/v1/authorities",
         Some(json!({"name": "default", "key": "ca", "subject": "CN=x"})),
     );
+    server.must(
+        "POST",
+        "/api/v1/ssh/authorities",
+        Some(json!({"name": "default", "key": "ca", "certificate_type": "user"})),
+    );
+    server.must(
+        "PUT",
+        "/api/v1/ssh/authorities/default/roles/default",
+        Some(json!({"principals": ["alice"]})),
+    );
     let nobody = server.must(
         "POST",
         "/api/v1/tokens",
@@ -210,6 +220,10 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "certificate-issue" => json!({"profile": "tls-server", "new_key": "EC-P256"}),
         "certificate-revoke" => json!({"reason": "unspecified"}),
         "seal-add" => json!({"kind": "key-file"}),
+        "ssh-authority-create" => json!({"name": "x", "key": "x", "certificate_type": "user"}),
+        "ssh-role-write" => json!({"principals": ["x"]}),
+        "ssh-sign" => json!({"public_key": "ssh-ed25519 AAAA"}),
+        "ssh-revoke" => json!({"serials": ["x"]}),
         _ if takes_body(route) => json!({}),
         _ => return None,
     })

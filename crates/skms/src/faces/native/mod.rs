@@ -35,6 +35,7 @@ mod policies;
 mod principals;
 mod seals;
 mod serve;
+mod ssh;
 mod storage;
 mod table;
 mod tokens;

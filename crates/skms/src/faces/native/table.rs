@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
     est, events, health, keyrings, keys, limits, namespaces, operations, policies, principals,
-    seals, storage, tokens, validation,
+    seals, ssh, storage, tokens, validation,
 };
 
 /// What serves a route.
@@ -65,6 +65,18 @@ handlers! {
     "est-read" => est::read;
     "est-enable" => est::enable;
     "est-disable" => est::disable;
+
+    "ssh-authority-list" => ssh::list;
+    "ssh-authority-create" => ssh::create;
+    "ssh-authority-read" => ssh::read;
+    "ssh-authority-delete" => ssh::delete;
+    "ssh-role-write" => ssh::write_role;
+    "ssh-role-delete" => ssh::delete_role;
+    "ssh-sign" => ssh::sign;
+    "ssh-certificate-list" => ssh::certificates;
+    "ssh-certificate-read" => ssh::read_certificate;
+    "ssh-revoke" => ssh::revoke;
+    "ssh-krl" => ssh::krl;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;
