@@ -240,3 +240,24 @@ fn serial_of(stage: &Stage, certificate: &Path) -> String {
     let said = stage.says(certificate.to_str().unwrap(), &["-serial"]);
     said.trim().strip_prefix("serial=").unwrap().to_lowercase()
 }
+
+#[test]
+fn what_a_narrower_profile_gave_does_not_renew_by_a_wider_one() {
+    let Some(stage) = stage(RENEW) else { return };
+    let put = "ca profile put issuing short --base tls-server --max-lifetime 1d";
+    let put: Vec<&str> = put.split(' ').collect();
+    stage.server.run(&put).ok();
+    let issue = "cert issue --ca issuing --profile short --name www.example.org \
+                 --key-out own.key --out own.crt";
+    let issue: Vec<&str> = issue.split(' ').collect();
+    stage.server.run(&issue).ok();
+    let csr = stage.request("next", "/CN=www.example.org", "DNS:www.example.org");
+    let shown = ["--cert", "own.crt", "--key", "own.key"];
+    stage.post("simplereenroll", &csr, &shown).refused(401, "");
+    let [flag, user] = stage.device();
+    let shown = [&flag, &user, "--cert", "own.crt", "--key", "own.key"];
+    stage
+        .post("simplereenroll", &csr, &shown)
+        .refused(400, "there is no certificate to renew");
+    assert_eq!(stage.count(), 1);
+}
