@@ -361,6 +361,12 @@ impl Engine {
     /// format is newer, or when it cannot be read.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         skms_crypto::selftest::run_fast()?;
+        let unsealing = Unsealing::open(&config).await?;
+        Self::over(config, unsealing)
+    }
+
+    /// The engine over a sealed store.
+    pub(crate) fn over(config: Config, unsealing: Unsealing) -> Result<Arc<Self>> {
         let pool = |name, nice| {
             SlowPool::start(Setup {
                 name,
@@ -373,7 +379,6 @@ impl Engine {
         let slow = pool("slow", SLOW_WORK)?;
         let making = pool("making", IDLE_WORK)?;
         let stock = Stock::start(config.rsa_stock)?;
-        let unsealing = Unsealing::open(&config).await?;
         Ok(Arc::new(Self {
             config,
             unsealing,

@@ -24,6 +24,7 @@ use crate::draft::EventDraft;
 use crate::engine::{Config, Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::places::SYSTEM_SCOPE;
+use crate::recorder::Recorder;
 use crate::records;
 use crate::records::keyring::KeyringRecord;
 use crate::records::namespace::NamespaceRecord;
@@ -87,7 +88,10 @@ impl Unsealing {
         if config.postgres.is_none() && !config.files.disk.exists(&config.database()) {
             return Err(Error::NotInitialised);
         }
-        let store = open_store(config).await?;
+        Self::of(open_store(config).await?).await
+    }
+
+    async fn of(store: Arc<dyn Store>) -> Result<Self> {
         match Sealed::open(store).await {
             Ok(sealed) => Ok(Self {
                 sealed,
@@ -109,28 +113,27 @@ impl Engine {
     /// [`Error::AlreadyInitialised`], then nothing was touched;
     /// [`Error::Store`] for seals that cannot be and for the disk's troubles.
     pub async fn init(config: &Config, seals: Vec<NewSeal>) -> Result<Initialised> {
-        skms_crypto::selftest::run_fast()?;
-        if config.postgres.is_some() && has_journal(config) {
-            // It would be refused later, with the database begun.
-            return Err(Error::AlreadyInitialised);
-        }
-        let store = open_store(config).await?;
-        let made = match SealedStore::init(store, seals).await {
-            Ok(made) => made,
-            Err(skms_store::Error::AlreadyInitialised) => return Err(Error::AlreadyInitialised),
-            Err(other) => return Err(other.into()),
-        };
-        let (store, shares) = (made.store, made.shares);
-        let (journal, _) = open_journal(config, &store)?;
-        let (changes, root_token) = first_records(config)?;
-        let event = server_event(config, "system.init")?;
-        let recorder = crate::recorder::Recorder::new(Arc::new(store), journal);
-        let committed = recorder.commit(changes, &event, false).await?;
-        recorder.settle(committed).await?;
-        recorder.sweep().await?;
-        recorder.note_length().await?;
+        let fresh = fresh(config, seals).await?;
+        let recorder = Recorder::new(Arc::new(fresh.store), fresh.journal);
+        fresh_records(config, &recorder, fresh.changes).await?;
         recorder.close().await?;
-        Ok(Initialised { root_token, shares })
+        Ok(fresh.made)
+    }
+
+    /// As [`Engine::init`], and leaves the installation open to its operator,
+    /// who may set more up before it is sealed by [`Engine::shut`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn begin(config: &Config, seals: Vec<NewSeal>) -> Result<(Arc<Self>, Initialised)> {
+        let fresh = fresh(config, seals).await?;
+        let engine = Self::over(config.clone(), Unsealing::of(fresh.raw).await?)?;
+        let (store, journal) = (Arc::new(fresh.store), fresh.journal);
+        let recorder = Recorder::new(Arc::clone(&store), Arc::clone(&journal));
+        fresh_records(config, &recorder, fresh.changes).await?;
+        let rooms = Rooms::open(config, engine.shared(), store, journal).await?;
+        engine.put_rooms(rooms);
+        Ok((engine, fresh.made))
     }
 
     /// Tries a secret. A wrong one changes nothing.
@@ -255,6 +258,48 @@ fn unless_full(error: Error) -> Result<()> {
         Error::Store(skms_store::Error::Full) => Ok(()),
         other => Err(other),
     }
+}
+
+/// A new store, with nothing of ours in it yet.
+struct Fresh {
+    raw: Arc<dyn Store>,
+    store: SealedStore,
+    journal: Arc<dyn Journal>,
+    changes: Vec<Change>,
+    made: Initialised,
+}
+
+async fn fresh(config: &Config, seals: Vec<NewSeal>) -> Result<Fresh> {
+    skms_crypto::selftest::run_fast()?;
+    if config.postgres.is_some() && has_journal(config) {
+        // It would be refused later, with the database begun.
+        return Err(Error::AlreadyInitialised);
+    }
+    let raw = open_store(config).await?;
+    let made = match SealedStore::init(Arc::clone(&raw), seals).await {
+        Ok(made) => made,
+        Err(skms_store::Error::AlreadyInitialised) => return Err(Error::AlreadyInitialised),
+        Err(other) => return Err(other.into()),
+    };
+    let (store, shares) = (made.store, made.shares);
+    let (journal, _) = open_journal(config, &store)?;
+    let (changes, root_token) = first_records(config)?;
+    Ok(Fresh {
+        raw,
+        store,
+        journal,
+        changes,
+        made: Initialised { root_token, shares },
+    })
+}
+
+/// Commits what a new installation begins with.
+async fn fresh_records(config: &Config, recorder: &Recorder, changes: Vec<Change>) -> Result<()> {
+    let event = server_event(config, "system.init")?;
+    let committed = recorder.commit(changes, &event, false).await?;
+    recorder.settle(committed).await?;
+    recorder.sweep().await?;
+    recorder.note_length().await
 }
 
 /// Opens the database, wherever it is.

@@ -23,6 +23,7 @@ pub mod export_key;
 pub mod import_key;
 pub mod keyrings;
 pub mod limits;
+pub mod listener;
 pub mod mac;
 pub mod mac_verify;
 pub mod namespaces;

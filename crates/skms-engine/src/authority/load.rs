@@ -159,6 +159,7 @@ fn rules(record: &AuthorityRulesRecord) -> Result<Rules> {
             .as_ref()
             .map(|signer| (signer.keyring.clone(), signer.key.clone())),
         ocsp_presign: record.ocsp_presign,
+        listener: record.listener,
     })
 }
 
@@ -178,6 +179,7 @@ impl AuthorityRulesRecord {
             crl_seconds: rules.crl_seconds,
             crl_shards: rules.crl_shards,
             ocsp_seconds: rules.ocsp_seconds,
+            listener: rules.listener,
         }
     }
 }

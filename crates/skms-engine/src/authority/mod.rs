@@ -19,6 +19,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use skms_keys::{NamespaceId, UnixSeconds};
 use skms_pki::issue::ProfileKind;
+use skms_policy::ROOT_NAMESPACE;
 use skms_store::RecordId;
 
 use crate::gate::KeyRef;
@@ -53,6 +54,9 @@ pub struct Rules {
     pub ocsp_signer: Option<(String, String)>,
     /// Whether OCSP responses are signed before anybody asks.
     pub ocsp_presign: bool,
+    /// Whether the server takes its own listener's certificate from it: at
+    /// most one authority, and one of the root namespace.
+    pub listener: bool,
 }
 
 impl Default for Rules {
@@ -72,6 +76,7 @@ impl Default for Rules {
             ocsp_seconds: 86_400,
             ocsp_signer: None,
             ocsp_presign: false,
+            listener: false,
         }
     }
 }
@@ -226,6 +231,16 @@ impl Authorities {
             .filter(under)
             .map(|authority| authority.id)
             .collect()
+    }
+
+    /// The authority that the server's own listener is certified by.
+    pub(crate) fn of_listener(&self) -> Option<Arc<Authority>> {
+        let all = self.0.load();
+        let found = all
+            .get(ROOT_NAMESPACE)?
+            .values()
+            .find(|authority| authority.rules.listener)?;
+        Some(Arc::clone(found))
     }
 
     /// Adds or replaces one; the caller holds the rooms' change lock.

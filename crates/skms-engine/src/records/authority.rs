@@ -73,6 +73,8 @@ pub(crate) struct AuthorityRulesRecord {
     pub(crate) ocsp_signer: Option<SigningKeyRecord>,
     #[serde(default)]
     pub(crate) ocsp_presign: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) listener: bool,
 }
 
 /// How far an authority's certificates reach.
@@ -109,4 +111,9 @@ pub(crate) struct DelegateRecord {
 
 impl Record for AuthorityRecord {
     const KIND: Kind = Kind::Authority;
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -116,6 +116,10 @@ pub struct AuthorityRules {
     /// certificates of an issuer that have not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocsp_presign: Option<bool>,
+    /// Whether the server takes its own listener's certificate from it: at most
+    /// one authority, and one of the root namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<bool>,
 }
 
 /// A profile of an authority's own: one of those that come along, held to less.

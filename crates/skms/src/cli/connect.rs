@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use skms_client::{Client, Config, Identity, Retry};
+use skms_pki::{Certificate, pem};
 use skms_wire::SecretText;
 
 use super::error::{CliError, Result};
-use super::input;
 use super::settings::Settings;
+use super::{input, output};
 
 /// Where the server is when nobody says.
 const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
@@ -67,9 +68,40 @@ impl Connection {
         Ok(self.config(|name| std::env::var(name).ok())?.namespace)
     }
 
+    /// The files of the client certificate and of its key, if they are named.
+    pub fn identity_files(&self) -> Result<Option<(PathBuf, PathBuf)>> {
+        self.identity(variable, &Settings::load(variable)?)
+    }
+
+    fn identity(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+        file: &Settings,
+    ) -> Result<Option<(PathBuf, PathBuf)>> {
+        let path = |flag: &Option<PathBuf>, name: &str, file: &Option<PathBuf>| {
+            flag.clone()
+                .or_else(|| variable(name).map(PathBuf::from))
+                .or_else(|| file.clone())
+        };
+        let certificate = path(
+            &self.client_cert,
+            "SKMS_CLIENT_CERT",
+            &file.client_certificate,
+        );
+        let key = path(&self.client_key, "SKMS_CLIENT_KEY", &file.client_key);
+        match (certificate, key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            _ => Err(CliError::usage(
+                "a client certificate and its key belong together",
+            )),
+        }
+    }
+
     /// Flags, then the environment, then the file.
     fn config(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Config> {
         let file = Settings::load(&variable)?;
+        let identity = self.identity(&variable, &file)?;
         let path = |flag: &Option<PathBuf>, name: &str, file: Option<PathBuf>| {
             flag.clone()
                 .or_else(|| variable(name).map(PathBuf::from))
@@ -90,22 +122,15 @@ impl Connection {
                 .map(input::secret_file)
                 .transpose()?,
         };
-        let certificate = path(
-            &self.client_cert,
-            "SKMS_CLIENT_CERT",
-            file.client_certificate,
-        );
-        let key = path(&self.client_key, "SKMS_CLIENT_KEY", file.client_key);
-        config.identity = match (certificate, key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(Identity {
-                certificates_pem: std::mem::take(&mut *input::read(&certificate, PEM_MAX)?),
-                private_key_pem: input::read(&key, PEM_MAX)?,
-            }),
-            _ => {
-                return Err(CliError::usage(
-                    "a client certificate and its key belong together",
-                ));
+        config.identity = match identity {
+            None => None,
+            Some((certificate, key)) => {
+                let certificates_pem = std::mem::take(&mut *input::read(&certificate, PEM_MAX)?);
+                warn_of_end(&certificates_pem)?;
+                Some(Identity {
+                    certificates_pem,
+                    private_key_pem: input::read(&key, PEM_MAX)?,
+                })
             }
         };
         if let Some(namespace) = text(&self.namespace, "SKMS_NAMESPACE", file.namespace) {
@@ -114,6 +139,43 @@ impl Connection {
         config.timeout = Duration::from_secs(self.timeout.max(1));
         Ok(config)
     }
+}
+
+/// Says so when a client certificate has ended, or when less than a third of
+/// its time is left. What cannot be read is left to the handshake.
+fn warn_of_end(certificates: &[u8]) -> Result<()> {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs());
+    let warning = std::str::from_utf8(certificates)
+        .ok()
+        .and_then(|text| pem::decode(pem::CERTIFICATE, text).ok())
+        .and_then(|all| {
+            let read = Certificate::from_der(all.first()?).ok()?;
+            let now = i64::try_from(now).ok()?;
+            ending((read.not_before().0, read.not_after().0), now)
+        });
+    match warning {
+        Some(warning) => output::note(warning),
+        None => Ok(()),
+    }
+}
+
+fn ending((first, last): (i64, i64), now: i64) -> Option<String> {
+    let left = last.saturating_sub(now);
+    if left < 0 {
+        return Some(
+            "warning: the client certificate has ended; the token is the way in".to_owned(),
+        );
+    }
+    let third = last.saturating_sub(first) / 3;
+    (left < third).then(|| {
+        let (days, hours) = (left / 86_400, left % 86_400 / 3600);
+        format!(
+            "warning: the client certificate ends in {days} days and {hours} hours; \
+             `skms cert renew --own` renews it"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -155,6 +217,18 @@ mod tests {
         );
         let nothing = Connection::default().config(|_| None).unwrap();
         assert_eq!(nothing.address.to_string(), DEFAULT_ADDRESS);
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_warned_of() {
+        let life = (0, 90 * 86_400);
+        assert_eq!(ending(life, 60 * 86_400 - 1), None);
+        let soon = ending(life, 61 * 86_400).unwrap();
+        assert!(
+            soon.contains("29 days") && soon.contains("renew --own"),
+            "{soon}"
+        );
+        assert!(ending(life, life.1 + 1).unwrap().contains("has ended"));
     }
 
     #[test]

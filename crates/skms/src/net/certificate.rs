@@ -1,5 +1,6 @@
-//! The certificate that a server makes for itself when it is given none: a
-//! small authority kept under the data directory, and a short-lived server
+//! The certificate that a server makes for itself when it is given none and no
+//! authority of its store certifies its listener (`listener.rs`): a small
+//! authority kept under the data directory, and a short-lived server
 //! certificate that lives in memory and is made anew at every start, every
 //! reload and every day.
 
@@ -27,6 +28,8 @@ const AUTHORITY_DAYS: u64 = 3650;
 const SERVER_DAYS: u64 = 30;
 /// Clocks of clients may be behind by this.
 const SKEW: Duration = Duration::from_secs(300);
+/// The names that every server's certificate is for.
+pub const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Why no certificate could be made.
@@ -58,7 +61,8 @@ pub fn authority_path(data_dir: &Path) -> PathBuf {
     data_dir.join("ca.pem")
 }
 
-fn key_path(data_dir: &Path) -> PathBuf {
+/// Where the authority's key is.
+pub fn key_path(data_dir: &Path) -> PathBuf {
     data_dir.join("ca-key.pem")
 }
 
@@ -72,7 +76,7 @@ pub fn issue(
     names: &[String],
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     let authority = authority(data_dir)?;
-    let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let mut all: Vec<String> = LOCAL.map(str::to_owned).into();
     for name in names {
         if !all.contains(name) {
             all.push(name.clone());
@@ -163,7 +167,10 @@ fn belong_together(pem: &str, key: &KeyPair) -> bool {
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let partial = path.with_extension("partial");
     let write = || -> io::Result<()> {
         match fs::remove_file(&partial) {

@@ -3,9 +3,10 @@
 
 mod accept;
 mod acme;
-mod certificate;
+pub mod certificate;
 mod connection;
 mod dev;
+pub mod listener;
 pub mod load;
 pub mod log;
 mod peer;
@@ -15,6 +16,7 @@ mod signals;
 pub mod sources;
 mod tls;
 pub mod usage;
+mod watched;
 mod worker;
 
 pub use connection::Peer;

@@ -23,10 +23,13 @@ use super::{
     certificate,
     connection::{Door, Serving},
     dev::{self, Folder},
+    listener,
     log::Log,
+    peer,
     signals::{Signals, Wish},
     sources::Connections,
     tls::{self, Tls},
+    watched::{self, Files},
     worker,
 };
 use crate::{
@@ -193,8 +196,11 @@ async fn serve(
 
     let tls = match plain {
         true => None,
-        false => Some(Tls::new(&config.tls, &config.data_dir)?),
+        false => Some(Arc::new(Tls::new(&config.tls, &config.data_dir)?)),
     };
+    if let Some(tls) = &tls {
+        look_after(tls, &config, &engine, log);
+    }
     if let Some(token) = &dev_token {
         announce(&addresses, token, tls.is_some(), &config)
             .map_err(system("cannot write to standard output"))?;
@@ -210,7 +216,7 @@ async fn serve(
         plain,
     ));
     let serving = Arc::new(Serving {
-        tls: tls.as_ref().map(Tls::config),
+        tls: tls.as_deref().map(Tls::config),
         native: Native::new(Arc::clone(&app)),
         publications: Publications::new(Arc::clone(&app)),
         acme: Acme::new(Arc::clone(&app), &config, &addresses),
@@ -247,7 +253,9 @@ async fn serve(
         );
     }
 
-    until_stopped(&mut signals, tls.as_ref(), log).await;
+    let given = config.tls.identity.clone();
+    let files = Files::new(given.into_iter().flat_map(|(one, other)| [one, other]));
+    until_stopped(&mut signals, tls.as_deref(), files, log).await;
 
     log.info("stopping", &[]);
     app.stopping.store(true, Ordering::Relaxed);
@@ -283,9 +291,28 @@ async fn open(
     Ok(engine)
 }
 
+/// Has the listener's certificate renewed, unless the operator gave one, and
+/// says if clients will refuse the one that is there.
+fn look_after(tls: &Arc<Tls>, config: &ServerConfig, engine: &Arc<Engine>, log: Log) {
+    let now = engine.now().0;
+    let ends = tls.leaf().and_then(|leaf| peer::ends(&leaf));
+    if ends.is_some_and(|end| i64::try_from(end).is_ok_and(|end| end < now)) {
+        log.error(
+            "the listener's certificate has ended: clients refuse it until it is renewed",
+            &[],
+        );
+    }
+    if config.tls.identity.is_none() {
+        let names = listener::names(&config.tls.names);
+        let (engine, tls) = (Arc::downgrade(engine), Arc::clone(tls));
+        tokio::spawn(listener::keep(engine, tls, names, log));
+    }
+}
+
 /// Waits for the signal to stop, and looks after certificates meanwhile.
-async fn until_stopped(signals: &mut Signals, tls: Option<&Tls>, log: Log) {
+async fn until_stopped(signals: &mut Signals, tls: Option<&Tls>, mut given: Files, log: Log) {
     let mut renewal = tokio::time::interval(RENEWAL);
+    let mut look = tokio::time::interval(watched::LOOK);
     renewal.tick().await;
     loop {
         let why = tokio::select! {
@@ -294,6 +321,10 @@ async fn until_stopped(signals: &mut Signals, tls: Option<&Tls>, log: Log) {
                 Wish::Reload => "asked to",
             },
             _ = renewal.tick() => "daily",
+            _ = look.tick() => match given.changed() {
+                true => "the file changed",
+                false => continue,
+            },
         };
         let Some(tls) = tls else { continue };
         match tls.reload() {

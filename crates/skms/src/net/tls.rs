@@ -18,7 +18,7 @@ use rustls::{
     version::TLS13,
 };
 
-use super::{certificate, peer::AnyCertificate};
+use super::{certificate, listener, peer::AnyCertificate};
 use crate::config::TlsConfig;
 
 /// Why TLS could not be set up.
@@ -91,6 +91,21 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
+    /// The certificate (DER) that the next connection gets.
+    pub fn leaf(&self) -> Option<Vec<u8>> {
+        let current = self
+            .current
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        current.cert.first().map(|leaf| leaf.as_ref().to_vec())
+    }
+
+    /// Where the certificate lies if the server has it from its authority.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Reads the certificate and key again, or makes a new one. Connections
     /// that are open keep what they have; on failure everything does.
     ///
@@ -140,7 +155,10 @@ fn load(
 ) -> Result<CertifiedKey, Error> {
     let (chain, key) = match &settings.identity {
         Some((certificate, key)) => (certificates(certificate)?, private_key(key)?),
-        None => certificate::issue(data_dir, &settings.names)?,
+        None => match listener::read(data_dir)? {
+            Some(identity) => identity,
+            None => certificate::issue(data_dir, &settings.names)?,
+        },
     };
     // Refuses a key that is not the certificate's.
     Ok(CertifiedKey::from_der(chain, key, provider)?)

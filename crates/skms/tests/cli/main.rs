@@ -10,6 +10,7 @@ mod cert;
 mod demo;
 mod est;
 mod keys;
+mod mutual;
 mod operations;
 mod plain;
 mod postgres;

@@ -11,6 +11,7 @@ mod dev;
 mod effect;
 mod full_disk;
 mod house;
+mod mutual;
 mod once;
 mod openapi;
 mod rest;

@@ -8,6 +8,7 @@ use skms_crypto::Family;
 use skms_evidence::Outcome;
 use skms_keys::{Name, VersionNumber};
 use skms_pki::issue::{self, NameBuf, ProfileKind, Request, SigningScheme};
+use skms_policy::ROOT_NAMESPACE;
 use skms_store::{Change, Kind, RecordId};
 
 use super::{Certify, Create, Extent, View, profile, span};
@@ -140,6 +141,7 @@ async fn create(
     }
     let signing = signing_key(&key, new.signature.as_deref())?;
     check_rules(&new.rules, &signing)?;
+    check_listener(entry, namespace, &new.name, &new.rules)?;
     let ocsp_signer = ocsp_signer::<Create>(entry, namespace, &new.rules).await?;
     let founded = found(entry, &place, &key, &new, &signing).await?;
     let record = AuthorityRecord {
@@ -293,6 +295,36 @@ pub(super) fn check_rules(rules: &Rules, key: &SigningKeyRecord) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the server's own listener can be certified by this authority; the
+/// caller holds the change lock.
+pub(super) fn check_listener(
+    entry: &Entry,
+    namespace: &str,
+    name: &str,
+    rules: &Rules,
+) -> Result<()> {
+    if !rules.listener {
+        return Ok(());
+    }
+    if namespace != ROOT_NAMESPACE {
+        return Err(Error::Invalid(
+            "the server's listener is certified by an authority of the root namespace".into(),
+        ));
+    }
+    if !rules.profiles.contains(&ProfileKind::TlsServer) {
+        return Err(Error::Invalid(
+            "the listener's authority issues by the profile tls-server".into(),
+        ));
+    }
+    match entry.rooms.authorities.of_listener() {
+        Some(other) if other.record.name != name => Err(Error::Invalid(format!(
+            "the server's listener is certified by {}: end that first",
+            other.record.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 async fn found(

@@ -237,6 +237,11 @@ impl Entry {
             Authentication::Account { .. } | Authentication::Holder { .. } => {
                 self.authorize_key_as_client(authority, at).await?
             }
+            Authentication::System => {
+                let found = self.rooms.keys.resolve(&self.rooms, at).await?;
+                let cell = found.ok_or(Error::NotFound { what: "key" })?;
+                self.authorize_as_system(&cell)?
+            }
             _ => self.authorize_key::<A>(at).await?,
         };
         let id = key.target().snapshot().key().id.to_string();

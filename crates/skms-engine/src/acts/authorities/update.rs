@@ -6,7 +6,7 @@ use skms_evidence::{DetailKey, Outcome};
 use skms_pki::issue::ProfileKind;
 use skms_store::{Change, Kind};
 
-use super::create::{check_rules, ocsp_signer};
+use super::create::{check_listener, check_rules, ocsp_signer};
 use super::{Delete, Update, View, install};
 use crate::authority::Rules;
 use crate::caller::Caller;
@@ -37,6 +37,8 @@ pub struct RulesChange {
     pub ocsp_signer: Option<Option<(String, String)>>,
     /// Whether OCSP responses are signed before anybody asks.
     pub ocsp_presign: Option<bool>,
+    /// Whether the server's own listener is certified by it.
+    pub listener: Option<bool>,
 }
 
 impl RulesChange {
@@ -56,6 +58,7 @@ impl RulesChange {
                 .ocsp_signer
                 .unwrap_or_else(|| rules.ocsp_signer.clone()),
             ocsp_presign: self.ocsp_presign.unwrap_or(rules.ocsp_presign),
+            listener: self.listener.unwrap_or(rules.listener),
         }
     }
 
@@ -69,6 +72,7 @@ impl RulesChange {
             ("ocsp_seconds", self.ocsp_seconds.is_some()),
             ("ocsp_signer", self.ocsp_signer.is_some()),
             ("ocsp_presign", self.ocsp_presign.is_some()),
+            ("listener", self.listener.is_some()),
         ];
         let set: Vec<&str> = named
             .iter()
@@ -103,6 +107,7 @@ impl Engine {
             let signer_changes = change.ocsp_signer.is_some();
             let rules = change.apply(&authority.rules);
             check_rules(&rules, &authority.record.key)?;
+            check_listener(&entry, namespace, name, &rules)?;
             if rules.crl_shards != authority.rules.crl_shards
                 && !authority.issuers.is_empty()
                 && authority.rules.publish_url.is_some()

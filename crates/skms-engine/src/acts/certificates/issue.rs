@@ -116,7 +116,7 @@ pub(crate) trait Beside: Sync {
 }
 
 /// Nothing.
-struct Alone;
+pub(crate) struct Alone;
 
 impl Beside for Alone {
     fn changes(&self, _: &Draft) -> Result<Vec<Change>> {

@@ -18,7 +18,7 @@ use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
 use crate::records::unhex;
 
 pub use crate::authority::named::ProfileChoice;
-pub(crate) use issue::{Beside, issue};
+pub(crate) use issue::{Alone, Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
 pub(crate) use read::find;
 pub(crate) use revoke::{Reached, Verdict, revoke_key_of};

@@ -169,6 +169,10 @@ pub struct RuleOptions {
     /// Sign OCSP responses before anybody asks
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     ocsp_presign: Option<bool>,
+    /// The server takes its own listener's certificate from it: one authority
+    /// of the root namespace
+    #[arg(long, value_name = "YES", num_args = 0..=1, default_missing_value = "true")]
+    listener: Option<bool>,
 }
 
 impl RuleOptions {
@@ -183,6 +187,7 @@ impl RuleOptions {
             ocsp_seconds: self.ocsp_lifetime,
             ocsp_signer: self.ocsp_signer,
             ocsp_presign: self.ocsp_presign,
+            listener: self.listener,
         }
     }
 }
@@ -314,6 +319,13 @@ fn print(one: &AuthorityView) -> Result<()> {
         (
             "published at",
             one.rules.publish_url.clone().unwrap_or_default(),
+        ),
+        (
+            "certifies",
+            match one.rules.listener {
+                Some(true) => "the server's own listener".to_owned(),
+                _ => String::new(),
+            },
         ),
     ])?;
     if one.issuers.is_empty() {

@@ -8,7 +8,7 @@ use skms_wire::native::certificates::{
 };
 
 use super::bundle::Bundle;
-use super::print;
+use super::{own, print};
 use crate::cli::Global;
 use crate::cli::ca::PEM_MAX;
 use crate::cli::duration;
@@ -151,14 +151,19 @@ impl Sign {
 }
 
 /// Issue a certificate like one that ends soon: the same profile, subject,
-/// names and key, or the key of a new request.
+/// names and key, or the key of a new request. With --own, the one that this
+/// command line is known by, on a new key that is made here.
 #[derive(Debug, Args)]
 pub struct Renew {
     /// The authority
-    #[arg(long, value_name = "NAME")]
-    ca: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "own")]
+    ca: Option<String>,
     /// The certificate's serial number
-    serial: String,
+    #[arg(required_unless_present = "own")]
+    serial: Option<String>,
+    /// Renew the client certificate, and replace its file and its key's
+    #[arg(long, conflicts_with_all = ["ca", "serial", "request", "out"])]
+    own: bool,
     /// A request with the key to go on with, PEM; needed unless the key is
     /// kept here
     #[arg(long, value_name = "FILE")]
@@ -173,8 +178,11 @@ pub struct Renew {
 impl Renew {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<()> {
+        let (Some(ca), Some(serial)) = (self.ca, self.serial) else {
+            return own::renew(global, self.lifetime).await;
+        };
         let client = global.client()?;
-        let before = client.certificate(&self.ca, &self.serial).await?;
+        let before = client.certificate(&ca, &serial).await?;
         let mut request = IssueCertificateRequest {
             profile: before.profile,
             subject: Some(before.subject),
@@ -195,7 +203,7 @@ impl Renew {
                     .hint("add --request FILE, a request made with the key"));
             }
         }
-        let made = client.issue_certificate(&self.ca, &request).await?;
+        let made = client.issue_certificate(&ca, &request).await?;
         deliver(global, &made, &self.files, false)
     }
 }

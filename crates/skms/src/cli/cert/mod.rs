@@ -3,6 +3,7 @@
 mod bundle;
 mod issue;
 mod manage;
+mod own;
 mod validate;
 
 use clap::Subcommand;
@@ -26,7 +27,7 @@ pub enum Cert {
     Show(manage::Show),
     /// Write a certificate, with those above it, to a file
     Export(manage::Export),
-    /// Issue a certificate like one that ends soon
+    /// Issue a certificate like one that ends soon, such as one's own
     Renew(issue::Renew),
     /// Revoke a certificate, or hold it
     Revoke(manage::Revoke),

@@ -81,6 +81,7 @@ fn shown(rules: &Rules) -> AuthorityRules {
             .as_ref()
             .map(|(keyring, key)| format!("{keyring}/{key}")),
         ocsp_presign: Some(rules.ocsp_presign),
+        listener: Some(rules.listener),
     }
 }
 
@@ -110,6 +111,7 @@ fn change(said: AuthorityRules) -> Result<RulesChange, Failure> {
             (!text.is_empty()).then(|| (keyring.to_owned(), key.to_owned()))
         }),
         ocsp_presign: said.ocsp_presign,
+        listener: said.listener,
     })
 }
 

@@ -1,5 +1,7 @@
 //! `skms init`: a new store on this machine.
 
+mod mutual;
+
 use std::fs::DirBuilder;
 use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -20,9 +22,12 @@ use super::exit::Exit;
 use super::output::{self, NewFile};
 use super::{input, progress, serve};
 use crate::config::DatabaseUrl;
+use crate::net::listener;
 
 /// Set up a new store on this machine: its seals, the root namespace, the
-/// built-in policies and a first token. Any one seal opens the store.
+/// built-in policies, a first token, and mutual TLS: an authority for the
+/// server's own certificate and one for administrators, with a certificate for
+/// the first of them. Any one seal opens the store.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  skms init --data-dir /var/lib/skms --shamir 3/5 \
@@ -57,6 +62,15 @@ pub struct Init {
     /// Write the first token to this file (mode 0600) instead of showing it
     #[arg(long, value_name = "FILE")]
     token_out: Option<PathBuf>,
+    /// Write the first administrator's certificate and key to this file (PEM,
+    /// mode 0600), and beside it settings for the command line that name it; by
+    /// default beside the token's file, or in the data directory
+    #[arg(long, value_name = "FILE")]
+    admin_out: Option<PathBuf>,
+    /// A name or address for the server's certificate, beyond localhost; may be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    tls_name: Vec<String>,
 }
 
 /// How many shares, and how many of them are needed.
@@ -100,6 +114,12 @@ struct Report {
     shares: Vec<SecretText>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     share_files: Vec<PathBuf>,
+    /// The first administrator's certificate with its key, and settings for
+    /// the command line that name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_settings: Option<PathBuf>,
 }
 
 impl Init {
@@ -108,35 +128,32 @@ impl Init {
         let mut settings = serve::settings(self.config.as_deref())?;
         settings.data_dir = self.data_dir.clone().or(settings.data_dir);
         settings.database = self.database.clone().or(settings.database);
+        if !self.tls_name.is_empty() {
+            settings.tls.names = Some(self.tls_name.clone());
+        }
         let config = settings
             .resolve()
             .map_err(|error| CliError::usage(error.to_string()))?;
-        for path in [&self.token_out, &self.key_file].into_iter().flatten() {
-            if path.exists() {
-                return Err(CliError::usage(format!(
-                    "{} exists already",
-                    path.display()
-                )));
-            }
-        }
-        let passphrase = self.passphrase()?;
-        make_folder(&config.data_dir)?;
-        if let Some(folder) = &self.shares_dir {
-            make_folder(folder)?;
-        }
         let mut engine = skms_engine::Config::new(&config.data_dir);
-        engine.postgres = config.database;
+        engine.postgres.clone_from(&config.database);
+        engine.rsa_stock = 0;
         if engine.database().exists() {
             return Err(explain(
                 &skms_engine::Error::AlreadyInitialised,
                 &config.data_dir,
             ));
         }
+        let files = self.files(&config.data_dir)?;
+        let passphrase = self.passphrase()?;
+        make_folder(&config.data_dir)?;
+        if let Some(folder) = &self.shares_dir {
+            make_folder(folder)?;
+        }
         // Begun before there is a token, so that a full disk cannot lose it.
         let token_file = self.token_out.as_deref().map(NewFile::create).transpose()?;
         let seals = self.seals(passphrase)?;
-        let made = progress::wait("Setting up the store", Engine::init(&engine, seals)).await;
-        let made = match made {
+        let made = progress::wait("Setting up the store", Engine::begin(&engine, seals)).await;
+        let (engine, made) = match made {
             Ok(made) => made,
             Err(error) => {
                 if let Some(path) = &self.key_file {
@@ -146,8 +163,55 @@ impl Init {
                 return Err(explain(&error, &config.data_dir));
             }
         };
-        let report = self.hand_out(made, config.data_dir, token_file)?;
-        global.show(&report, print)
+        let caller = mutual::caller(&engine, made.root_token.expose()).await;
+        // What opens the store is safe before anything more is made.
+        let mut report = self.hand_out(made, config.data_dir.clone(), token_file)?;
+        let names = listener::names(&config.tls.names);
+        let certified = async { mutual::set_up(&engine, &caller?, names).await }.await;
+        let shut = engine.shut().await;
+        let certified = certified
+            .and_then(|made| shut.map(|()| made))
+            .map_err(|error| CliError::failure(with_causes(&error)))
+            .and_then(|made| files.write(&made, &config));
+        if certified.is_ok() {
+            report.admin_file = Some(files.identity);
+            report.client_settings = Some(files.settings);
+        }
+        global.show(&report, print)?;
+        certified.map_err(|mut error| {
+            error.message = format!(
+                "the store is set up, but not its certificates: {}",
+                error.message
+            );
+            error.hint("the token works; the server makes itself a certificate")
+        })
+    }
+
+    /// Where the first administrator's files go; nothing that is there is
+    /// overwritten.
+    fn files(&self, data_dir: &Path) -> Result<mutual::Files> {
+        let (asked, token) = (self.admin_out.as_deref(), self.token_out.as_deref());
+        let files = mutual::Files::new(asked, token, data_dir);
+        let ours = [files.identity.clone(), files.settings.clone()];
+        let named = [&self.token_out, &self.key_file].into_iter().flatten();
+        for path in named.clone().chain(&ours) {
+            if path.exists() {
+                return Err(CliError::usage(format!(
+                    "{} exists already",
+                    path.display()
+                )));
+            }
+        }
+        let taken = named.clone().any(|path| ours.contains(path));
+        if taken || ours[0] == ours[1] {
+            return Err(CliError::usage(format!(
+                "{} and {} are for the first administrator's certificate and settings",
+                ours[0].display(),
+                ours[1].display()
+            ))
+            .hint("choose another name with --admin-out FILE.pem"));
+        }
+        Ok(files)
     }
 
     fn passphrase(&self) -> Result<Option<SecretText>> {
@@ -214,6 +278,8 @@ impl Init {
             key_file: self.key_file.clone(),
             shares: Vec::new(),
             share_files: Vec::new(),
+            admin_file: None,
+            client_settings: None,
         };
         match token_file {
             Some(mut file) => {
@@ -297,12 +363,23 @@ fn print(report: &Report) -> Result<()> {
         (None, Some(path)) => output::line(format!("The first token is in {}.", path.display()))?,
         (None, None) => {}
     }
+    if let Some(path) = &report.admin_file {
+        output::line(format!(
+            "The first administrator's certificate and key are in {}.",
+            path.display()
+        ))?;
+    }
     let data = report.data_dir.display();
     output::line(format!("\nNext:\n  skms serve --data-dir {data}"))?;
     output::line("and from another terminal:")?;
-    output::line(format!("  export SKMS_CACERT={data}/ca.pem"))?;
-    if let Some(path) = &report.token_file {
-        output::line(format!("  export SKMS_TOKEN_FILE={}", path.display()))?;
+    match (&report.client_settings, &report.token_file) {
+        (Some(path), _) => output::line(format!("  export SKMS_CONFIG={}", path.display()))?,
+        (None, token) => {
+            output::line(format!("  export SKMS_CACERT={data}/ca.pem"))?;
+            if let Some(path) = token {
+                output::line(format!("  export SKMS_TOKEN_FILE={}", path.display()))?;
+            }
+        }
     }
     output::line("  skms unseal")
 }
