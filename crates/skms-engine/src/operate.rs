@@ -13,8 +13,8 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gate::KeyRef;
-use crate::opened::InUse;
+use crate::gate::{Entry, KeyRef};
+use crate::opened::{InUse, KeySnapshot};
 use crate::use_event;
 
 /// Most items one batch may hold.
@@ -24,6 +24,9 @@ pub const MAX_BATCH: usize = 1000;
 pub trait KeyOperation: Act {
     /// What the state machine calls it.
     const OPERATION: Operation;
+    /// Whether it signs whatever is handed in. Keys that authorities stand on do
+    /// no such thing.
+    const SIGNS: bool = false;
     /// One item.
     type Request: Send + 'static;
     /// What one item gives.
@@ -74,6 +77,10 @@ impl Engine {
         }
         let entry = self.enter(caller)?;
         let key = entry.authorize_key::<O>(at).await?;
+        if O::SIGNS {
+            let free = not_an_authoritys(&entry, &key.target().snapshot());
+            entry.failed_key(&key, free).await?;
+        }
 
         let mut held: Vec<InUse> = Vec::new();
         let mut results = Vec::with_capacity(items.len());
@@ -168,4 +175,18 @@ fn still_live<O: KeyOperation>(held: &[InUse], results: &mut [Result<O::Response
     for result in results.iter_mut().filter(|result| result.is_ok()) {
         *result = Err(gone.refusal(O::OPERATION));
     }
+}
+
+/// Whoever had such a key sign could be the authority, around its profiles, its
+/// events and its store.
+fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
+    let id = snapshot.key().id.to_string();
+    let ssh = entry.rooms.ssh.of(snapshot.at().namespace);
+    if entry.rooms.authorities.stands_on(&id) || ssh.iter().any(|one| one.record.key.id == id) {
+        return Err(Error::KeyForbids(
+            "an authority stands on this key: it signs certificates and lists, and nothing else"
+                .into(),
+        ));
+    }
+    Ok(())
 }

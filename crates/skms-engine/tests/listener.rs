@@ -53,7 +53,7 @@ async fn a_new_one_is_due_at_two_thirds_for_a_name_and_when_it_is_revoked() {
     assert!(!engine.listener_is_due(None, &local).unwrap());
     let refused = engine.issue_listener_certificate(local.clone()).await;
     assert!(matches!(refused, Err(Error::NotFound { .. })));
-    assert!(engine.listener_anchors().unwrap().is_empty());
+    assert!(engine.listener_anchors().await.unwrap().is_empty());
 
     authority(&house, "server", listener()).await;
     assert!(engine.listener_is_due(None, &local).unwrap());
@@ -97,7 +97,7 @@ async fn an_authority_with_a_new_key_goes_on_being_trusted() {
     let house = House::new().await;
     let (engine, local) = (&house.engine, names(&["localhost"]));
     authority(&house, "server", listener()).await;
-    let before = engine.listener_anchors().unwrap();
+    let before = engine.listener_anchors().await.unwrap();
     let made = engine.issue_listener_certificate(local.clone()).await;
     let leaf = made.unwrap().chain[0].clone();
     house.create("server-2", Algorithm::EcP256).await;
@@ -116,7 +116,7 @@ async fn an_authority_with_a_new_key_goes_on_being_trusted() {
     let chain = made.unwrap().chain;
     assert!(!engine.listener_is_due(Some(&chain[0]), &local).unwrap());
     // Old clients find the way by the certificate that the old key made.
-    let anchors = engine.listener_anchors().unwrap();
+    let anchors = engine.listener_anchors().await.unwrap();
     assert_eq!((before.len(), anchors.len()), (1, 2));
     assert!(anchors.contains(&before[0]));
     let old = Certificate::from_der(&before[0]).unwrap();

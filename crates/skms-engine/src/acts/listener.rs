@@ -4,6 +4,7 @@
 //! the caller's to know.
 
 use skms_crypto::{Algorithm, SecretBytes};
+use skms_keys::{KeyState, VersionNumber};
 use skms_pki::Certificate;
 use skms_pki::issue::{AltName, ProfileKind, Serial};
 use skms_policy::ROOT_NAMESPACE;
@@ -12,7 +13,7 @@ use super::authorities::{unreadable, waiting};
 use super::certificates::{self, Alone, Issue, NewCertificate, SubjectKey};
 use crate::authority::{Authority, Issuer};
 use crate::caller::Caller;
-use crate::engine::Engine;
+use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 
 /// How long a listener's certificate lasts unless its authority says less. It
@@ -74,7 +75,7 @@ impl Engine {
             key: SubjectKey::New(Algorithm::EcP256),
             subject: None,
             names,
-            lifetime_seconds: Some(lifetime(&authority)?),
+            lifetime_seconds: Some(lifetime(&authority, issuer, entry.now().0)?),
         };
         // What permits it is that somebody who may made this the listener's
         // authority; it reaches no further than that authority.
@@ -98,19 +99,35 @@ impl Engine {
     }
 
     /// What clients trust the listener by (DER): the top of each of its
-    /// authority's chains. None where no authority certifies the listener.
+    /// authority's chains, but for those of keys that are compromised and of
+    /// certificates that are revoked. None where no authority certifies the listener.
     ///
     /// # Errors
     /// [`Error::Sealed`].
-    pub fn listener_anchors(&self) -> Result<Vec<Vec<u8>>> {
+    pub async fn listener_anchors(&self) -> Result<Vec<Vec<u8>>> {
         let mut anchors: Vec<Vec<u8>> = Vec::new();
-        if let Some(authority) = self.rooms()?.authorities.of_listener() {
+        let rooms = self.rooms()?;
+        if let Some(authority) = rooms.authorities.of_listener() {
             for issuer in authority.issuers.iter().rev() {
+                if rooms.authorities.is_withdrawn(issuer) || is_compromised(&rooms, issuer).await? {
+                    continue;
+                }
                 anchors.extend(issuer.pki.chain.last().cloned());
             }
         }
         Ok(anchors)
     }
+}
+
+/// Whether somebody else may know an issuer's key.
+async fn is_compromised(rooms: &Rooms, issuer: &Issuer) -> Result<bool> {
+    let at = issuer.key.at(ROOT_NAMESPACE);
+    let Some(cell) = rooms.keys.resolve(rooms, at).await? else {
+        return Ok(false);
+    };
+    let snapshot = cell.snapshot();
+    let version = snapshot.key().version(VersionNumber(issuer.key.version))?;
+    Ok(snapshot.key().id.to_string() == issuer.key.id && version.state == KeyState::Compromised)
 }
 
 /// Whether it is a certificate of the issuer's name by another of its keys.
@@ -119,9 +136,12 @@ fn crosses(issuer: &Issuer, der: &[u8]) -> bool {
         && issuer.cross.iter().any(|cross| cross == der)
 }
 
-fn lifetime(authority: &Authority) -> Result<u64> {
+fn lifetime(authority: &Authority, issuer: &Issuer, now: i64) -> Result<u64> {
     let longest = authority.rules.max_lifetime_seconds;
     let seconds = longest.map_or(LIFETIME_SECONDS, |most| most.min(LIFETIME_SECONDS));
+    // Not beyond the authority's own end.
+    let left = issuer.certificate()?.not_after().0.saturating_sub(now);
+    let seconds = seconds.min(u64::try_from(left).unwrap_or_default());
     if seconds < SHORTEST_SECONDS {
         return Err(Error::Invalid(
             "the listener's authority allows its certificates less than six hours".into(),

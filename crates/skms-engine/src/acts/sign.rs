@@ -31,6 +31,7 @@ pub struct Signed {
 
 impl KeyOperation for Sign {
     const OPERATION: Operation = Operation::Sign;
+    const SIGNS: bool = true;
     type Request = Request;
     type Response = Signed;
 

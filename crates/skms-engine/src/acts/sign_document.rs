@@ -101,6 +101,7 @@ pub struct Signed {
 
 impl KeyOperation for SignDocument {
     const OPERATION: Operation = Operation::Sign;
+    const SIGNS: bool = true;
     type Request = Request;
     type Response = Signed;
 

@@ -45,6 +45,7 @@ pub struct Request {
 
 impl KeyOperation for Stamp {
     const OPERATION: Operation = Operation::Sign;
+    const SIGNS: bool = true;
     type Request = Request;
     type Response = Signed;
 

@@ -50,10 +50,15 @@ impl Delegate {
 
     /// Whether its certificate counts: begun, not ended, not revoked.
     pub(crate) fn is_good(&self, issuer: &Issuer, now: UnixSeconds) -> bool {
-        let revoked = issuer.revoked.get(&self.serial);
         self.not_before <= now
             && now.0 < self.not_after.0.saturating_sub(MARGIN)
-            && !revoked.is_some_and(|one| one.stands())
+            && !self.is_withdrawn(issuer)
+    }
+
+    /// Whether its certificate is revoked or on hold.
+    pub(crate) fn is_withdrawn(&self, issuer: &Issuer) -> bool {
+        let revoked = issuer.revoked.get(&self.serial);
+        revoked.is_some_and(|one| one.stands())
     }
 
     /// Whether two thirds of its time are over.

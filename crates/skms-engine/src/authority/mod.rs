@@ -5,6 +5,7 @@
 
 pub(crate) mod delegate;
 pub(crate) mod issuing;
+mod keys;
 pub(crate) mod lists;
 pub(crate) mod load;
 pub(crate) mod named;
@@ -159,12 +160,17 @@ type ByName = HashMap<String, Arc<Authority>>;
 /// All of them, by namespace and name, and what became of the certificates that
 /// each distinguished name issued.
 #[derive(Default)]
-pub(crate) struct Authorities(ArcSwap<HashMap<String, Arc<ByName>>>, withdrawn::Index);
+pub(crate) struct Authorities(
+    ArcSwap<HashMap<String, Arc<ByName>>>,
+    withdrawn::Index,
+    keys::Keys,
+);
 
 impl Authorities {
     /// Takes over what was read anew.
     pub(crate) fn replace(&self, other: Self) {
         self.1.replace(other.1);
+        self.2.replace(other.2);
         self.0.store(other.0.into_inner());
     }
 
@@ -198,6 +204,11 @@ impl Authorities {
         all.values()
             .flat_map(|names| names.values().cloned())
             .collect()
+    }
+
+    /// Whether a key certifies: an authority, or its OCSP signer, stands on it.
+    pub(crate) fn stands_on(&self, key: &str) -> bool {
+        self.2.has(key)
     }
 
     /// When the first of the newest certificates ends.
@@ -245,6 +256,7 @@ impl Authorities {
 
     /// Adds or replaces one; the caller holds the rooms' change lock.
     pub(crate) fn put(&self, authority: Authority) {
+        self.2.add(&authority);
         for issuer in &authority.issuers {
             self.1.add(issuer.pki.name.as_der(), &issuer.revoked);
         }
@@ -265,5 +277,6 @@ impl Authorities {
             *names = Arc::new(changed);
         }
         self.0.store(Arc::new(all));
+        self.2.replace(keys::Keys::of(&self.all()));
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use skms_crypto::Algorithm;
 use skms_keys::Name;
-use skms_pki::issue::{Profile, ProfileKind, SubjectRule};
+use skms_pki::certificate::Form;
+use skms_pki::issue::{CommonNameRule, NameRules, Profile, ProfileKind, SubjectRule};
 
 use crate::error::{Error, Result};
 
@@ -157,6 +158,7 @@ impl NamedProfile {
             &mut names.directory_bases,
             (!subjects.is_empty()).then_some(subjects),
         );
+        self.close_forms(names)?;
         names.wildcards &= !self.no_wildcards;
         if self.subject_required {
             if names.subject == SubjectRule::Empty {
@@ -173,6 +175,42 @@ impl NamedProfile {
                 return Err(Error::Invalid("most_names is from 1".into()));
             }
             names.most = names.most.min(most);
+        }
+        Ok(())
+    }
+
+    /// Once names of one form are confined, there are none of forms that are
+    /// not, nor in the common name.
+    fn close_forms(&self, names: &mut NameRules) -> Result<()> {
+        let given = [
+            (Form::Dns, &self.domains),
+            (Form::Email, &self.email_domains),
+            (Form::Uri, &self.uri_hosts),
+            (Form::Ip, &self.networks),
+            (Form::Directory, &self.subjects),
+        ];
+        let given: Vec<Form> = given
+            .into_iter()
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(form, _)| form)
+            .collect();
+        // A subject alone confines no other name.
+        if given.iter().all(|form| *form == Form::Directory) {
+            return Ok(());
+        }
+        names.forms.retain(|form| given.contains(form));
+        names.required.retain(|form| given.contains(form));
+        if names.forms.is_empty() {
+            return Err(Error::Invalid(format!(
+                "certificates by {} have no names of these forms",
+                self.base
+            )));
+        }
+        if names.required.is_empty() {
+            names.required.clone_from(&names.forms);
+        }
+        if names.common_name == CommonNameRule::Free && self.subjects.is_empty() {
+            names.common_name = CommonNameRule::CopyOfName;
         }
         Ok(())
     }

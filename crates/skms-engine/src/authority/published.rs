@@ -15,16 +15,61 @@ use crate::sessions::hex;
 
 /// The most responses of one issuer that are kept.
 const RESPONSES_MAX: usize = 50_000;
+/// The most bytes of them: 64 MiB. Those of post-quantum signers are long.
+const RESPONSE_BYTES_MAX: usize = 64 << 20;
 
 /// What an issuer has published.
 #[derive(Default)]
 pub(crate) struct Published {
     lists: ArcSwapOption<Lists>,
-    responses: Mutex<HashMap<CertIdBuf, (Serial, Arc<Document>)>>,
+    responses: Mutex<Responses>,
     /// When the last walk that signs ahead began.
     walked: Mutex<Option<UnixSeconds>>,
     /// Held while lists are made, until they are out: one at a time.
     pub(crate) making: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The responses that are kept.
+#[derive(Default)]
+struct Responses {
+    known: HashMap<CertIdBuf, (Serial, Arc<Document>)>,
+    bytes: usize,
+}
+
+impl Responses {
+    fn is_full(&self, more: usize) -> bool {
+        self.known.len() >= RESPONSES_MAX || self.bytes.saturating_add(more) > RESPONSE_BYTES_MAX
+    }
+
+    fn remove(&mut self, id: &CertIdBuf) {
+        if let Some((_, before)) = self.known.remove(id) {
+            self.bytes = self.bytes.saturating_sub(before.der.len());
+        }
+    }
+
+    /// Takes one in, and lets go of as many others as that needs.
+    fn insert(&mut self, id: CertIdBuf, serial: Serial, response: Arc<Document>) {
+        self.remove(&id);
+        while self.is_full(response.der.len()) {
+            let Some(other) = self.known.keys().next().cloned() else {
+                return;
+            };
+            self.remove(&other);
+        }
+        self.bytes += response.der.len();
+        self.known.insert(id, (serial, response));
+    }
+
+    fn forget(&mut self, serial: &Serial) {
+        let bytes = &mut self.bytes;
+        self.known.retain(|_, (known, response)| {
+            let stays = known != serial;
+            if !stays {
+                *bytes = bytes.saturating_sub(response.der.len());
+            }
+            stays
+        });
+    }
 }
 
 /// The lists of an issuer, by shard.
@@ -80,7 +125,7 @@ impl Published {
     /// and is younger than half of its time.
     pub(crate) fn response(&self, id: &CertIdBuf, now: UnixSeconds) -> Option<Arc<Document>> {
         let responses = self.lock();
-        let (_, response) = responses.get(id)?;
+        let (_, response) = responses.known.get(id)?;
         let half = (response.next_update.0 - response.this_update.0) / 2;
         (response.this_update.0 <= now.0 && now.0 < response.this_update.0 + half)
             .then(|| Arc::clone(response))
@@ -100,21 +145,18 @@ impl Published {
         if !current() {
             return false;
         }
-        if responses.len() >= RESPONSES_MAX {
-            responses.clear();
-        }
-        responses.insert(id, (serial, response));
+        responses.insert(id, serial, response);
         true
     }
 
     /// Whether no more responses are kept without letting go of others.
     pub(crate) fn is_full(&self) -> bool {
-        self.lock().len() >= RESPONSES_MAX
+        self.lock().is_full(0)
     }
 
     /// Lets go of all that was said: its signer is not to be believed.
     pub(crate) fn forget_all(&self) {
-        self.lock().clear();
+        *self.lock() = Responses::default();
         self.walk_failed();
     }
 
@@ -136,12 +178,54 @@ impl Published {
 
     /// Lets go of what was said about a certificate whose status changed.
     pub(crate) fn forget(&self, serial: &Serial) {
-        self.lock().retain(|_, (known, _)| known != serial);
+        self.lock().forget(serial);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CertIdBuf, (Serial, Arc<Document>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Responses> {
         self.responses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skms_crypto::{Algorithm, KeyMaterial};
+    use skms_pki::issue::ocsp::CertIdHash;
+
+    #[test]
+    fn responses_take_so_much_room_and_no_more() {
+        let published = Published::default();
+        let key = KeyMaterial::generate(Algorithm::Ed25519).unwrap();
+        let spki = key.public_key().unwrap().unwrap().spki_der().to_vec();
+        let id = |number: u8| {
+            let serial = Serial::from_random([number; 20]);
+            let id = CertIdBuf::new(CertIdHash::Sha1, b"0", &spki, &serial).unwrap();
+            (id, serial)
+        };
+        let now = UnixSeconds(1000);
+        let keep = |number: u8| {
+            let (id, serial) = id(number);
+            let document = Document::new(vec![number; 8 << 20], now, UnixSeconds(2000));
+            published.keep(id, serial, Arc::new(document), || true)
+        };
+        let known = || (1..=20).filter(|&number| published.response(&id(number).0, now).is_some());
+        for number in 1..=8 {
+            assert!(keep(number));
+        }
+        assert!(!published.is_full());
+        assert_eq!(known().count(), 8);
+        // The ninth takes the place of one of them, and no more than that.
+        assert!(keep(9));
+        assert_eq!(known().count(), 8);
+        assert!(published.response(&id(9).0, now).is_some());
+        // Given again, it takes no room twice.
+        assert!(keep(9));
+        assert_eq!(known().count(), 8);
+        published.forget(&id(9).1);
+        assert!(published.response(&id(9).0, now).is_none());
+        assert!(keep(10));
+        assert_eq!(known().count(), 8);
     }
 }

@@ -2,6 +2,7 @@
 //! certificate is believed because it is in the store, byte for byte, as issued;
 //! a signature that somebody made with a stolen key of the authority is not.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -138,9 +139,28 @@ async fn vouched(
     Ok((vec![stored.id, certificate, authority.id], session))
 }
 
+/// The groups of a principal that is registered with an authority; none while
+/// it is not.
+pub(crate) async fn groups(
+    rooms: &Rooms,
+    authority: &Authority,
+    id: &str,
+) -> Result<BTreeSet<String>> {
+    let name = vouched_name(&authority.namespace_name, &authority.id_text(), id);
+    let found = rooms
+        .store
+        .find(SYSTEM_SCOPE, Kind::Principal, &name)
+        .await?;
+    let Some(stored) = found else {
+        return Ok(BTreeSet::new());
+    };
+    let record: PrincipalRecord = records::decode(stored.plaintext.expose())?;
+    Ok(record.groups)
+}
+
 /// The principal of the namespace that a certificate names: by one URI, which is
 /// all of its names.
-fn named<'a>(read: &Certificate<'a>, namespace: &str) -> Option<&'a str> {
+pub(crate) fn named<'a>(read: &Certificate<'a>, namespace: &str) -> Option<&'a str> {
     let mut names = read.extensions().subject_alt_name?.iter();
     let (Some(GeneralName::Uri(uri)), None) = (names.next(), names.next()) else {
         return None;

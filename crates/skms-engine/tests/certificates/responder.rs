@@ -121,7 +121,7 @@ async fn a_delegate_signs_while_the_authority_itself_may_not() {
     let newer = read(&said, &root).0.unwrap();
     assert_ne!(newer, delegate);
 
-    // Revoked, it signs no more, and gets another certificate.
+    // Revoked, it signs no more until it is set again. Lists are made meanwhile.
     let serial = |der: &[u8]| {
         let certificate = Certificate::from_der(der).unwrap();
         Serial::from_contents(certificate.serial()).unwrap()
@@ -131,7 +131,13 @@ async fn a_delegate_signs_while_the_authority_itself_may_not() {
     let said = answer(&house, &first.chain, true).await.unwrap();
     assert_eq!(read(&said, &root), (None, SingleStatus::Good));
     publish(&house).await;
+    assert!(listed(&house, &serial(&newer)));
     let said = answer(&house, &second.chain, true).await.unwrap();
+    assert_eq!(read(&said, &root).0, None);
+    change(&house, signer("ocsp")).await.unwrap();
+    publish(&house).await;
+    let third = issue(&house, "ca", new()).await.unwrap().certificate;
+    let said = answer(&house, &third.chain, true).await.unwrap();
     let newest = read(&said, &root).0.unwrap();
     assert_ne!(newest, newer);
 
@@ -140,7 +146,10 @@ async fn a_delegate_signs_while_the_authority_itself_may_not() {
     revoke(&house, &serial(&newest), compromise).await.unwrap();
     let said = answer(&house, &first.chain, true).await.unwrap();
     assert_eq!(read(&said, &root), (None, SingleStatus::Good));
-    publish_and_complain(&house).await;
+    // A signer that cannot be certified stops no lists.
+    change(&house, signer("ocsp")).await.unwrap_err();
+    publish(&house).await;
+    assert!(listed(&house, &serial(&newest)));
     let said = answer(&house, &second.chain, true).await.unwrap();
     assert_eq!(read(&said, &root).0, None);
 
@@ -148,8 +157,8 @@ async fn a_delegate_signs_while_the_authority_itself_may_not() {
     house.create("ocsp-2", Algorithm::Ed25519).await;
     change(&house, signer("ocsp-2")).await.unwrap();
     publish(&house).await;
-    let third = issue(&house, "ca", new()).await.unwrap().certificate;
-    let said = answer(&house, &third.chain, true).await.unwrap();
+    let other = issue(&house, "ca", new()).await.unwrap().certificate;
+    let said = answer(&house, &other.chain, true).await.unwrap();
     assert!(read(&said, &root).0.is_some());
     change(&house, signer("")).await.unwrap();
     let fourth = issue(&house, "ca", new()).await.unwrap().certificate;
@@ -157,12 +166,71 @@ async fn a_delegate_signs_while_the_authority_itself_may_not() {
     assert_eq!(read(&said, &root).0, None);
 }
 
-/// Has done what is due; a signer's key that is gone is no reason to stop.
-async fn publish_and_complain(house: &House) {
-    let _ = house
+/// Whether the complete list names a certificate.
+fn listed(house: &House, serial: &Serial) -> bool {
+    let list = house.engine.published_list(("root", "ca", 1), 0, false);
+    let list = list.unwrap();
+    let list = skms_pki::Crl::from_der(&list.der).unwrap();
+    list.entries().any(|one| one.serial == serial.as_bytes())
+}
+
+#[tokio::test]
+async fn a_signer_that_cannot_be_certified_stops_no_lists() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
+    house.create("ocsp", Algorithm::EcP256).await;
+    change(&house, signer("ocsp")).await.unwrap();
+    house
         .engine
-        .publish_due(skms_engine::acts::publish::Pace::Quick)
-        .await;
+        .suspend_key(&house.root, at("ocsp"), Versions::All)
+        .await
+        .unwrap();
+    let key = SubjectKey::New(Algorithm::EcP256);
+    let view = issue(&house, "ca", key).await.unwrap().certificate;
+    revoke(&house, &view.serial, RevocationReason::Superseded)
+        .await
+        .unwrap();
+    let quick = skms_engine::acts::publish::Pace::Quick;
+    // A key that may not sign is passed over.
+    house.engine.publish_due(quick).await.unwrap();
+    assert!(listed(&house, &view.serial));
+}
+
+#[tokio::test]
+async fn keys_that_authorities_stand_on_sign_nothing_that_is_handed_in() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
+    house.create("ocsp", Algorithm::EcP256).await;
+    house.create("free", Algorithm::EcP256).await;
+    let sign = async |name: &'static str| {
+        let request = skms_engine::acts::sign::Request {
+            payload: skms_engine::acts::payload::Payload::Raw(b"TBSCertificate".to_vec()),
+            version: None,
+            options: skms_crypto::SignOptions::default(),
+        };
+        house
+            .engine
+            .operate_one::<skms_engine::acts::sign::Sign>(&house.root, at(name), request)
+            .await
+    };
+    assert!(sign("free").await.is_ok() && sign("ocsp").await.is_ok());
+    change(&house, signer("ocsp")).await.unwrap();
+    for name in ["ca", "ocsp"] {
+        let refused = sign(name).await.map(drop);
+        assert!(matches!(refused, Err(Error::KeyForbids(_))), "{name}");
+    }
+    let house = house.restart().await;
+    let request = skms_engine::acts::sign::Request {
+        payload: skms_engine::acts::payload::Payload::Raw(b"TBSCertificate".to_vec()),
+        version: None,
+        options: skms_crypto::SignOptions::default(),
+    };
+    let refused = house
+        .engine
+        .operate_one::<skms_engine::acts::sign::Sign>(&house.root, at("ca"), request)
+        .await
+        .map(drop);
+    assert!(matches!(refused, Err(Error::KeyForbids(_))));
 }
 
 #[tokio::test]

@@ -122,6 +122,9 @@ impl<'a> SignerInfo<'a> {
     }
 }
 
+/// The most signed attributes of a signature.
+const ATTRIBUTES_MAX: usize = 64;
+
 impl<'a> Attributes<'a> {
     fn read(contents: &'a [u8]) -> Parse<Self> {
         let mut list = Cursor::new(contents);
@@ -143,6 +146,9 @@ impl<'a> Attributes<'a> {
                 return Err("a signed attribute twice");
             }
             seen.push(id);
+            if seen.len() > ATTRIBUTES_MAX {
+                return Err("over 64 signed attributes");
+            }
             let values = one.take(tag::SET)?;
             one.end()?;
             let mut value = Cursor::new(values.value);

@@ -220,10 +220,17 @@ impl Iterator for Text<'_> {
                 Some(char::from_u32(u32::from_be_bytes(*unit)))
             }
             tag::UTF8_STRING => {
-                let text = std::str::from_utf8(self.rest).ok()?;
-                let letter = text.chars().next()?;
-                self.rest = self.rest.get(letter.len_utf8()..)?;
-                Some(Some(letter))
+                // One letter at a time, so that a long name takes no longer a
+                // letter than a short one.
+                let length = match self.rest.first()? {
+                    0..=0x7f => 1,
+                    0x80..=0xdf => 2,
+                    0xe0..=0xef => 3,
+                    0xf0.. => 4,
+                };
+                let (letter, rest) = self.rest.split_at_checked(length)?;
+                self.rest = rest;
+                std::str::from_utf8(letter).ok()?.chars().next().map(Some)
             }
             _ => {
                 let (&byte, rest) = self.rest.split_first()?;
@@ -296,6 +303,12 @@ fn same_value(left: &Attribute<'_>, right: &Attribute<'_>) -> bool {
     if !folds(left.tag) || !folds(right.tag) {
         return false;
     }
+    // What is no text is like nothing but itself.
+    let is_text =
+        |one: &Attribute<'_>| one.tag != tag::UTF8_STRING || std::str::from_utf8(one.value).is_ok();
+    if !is_text(left) || !is_text(right) {
+        return false;
+    }
     let narrow = |tag| !matches!(tag, tag::BMP_STRING | tag::UNIVERSAL_STRING);
     if narrow(left.tag) && narrow(right.tag) && left.value.is_ascii() && right.value.is_ascii() {
         return same_ascii(left.value, right.value);
@@ -326,6 +339,9 @@ impl<'a> Attribute<'a> {
     /// Its value as text, where it is a string.
     #[must_use]
     pub fn text(&self) -> Option<String> {
+        if self.tag == tag::UTF8_STRING {
+            return std::str::from_utf8(self.value).ok().map(str::to_owned);
+        }
         let known =
             folds(self.tag) || matches!(self.tag, tag::VISIBLE_STRING | tag::TELETEX_STRING);
         known.then(|| Text::new(self.tag, self.value).flatten().collect())

@@ -231,6 +231,20 @@ impl Role {
                 self.key_types.join(", ")
             ));
         }
+        if self.verify_required && !key.name().starts_with("sk-") {
+            // The option binds security keys alone; others would pass it by.
+            refused.push("key: the role certifies security keys only".to_owned());
+        }
+        let lists = [
+            asked.principals.len(),
+            asked.extensions.as_ref().map_or(0, |all| all.len()),
+            asked.source_addresses.len(),
+        ];
+        if lists.iter().any(|length| *length > PRINCIPALS_MAX) {
+            return Err(Error::Refused(vec![format!(
+                "over {PRINCIPALS_MAX} principals, extensions or source addresses"
+            )]));
+        }
         let principals = self.principals(asked, &mut refused);
         let seconds = asked.seconds.unwrap_or(self.default_seconds);
         if !(1..=self.max_seconds).contains(&seconds) {

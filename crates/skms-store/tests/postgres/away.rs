@@ -311,10 +311,14 @@ async fn batches_are_right_although_somebody_meddles() {
     let admin = database.admin().await;
     let meddling = async {
         for _ in 0..100 {
-            admin
+            let meddled = admin
                 .batch_execute("UPDATE skms_record SET scope = scope WHERE kind IN (3, 9)")
-                .await
-                .unwrap();
+                .await;
+            // Of two that wait for each other, either may be given up.
+            let given_up = |error: &tokio_postgres::Error| {
+                error.code() == Some(&tokio_postgres::error::SqlState::T_R_DEADLOCK_DETECTED)
+            };
+            assert!(meddled.as_ref().err().is_none_or(given_up), "{meddled:?}");
         }
     };
     let writing = async {

@@ -41,8 +41,11 @@ impl Folder {
         let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = parent.join(format!("{PREFIX}{name}"));
         DirBuilder::new().mode(0o700).create(&path)?;
-        let running = File::create_new(path.join(RUNNING))?;
+        // It has its name once it is locked: others remove what is not.
+        let made = path.join("made");
+        let running = File::create_new(&made)?;
         running.lock()?;
+        fs::rename(made, path.join(RUNNING))?;
         let folder = Self {
             path,
             _running: running,

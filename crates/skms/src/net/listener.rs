@@ -191,7 +191,7 @@ async fn round(
             &[("until", until.unwrap_or_default().into())],
         );
     }
-    let anchors = engine.listener_anchors()?;
+    let anchors = engine.listener_anchors().await?;
     if !anchors.is_empty() && anchors != *anchored {
         write_anchors(tls.data_dir(), &anchors)?;
         *anchored = anchors;

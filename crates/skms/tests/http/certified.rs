@@ -105,8 +105,12 @@ fn other_certificates_show_nothing() {
         ("people-2", "principal", ALICE),
         ("people", "tls-client", ALICE),
         ("people", "principal", "uri:skms://root/certificate/bob"),
-        ("people", "principal", "uri:skms://root/token/alice"),
-        ("people", "principal", "uri:skms://team-a/certificate/alice"),
+        ("people", "tls-client", "uri:skms://root/token/alice"),
+        (
+            "people",
+            "tls-client",
+            "uri:skms://team-a/certificate/alice",
+        ),
     ] {
         let (identity, _) = issue(&server, authority, profile, uri);
         server.trust_as(&ca, &identity);
@@ -116,6 +120,50 @@ fn other_certificates_show_nothing() {
     let (identity, _) = issue(&server, "people", "principal", ALICE);
     server.trust_as(&ca, &identity);
     assert_eq!(server.ask_as("", "GET", OWN, None).status, 200);
+    // Nor is one issued by that profile that names no principal of here.
+    let path = "/api/v1/authorities/people/certificates";
+    for uri in [
+        "uri:skms://root/token/alice",
+        "uri:skms://team-a/certificate/alice",
+    ] {
+        let wanted = json!({"profile": "principal", "names": [uri], "new_key": "EC-P256"});
+        assert_eq!(server.ask("POST", path, Some(wanted)).status, 422, "{uri}");
+    }
+}
+
+/// Whoever issues certificates is nobody's principal by that.
+#[test]
+fn issuing_to_a_principal_takes_the_right_to_register_it() {
+    let house = House::new();
+    let server = house.serve();
+    authority(&server, "people", "CN=People");
+    let new = json!({"name": "alice", "authority": "people", "groups": ["root"]});
+    server.must("POST", "/api/v1/principals", Some(new));
+    let token = json!({"principal": "clerk", "groups": ["issuer"]});
+    let clerk = server.must("POST", "/api/v1/tokens", Some(token));
+    let clerk = clerk["token"].as_str().unwrap();
+    let wanted = |profile: &str, name: &str| {
+        Some(json!({"profile": profile, "names": [name], "new_key": "EC-P256"}))
+    };
+    let path = "/api/v1/authorities/people/certificates";
+    let ask = |body| server.ask_as(clerk, "POST", path, body).status;
+    assert_eq!(ask(wanted("tls-server", "www.example.org")), 201);
+    // She may not see who is registered.
+    assert_eq!(ask(wanted("principal", ALICE)), 404);
+    // Nor for the server itself, nor with an authority's key by hand.
+    authority(&server, "own", "CN=Own");
+    let rules = json!({"rules": {"listener": true}});
+    server.must("PATCH", "/api/v1/authorities/own", Some(rules));
+    let own = "/api/v1/authorities/own/certificates";
+    let server_name = wanted("tls-server", "localhost");
+    let answer = server.ask_as(clerk, "POST", own, server_name.clone());
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert_eq!(server.ask("POST", own, server_name).status, 422);
+    let sign = Some(json!({"message": "AAAA"}));
+    for key in ["own", "people"] {
+        let path = format!("/api/v1/keyrings/default/keys/{key}/sign");
+        assert_eq!(server.ask("POST", &path, sign.clone()).status, 422, "{key}");
+    }
 }
 
 #[test]

@@ -96,6 +96,13 @@ fn encrypt(server: &Server, name: &str) -> u16 {
     server.ask("POST", &path, Some(body)).status
 }
 
+fn issue(server: &Server) -> u16 {
+    let wanted = json!({"profile": "tls-server", "names": ["www.example.org"],
+        "new_key": "EC-P256"});
+    let path = "/api/v1/authorities/ca/certificates";
+    server.ask("POST", path, Some(wanted)).status
+}
+
 /// Asks until it is refused for want of room.
 fn until_full(mut ask: impl FnMut(usize) -> u16) {
     for number in 0..MANY {
@@ -148,8 +155,17 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
         assert_eq!(encrypt(&server, name), 200);
     }
 
+    let key = json!({"name": "ca", "algorithm": "EC-P256"});
+    server.must("POST", KEYS, Some(key));
+    let authority = json!({"name": "ca", "key": "ca", "subject": "CN=ca"});
+    server.must("POST", "/api/v1/authorities", Some(authority));
+    assert_eq!(issue(&server), 201);
+
     disk.fill();
     until_full(|number| create(&server, &format!("more-{number}")));
+    // A certificate that there is no room for holds up nothing else.
+    until_full(|_| issue(&server));
+    assert_eq!(create(&server, "beside"), 507);
     until_full(|_| encrypt(&server, "used"));
     revoke(&server, "revoked");
     server.must(
@@ -164,6 +180,7 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     disk.grow();
     until_done(|| encrypt(&server, "used"));
     until_done(|| create(&server, "after"));
+    until_done(|| issue(&server));
     assert_eq!(state(&server, "revoked"), "compromised");
     assert_eq!(state(&server, "suspended"), "suspended");
     intact(&server);

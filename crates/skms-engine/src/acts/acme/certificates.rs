@@ -61,6 +61,8 @@ impl Engine {
     ) -> Result<OrderView> {
         let entry = self.enter(&entrant.caller)?;
         let authority = open(&entry.rooms, place)?;
+        self.acme_traffic()
+            .finalize(entrant.account()?.id, entry.now_ms)?;
         let allowed = entry.authorize_as_account::<Issue>(&authority).await?;
         let done = async {
             let stored = own(&entry, &authority, entrant, order).await?;

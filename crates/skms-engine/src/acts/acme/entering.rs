@@ -7,7 +7,7 @@ use skms_pki::acme::{AccountKey, AccountStatus, SignatureAlgorithm};
 use skms_policy::{Principal, PrincipalKind};
 use skms_store::{Kind, RecordId};
 
-use super::{Place, Refusal, damaged};
+use super::{ACCOUNT, Place, Refusal, damaged};
 use crate::authority::Authority;
 use crate::caller::{Authentication, Caller, Session};
 use crate::engine::{Engine, Rooms};
@@ -218,5 +218,5 @@ fn caller(
 
 /// The name of an account's principal.
 pub(super) fn principal_of(account: &str) -> String {
-    format!("acme:{account}")
+    format!("{ACCOUNT}{account}")
 }

@@ -34,6 +34,9 @@ use crate::records::acme::AcmeRecord;
 
 pub use accounts::{AccountView, NewAccount};
 pub use binding::{Binding, BindingKeyView, NewBindingKey};
+/// What the names of accounts begin with, as principals.
+pub(crate) const ACCOUNT: &str = "acme:";
+
 pub use entering::{Entrant, Signed, SignedBy};
 pub(crate) use nonces::Nonces;
 pub use orders::{AuthorizationView, ChallengeView, OrderView};

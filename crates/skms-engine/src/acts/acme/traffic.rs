@@ -19,6 +19,9 @@ use crate::limits::{Gcra, source};
 const ACCOUNTS: (u64, u64) = (50, 360);
 /// Orders of one account: at once, and then one every so many seconds.
 const ORDERS: (u64, u64) = (300, 36);
+/// Tries of one account to finalize, and renewals of one source that only a
+/// certificate vouches for.
+const TRIES: (u64, u64) = (600, 18);
 /// Buckets of each sort: 128 KiB. Two share one where they fall together.
 const BUCKETS: usize = 1 << 14;
 /// Answers that are looked for at once, in all and for one account.
@@ -32,6 +35,7 @@ pub(crate) struct Traffic {
     hash: RandomState,
     accounts: Box<[Gcra]>,
     orders: Box<[Gcra]>,
+    tries: Box<[Gcra]>,
     looks: Arc<Semaphore>,
     of_account: Mutex<HashMap<RecordId, Weak<Semaphore>>>,
     /// Walks over all orders: one at a time.
@@ -45,6 +49,7 @@ impl Default for Traffic {
             hash: RandomState::new(),
             accounts: buckets(),
             orders: buckets(),
+            tries: buckets(),
             looks: Arc::new(Semaphore::new(LOOKS)),
             of_account: Mutex::default(),
             walks: Semaphore::new(1),
@@ -76,6 +81,26 @@ impl Traffic {
     /// [`Error::RateLimited`].
     pub(super) fn order(&self, account: RecordId, now_ms: i64) -> Result<()> {
         self.take(&self.orders, &account.0, ORDERS, now_ms)
+    }
+
+    /// Takes one try of an account to finalize an order.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub(super) fn finalize(&self, account: RecordId, now_ms: i64) -> Result<()> {
+        self.take(&self.tries, &account.0, TRIES, now_ms)
+    }
+
+    /// Takes one renewal that only a certificate vouches for. Each has a holder
+    /// of its own, so that where it comes from is all that they share.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub(crate) fn renewal(&self, address: Option<IpAddr>, now_ms: i64) -> Result<()> {
+        match address {
+            None => Ok(()),
+            Some(address) => self.take(&self.tries, &source(address), TRIES, now_ms),
+        }
     }
 
     fn take(

@@ -140,7 +140,7 @@ async fn create(
         ));
     }
     let signing = signing_key(&key, new.signature.as_deref())?;
-    check_rules(&new.rules, &signing)?;
+    check_rules(&new.rules, &signing, false)?;
     check_listener(entry, namespace, &new.name, &new.rules)?;
     let ocsp_signer = ocsp_signer::<Create>(entry, namespace, &new.rules).await?;
     let founded = found(entry, &place, &key, &new, &signing).await?;
@@ -241,7 +241,9 @@ pub(super) async fn ocsp_signer<A: Act>(
         name,
     };
     let key = entry.authorize_key::<A>(at).await?;
-    signing_key(&key, None).map(Some)
+    let signing = signing_key(&key, None)?;
+    Signer::may(&key, &signing, entry.now())?;
+    Ok(Some(signing))
 }
 
 /// Its public key (SubjectPublicKeyInfo in DER).
@@ -257,8 +259,9 @@ pub(crate) fn spki<A: Act>(
         .ok_or(Error::Internal("a signing key without a public half"))
 }
 
-/// What rules may be for an authority that signs with this key.
-pub(super) fn check_rules(rules: &Rules, key: &SigningKeyRecord) -> Result<()> {
+/// What rules may be for an authority that signs with this key, and has profiles
+/// of its own or none.
+pub(super) fn check_rules(rules: &Rules, key: &SigningKeyRecord, named: bool) -> Result<()> {
     let bad = |text: &str| Err(Error::Invalid(text.to_owned()));
     let slow = load::scheme(key)?.algorithm().row().family == Family::SlhDsa;
     if slow && rules.crl_shards > SHARDS_OF_SLOW_KEYS {
@@ -273,7 +276,7 @@ pub(super) fn check_rules(rules: &Rules, key: &SigningKeyRecord) -> Result<()> {
     if !(60..=10 * 86_400).contains(&rules.ocsp_seconds) {
         return bad("ocsp_seconds is from 60 (a minute) to 864000 (ten days)");
     }
-    if rules.profiles.is_empty() {
+    if rules.profiles.is_empty() && !named {
         return bad("an authority issues by one profile at least");
     }
     let of_authorities = [ProfileKind::Root, ProfileKind::Intermediate];

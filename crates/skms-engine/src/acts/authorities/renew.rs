@@ -82,7 +82,7 @@ impl Engine {
                     };
                     let key = entry.authorize_key::<Renew>(at).await?;
                     let signing = signing_key(&key, None)?;
-                    check_rules(&authority.rules, &signing)?;
+                    check_rules(&authority.rules, &signing, true)?;
                     (key, signing)
                 }
             };

@@ -106,7 +106,8 @@ impl Engine {
             let changed = change.names();
             let signer_changes = change.ocsp_signer.is_some();
             let rules = change.apply(&authority.rules);
-            check_rules(&rules, &authority.record.key)?;
+            let named = !authority.record.named.is_empty();
+            check_rules(&rules, &authority.record.key, named)?;
             check_listener(&entry, namespace, name, &rules)?;
             if rules.crl_shards != authority.rules.crl_shards
                 && !authority.issuers.is_empty()
@@ -121,6 +122,12 @@ impl Engine {
                 true => ocsp_signer::<Update>(&entry, namespace, &rules).await?,
                 false => record.rules.ocsp_signer.take(),
             };
+            if signer_changes {
+                // The key that is set, be it the same, is certified anew.
+                for issuer in &mut record.issuers {
+                    issuer.ocsp = None;
+                }
+            }
             record.rules = AuthorityRulesRecord::new(&rules, signer);
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
                 .detail(DetailKey::Changed, changed);

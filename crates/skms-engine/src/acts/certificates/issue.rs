@@ -5,19 +5,19 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
 use skms_evidence::Outcome;
 use skms_keys::{Key, KeyState, VersionNumber};
-use skms_pki::Csr;
 use skms_pki::issue::{AltName, NameBuf, Profile, ProfileKind, Request};
+use skms_pki::{Certificate, Csr};
 use skms_store::Change;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Issue, View};
 use crate::acts::authorities::{span, unreadable};
-use crate::acts::create_key;
+use crate::acts::{create_key, principals};
 use crate::authority::Authority;
 use crate::authority::issuing::{self, Draft, Wanted};
 use crate::authority::named::ProfileChoice;
 use crate::authority::signer::Signer;
-use crate::caller::Caller;
+use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -25,6 +25,7 @@ use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::idempotency::Once;
 use crate::opened::lock_key;
 use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
+use crate::sessions::certified;
 use crate::target::Target;
 
 /// Times that issuing begins again when another certificate of the same key is
@@ -145,7 +146,7 @@ pub(crate) async fn issue(
         _ => None,
     };
     // From here the authority stays as it is.
-    let shared = Arc::new(entry.rooms.share_changes().await);
+    let mut shared = Some(entry.rooms.share_changes().await);
     let authority = entry.authority(namespace, name)?;
     let issuer = authority
         .current()
@@ -172,6 +173,7 @@ pub(crate) async fn issue(
             });
         }
     };
+    is_not_the_listeners(entry, &authority)?;
     let (kind, profile) = profile(&authority, &new.profile)?;
     let named = match &new.profile {
         ProfileChoice::Builtin(_) => None,
@@ -181,6 +183,18 @@ pub(crate) async fn issue(
     let mut attempt = 0;
     let record = loop {
         attempt += 1;
+        // It goes with the batch: whoever kept it would wait for itself when
+        // memory has to be read again.
+        let share = match shared.take() {
+            Some(share) => share,
+            None => {
+                let share = entry.rooms.share_changes().await;
+                if entry.authority(namespace, name)?.revision != authority.revision {
+                    return Err(Error::Conflict);
+                }
+                share
+            }
+        };
         let signer = Signer::take(entry, &key, &issuer.key).await?;
         let certified = subject.lock(entry).await?;
         let wanted = Wanted {
@@ -191,6 +205,9 @@ pub(crate) async fn issue(
             subject_key: subject.kept.clone(),
         };
         let draft = issuing::issue(entry, (&authority, issuer), &signer, wanted).await?;
+        if kind == ProfileKind::Principal {
+            may_name(entry, &authority, &draft).await?;
+        }
         let event = EventDraft::of(entry, allowed, Outcome::Success)?
             .also_key(&key.target().snapshot())
             .certificate(&draft);
@@ -198,7 +215,7 @@ pub(crate) async fn issue(
         let mut changes = beside.changes(&draft)?;
         changes.extend(claim.remember(draft.id, &draft.record)?);
         changes.extend(draft.changes);
-        let held = (Arc::clone(&shared), Arc::clone(&claim), signer, certified);
+        let held = (share, Arc::clone(&claim), signer, certified);
         let record = draft.record;
         match entry.change(held, changes, event, |_, _| Ok(())).await {
             Ok(()) => break record,
@@ -224,6 +241,39 @@ impl Subject {
         certifiable(cell.snapshot().key(), VersionNumber(kept.version))?;
         Ok(Some(guard))
     }
+}
+
+/// Whoever has a certificate issued that names a principal could be that
+/// principal: it takes the right to register it, with its groups. A holder gets
+/// again what was given before.
+async fn may_name(entry: &Entry, authority: &Authority, draft: &Draft) -> Result<()> {
+    if matches!(
+        entry.caller.session.authentication,
+        Authentication::System | Authentication::Holder { .. }
+    ) {
+        return Ok(());
+    }
+    let namespace = &*authority.namespace_name;
+    let read = Certificate::from_der(&draft.record.certificate.0).map_err(unreadable)?;
+    let id = certified::named(&read, namespace)
+        .ok_or_else(|| Error::Invalid("the name is no principal's of this namespace".into()))?;
+    let groups = certified::groups(&entry.rooms, authority, id).await?;
+    entry
+        .authorize::<principals::Write>(Target::principal(namespace, id, groups))
+        .await
+        .map(drop)
+}
+
+/// An authority that certifies the server's own listener certifies nobody else
+/// for others: clients send their secrets to whoever shows such a certificate.
+fn is_not_the_listeners(entry: &Entry, authority: &Authority) -> Result<()> {
+    let system = entry.caller.session.authentication == Authentication::System;
+    if authority.rules.listener && !system {
+        return Err(Error::KeyForbids(
+            "this authority certifies the server's own listener, and nothing else".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Only what is in use, or will be, is certified.

@@ -1,6 +1,7 @@
 //! Revokes certificates, holds them, and ends holds. A status is known to OCSP
 //! before the call returns; lists follow within a second.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
@@ -34,6 +35,8 @@ pub(crate) struct Reached {
     /// To be committed.
     pub(crate) changes: Vec<Change>,
     entries: Vec<Entered>,
+    /// Which they are, by the place of their issuer's revocations.
+    places: HashSet<(usize, Serial)>,
     /// Keys kept here that the certificates were for, changed or not.
     kept: Vec<SubjectKeyRecord>,
 }
@@ -310,10 +313,8 @@ pub(super) async fn revoke_one(
     };
     let certificate = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
     let serial = Serial::from_contents(certificate.serial())?;
-    let twice = reached
-        .entries
-        .iter()
-        .any(|known| known.serial == serial && Arc::ptr_eq(&known.issuer.revoked, &issuer.revoked));
+    let place = (Arc::as_ptr(&issuer.revoked) as usize, serial);
+    let twice = reached.places.contains(&place);
     let before = issuer.revoked.get(&serial);
     let stands = before.as_ref().filter(|one| one.stands());
     let stays = stands.is_some_and(|one| {
@@ -391,6 +392,9 @@ async fn put(
             plaintext: records::encode(&revocation)?,
         },
     );
+    reached
+        .places
+        .insert((Arc::as_ptr(&issuer.revoked) as usize, serial));
     reached.entries.push(Entered {
         issuer: Arc::clone(issuer),
         serial,

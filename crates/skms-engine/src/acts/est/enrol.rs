@@ -80,6 +80,8 @@ impl Engine {
                 if !matches!(wish, Wish::Renew(Some(der)) if is(fingerprint, der)) {
                     return Err(Error::Unauthenticated);
                 }
+                self.acme_traffic()
+                    .renewal(entry.caller.source, entry.now_ms)?;
                 entry.authorize_as_holder::<Issue>(&authority).await?
             }
             _ => {
@@ -150,6 +152,7 @@ impl Wanted<'_> {
                 })?;
                 // As they stand there, down to the kind of string.
                 (new.subject, new.names) = (Some(names.subject), names.names);
+                new.lifetime_seconds = self.lasted(&held)?;
                 Ok((new, Some(held)))
             }
             Wish::ServerKey => {
@@ -168,6 +171,15 @@ impl Wanted<'_> {
                 Ok((new, None))
             }
         }
+    }
+
+    /// How long the certificate lasted, if that is less than is usual: its
+    /// renewal gives no more than was given.
+    fn lasted(&self, held: &Held) -> Result<Option<u64>> {
+        let read = Certificate::from_der(&held.der).map_err(unreadable)?;
+        let lasted = read.not_after().0.saturating_sub(read.not_before().0) + 1;
+        let usual = self.label.profile.profile().lifetime.default_seconds;
+        Ok(u64::try_from(lasted).ok().filter(|_| lasted < usual))
     }
 
     /// What may be renewed: the certificate that was shown, or else those of

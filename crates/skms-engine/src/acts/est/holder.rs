@@ -13,6 +13,7 @@ use skms_policy::{Principal, PrincipalKind};
 use skms_store::Kind;
 
 use super::{Label, open};
+use crate::acts::acme;
 use crate::acts::authorities::unreadable;
 use crate::authority::issuing::key_name;
 use crate::authority::{Authority, Issuer};
@@ -169,6 +170,8 @@ async fn issued(
     // that this is made of: renewing it here would give it more.
     let good = !rooms.authorities.is_withdrawn(issuer)
         && record.named.is_none()
+        // Control of its names was proved over ACME, and is to be proved again.
+        && !record.issued_to.starts_with(acme::ACCOUNT)
         && record.profile == profile.name()
         && dates.contains(&rooms.clock.now().0)
         && held.is_good();

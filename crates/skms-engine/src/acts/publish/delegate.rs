@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use skms_evidence::Outcome;
 use skms_pki::issue::{ProfileKind, Request};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{Publish, key_of};
 use crate::acts::authorities::{put, unreadable};
@@ -15,6 +16,7 @@ use crate::authority::{Authority, Issuer};
 use crate::draft::EventDraft;
 use crate::error::{Error, Result};
 use crate::gate::Entry;
+use crate::opened::lock_key;
 use crate::records::authority::{DelegateRecord, SigningKeyRecord};
 use crate::records::certificate::SubjectKeyRecord;
 
@@ -24,9 +26,9 @@ pub(super) fn due(entry: &Entry, authority: &Authority, issuer: &Issuer) -> bool
         return false;
     };
     issuer.delegate.as_ref().is_none_or(|delegate| {
-        delegate.key != *wanted
-            || !delegate.is_good(issuer, entry.now())
-            || delegate.is_old(entry.now())
+        // One that was revoked or is on hold stays so until the key is set
+        // again: whoever did that did not mean two weeks more.
+        delegate.key != *wanted || !delegate.is_withdrawn(issuer) && delegate.is_old(entry.now())
     })
 }
 
@@ -52,8 +54,8 @@ pub(super) async fn provide(entry: &Entry, authority: &Authority, number: u32) -
     let Some(key) = key_of(entry, &authority, &issuer.key).await? else {
         return Ok(());
     };
-    let spki = spki(entry, &authority, &wanted).await?;
     let signer = Signer::take(entry, &key, &issuer.key).await?;
+    let (spki, locked) = spki(entry, &authority, &wanted).await?;
     let profile = ProfileKind::OcspSigner.profile();
     let request = Request::new("CN=OCSP signer".parse().map_err(unreadable)?, spki);
     let wish = Wanted {
@@ -76,7 +78,7 @@ pub(super) async fn provide(entry: &Entry, authority: &Authority, number: u32) -
     });
     put(
         entry,
-        (guard, signer),
+        (guard, signer, locked),
         &authority,
         record,
         draft.changes,
@@ -86,16 +88,18 @@ pub(super) async fn provide(entry: &Entry, authority: &Authority, number: u32) -
     .map(drop)
 }
 
-/// The delegate's public key, as long as its version may sign.
+/// The delegate's public key, as long as its version may sign, with the lock
+/// under which that stays so.
 async fn spki(
     entry: &Entry,
     authority: &Arc<Authority>,
     wanted: &SigningKeyRecord,
-) -> Result<Vec<u8>> {
+) -> Result<(Vec<u8>, OwnedMutexGuard<()>)> {
     let Some(key) = key_of(entry, authority, wanted).await? else {
         return Err(Error::KeyForbids("the OCSP signer's key is gone".into()));
     };
     // It signs nothing here; a key that may not sign gets no certificate.
+    let (_, locked) = lock_key(&entry.rooms, key.target()).await?;
     Signer::may::<Publish>(&key, wanted, entry.now())?;
-    crate::acts::authorities::spki(&key, wanted)
+    Ok((crate::acts::authorities::spki(&key, wanted)?, locked))
 }

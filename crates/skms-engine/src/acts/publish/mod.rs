@@ -202,17 +202,19 @@ async fn publish_issuer(
     authority: &Authority,
     issuer: &Arc<Issuer>,
 ) -> Result<usize> {
-    if delegate::due(entry, authority, issuer) {
-        delegate::provide(entry, authority, issuer.number).await?;
-    }
+    // A signer that cannot be certified is no reason to make no lists.
+    let provided = match delegate::due(entry, authority, issuer) {
+        true => delegate::provide(entry, authority, issuer.number).await,
+        false => Ok(()),
+    };
     let Some(all) = due(entry, authority, issuer) else {
-        return Ok(0);
+        return provided.map(|()| 0);
     };
     let Some(key) = key_of(entry, authority, &issuer.key).await? else {
-        return Ok(0);
+        return provided.map(|()| 0);
     };
     make(entry, &key, (authority, issuer), all).await?;
-    Ok(1)
+    provided.map(|()| 1)
 }
 
 /// A key of an authority for the server itself; none if it is gone, or another

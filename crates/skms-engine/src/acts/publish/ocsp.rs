@@ -195,8 +195,12 @@ async fn respond(
             .record(&entry, authority, answers.len() as u64)
             .await?;
         let current = || issuer.revoked.epoch() == epoch;
+        // Of what was never issued there is no end: nothing of it is kept.
+        let issued = answers
+            .iter()
+            .all(|(_, status)| *status != SingleStatus::Unknown);
         let kept = match (asked.requests.as_slice(), asked.nonce) {
-            ([one], None) => match Serial::from_contents(one.serial) {
+            ([one], None) if issued => match Serial::from_contents(one.serial) {
                 Ok(serial) => {
                     let id = CertIdBuf::from(one);
                     issuer

@@ -113,6 +113,16 @@ async fn create(
         });
     }
     let (signing, public) = signing_key(&key, new.signature.as_deref())?;
+    // Servers trust the key: what one of two authorities on it revokes, the
+    // other's list does not name.
+    let same = |one: &Arc<SshAuthority>| {
+        one.public.blob() == public.blob() && one.certificate_type == new.certificate_type
+    };
+    if entry.rooms.ssh.of(namespace).iter().any(same) {
+        return Err(Error::Exists {
+            what: "an SSH authority on that key",
+        });
+    }
     // A key that may not sign now is none to stand on.
     let signer = Signer::take(entry, &key, &signing).await?;
     let record = SshAuthorityRecord {

@@ -146,6 +146,9 @@ pub struct RuleOptions {
     /// The profiles it issues by; separated by commas
     #[arg(long = "profile", value_name = "PROFILES", value_delimiter = ',')]
     profiles: Vec<String>,
+    /// Issue by the authority's own profiles alone
+    #[arg(long, conflicts_with = "profiles")]
+    own_profiles_only: bool,
     /// The longest lifetime of its certificates, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     max_lifetime: Option<u64>,
@@ -179,7 +182,8 @@ impl RuleOptions {
     /// As the server takes them.
     pub fn rules(self) -> AuthorityRules {
         AuthorityRules {
-            profiles: (!self.profiles.is_empty()).then_some(self.profiles),
+            profiles: (self.own_profiles_only || !self.profiles.is_empty())
+                .then_some(self.profiles),
             max_lifetime_seconds: self.max_lifetime,
             publish_url: self.publish_url,
             crl_seconds: self.crl_lifetime,

@@ -100,7 +100,7 @@ pub async fn set_up(
             .issue_certificate(caller, ROOT_NAMESPACE, ADMINS, new)
             .await?,
         listener: engine.issue_listener_certificate(names).await?,
-        anchors: engine.listener_anchors()?,
+        anchors: engine.listener_anchors().await?,
     })
 }
 

@@ -471,6 +471,23 @@ fn an_authority_issues_by_a_profile_of_its_own() {
         ])
     };
     issue("www.team.example.org", "good").ok();
+    issue("ip:10.0.0.1", "address").fails(2, "10.0.0.1");
+    server
+        .run(&["ca", "update", "issuing", "--own-profiles-only"])
+        .ok();
+    issue("mail.team.example.org", "more").ok();
+    server
+        .run(&[
+            "cert",
+            "issue",
+            "--ca",
+            "issuing",
+            "--name",
+            "www.example.org",
+            "--key-out",
+            "w.key",
+        ])
+        .fails(2, "issues by: team");
     assert!(stage.verifies(&[
         "-CAfile",
         "root.pem",
