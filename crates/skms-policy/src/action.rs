@@ -155,6 +155,7 @@ actions! {
     RandomGenerate = "random.generate", ["use"], [System], "Generate random bytes.";
     HashCompute = "hash.compute", ["use"], [System], "Hash data.";
     CertificateValidate = "certificate.validate", ["use"], [System], "Validate a certificate that others issued.";
+    DocumentVerify = "document.verify", ["use"], [System], "Verify a signed document.";
 }
 
 const _: () = assert!(Action::ALL.len() <= 128, "an ActionSet holds 128 actions");

@@ -1,5 +1,6 @@
 //! The server itself: health, seals, storage, the record.
 
+use skms_wire::native::documents::{DocumentVerdict, VerifyDocumentRequest};
 use skms_wire::native::events::EventView;
 use skms_wire::native::health::{Algorithms, Health, ServerStatus};
 use skms_wire::native::operations::{HashRequest, HashResponse, RandomRequest, RandomResponse};
@@ -49,4 +50,6 @@ calls! {
     /// Says whether a certificate is valid, and why not.
     json validate_certificate ["certificate-validate"] () send ValidateCertificateRequest
         => CertificateVerdict;
+    /// Says whether a signed document is valid, and why not.
+    json verify_document ["document-verify"] () send VerifyDocumentRequest => DocumentVerdict;
 }

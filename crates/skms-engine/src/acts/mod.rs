@@ -50,4 +50,5 @@ pub mod unwrap;
 pub mod update_key;
 pub mod validate_certificate;
 pub mod verify;
+pub mod verify_document;
 pub mod wrap;

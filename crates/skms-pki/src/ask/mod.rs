@@ -112,7 +112,9 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl Seen {
-    fn new(certificate: &Certificate<'_>) -> Self {
+    /// What is told of it.
+    #[must_use]
+    pub fn new(certificate: &Certificate<'_>) -> Self {
         Self {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),

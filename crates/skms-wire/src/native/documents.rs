@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Bytes;
+use super::terms::RevocationCheck;
+use super::validation::PathCertificate;
+use crate::{Bytes, Moment};
 
 /// What kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -102,4 +104,67 @@ pub struct StampResponse {
     pub response: Bytes,
     /// The version that signed.
     pub version: u32,
+}
+
+/// Asks whether a signed document is valid. Every file of evidence is DER or
+/// PEM, in base64; PEM may have several blocks. Give `authorities`, `anchors`,
+/// or both.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyDocumentRequest {
+    /// What kind of document.
+    pub format: DocumentFormat,
+    /// The document.
+    pub document: Bytes,
+    /// The content of a document that does not hold it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Bytes>,
+    /// Authorities kept here that the signers' certificates may come from, by
+    /// name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+    /// Whom to trust besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anchors: Vec<Bytes>,
+    /// Certificates that may be of use, trusted in nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Bytes>,
+    /// Certificate revocation lists; those of the authorities need not be
+    /// given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crls: Vec<Bytes>,
+    /// For what use the certificates have to be, as for validating them; any if
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "code-signing")]
+    pub purpose: Option<String>,
+    /// How hard to look for revocation in lists; `known` if left out. What the
+    /// authorities revoked is refused at once in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<RevocationCheck>,
+}
+
+/// Whether a signed document is valid, and why not.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DocumentVerdict {
+    /// Whether it is: every signature of it.
+    pub valid: bool,
+    /// Why it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Who signed; empty if it is refused.
+    pub signers: Vec<DocumentSigner>,
+    /// The content, if the document holds it and is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Bytes>,
+}
+
+/// Who signed a document.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DocumentSigner {
+    /// The signer's certificate first, the anchor last.
+    pub path: Vec<PathCertificate>,
+    /// When the signer says that it signed, which proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_time: Option<Moment>,
 }

@@ -48,7 +48,7 @@ pub fn schemas() -> Named {
         validation: ValidateCertificateRequest, CertificateVerdict, PathCertificate,
             RefusedPath, ValidationWork;
         documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate,
-            StampRequest, StampResponse;
+            StampRequest, StampResponse, VerifyDocumentRequest, DocumentVerdict, DocumentSigner;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

@@ -231,6 +231,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/hash" "hash" ["hash.compute"] Body::Json("HashRequest") => Answer::Json("HashResponse"), "Hash data.";
 
     Post "/certificates/validate" "certificate-validate" ["certificate.validate"] Body::Json("ValidateCertificateRequest") => Answer::Json("CertificateVerdict"), "Say whether a certificate is valid, and why not.";
+    Post "/documents/verify" "document-verify" ["document.verify"] Body::Json("VerifyDocumentRequest") => Answer::Json("DocumentVerdict"), "Say whether a signed document is valid, and why not.";
 
     Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
     Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";

@@ -21,4 +21,5 @@ mod slow;
 mod ssh;
 mod sweep;
 mod tls;
+mod verified;
 mod wire;

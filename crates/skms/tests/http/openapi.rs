@@ -166,6 +166,7 @@ fn certificates(api: &Described<'_>) {
         "invalid-argument"
     );
     stamp(api, &of);
+    crate::verified::verified(api);
     let neither = json!({"format": "cms", "certificate": of});
     assert_eq!(
         api.bad("sign-document", &scribe, Some(neither)),

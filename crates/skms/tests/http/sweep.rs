@@ -216,6 +216,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "timestamp" => json!({"query": "", "policy": "1.2.3",
             "certificate": {"authority": "default", "serial": "1"}}),
         "verify" => json!({"message": "", "signature": ""}),
+        "document-verify" => json!({"format": "cms", "document": ""}),
         "certificate-validate" => json!({"certificate": "", "anchors": []}),
         "mac" | "hash" => json!({"data": ""}),
         "mac-verify" => json!({"data": "", "mac": ""}),

@@ -126,6 +126,7 @@ handlers! {
     "hash" => operations::hash;
 
     "certificate-validate" => validation::validate;
+    "document-verify" => documents::verify;
 
     "token-list" => tokens::list;
     "token-create" => tokens::create;

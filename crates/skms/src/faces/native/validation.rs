@@ -95,7 +95,7 @@ fn oid(text: &str) -> Result<OidBuf, String> {
         .map_err(|_| format!("{text:?} is no object identifier"))
 }
 
-fn purpose(text: &str) -> Result<Purpose, String> {
+pub(super) fn purpose(text: &str) -> Result<Purpose, String> {
     let known = PURPOSES.iter().find(|(word, _)| *word == text);
     if let Some((_, purpose)) = known {
         return Ok(purpose.clone());
@@ -148,7 +148,7 @@ pub fn answer(verdict: &Verdict) -> CertificateVerdict {
     answer
 }
 
-fn seen(certificate: &Seen) -> PathCertificate {
+pub(super) fn seen(certificate: &Seen) -> PathCertificate {
     PathCertificate {
         subject: certificate.subject.clone(),
         issuer: certificate.issuer.clone(),
