@@ -77,6 +77,21 @@ fn one_variable_is_enough_to_be_an_administrator_by_mutual_tls() {
 fn ones_own_certificate_is_renewed_on_a_key_made_here() {
     let server = serve();
     let file = server.path("root.pem");
+    // For as long as the one before, and for nobody else.
+    let kept = with_settings(&server, &["cert", "renew", "--own"])
+        .ok()
+        .json();
+    assert_eq!(kept["subject"], "");
+    let all = with_settings(&server, &["cert", "list", "--ca", "admins"])
+        .ok()
+        .json();
+    let days = |one: &Value| {
+        let text = one["not_after"].as_str().unwrap();
+        text.parse::<skms_wire::Moment>().unwrap().unix_seconds() / 86_400
+    };
+    let first = days(&all[0]);
+    assert!((first..=first + 1).contains(&days(&kept)), "{all} {kept}");
+
     let before = fs::read_to_string(&file).unwrap();
     let made = with_settings(&server, &["cert", "renew", "--own", "--lifetime", "2d"]).ok();
     let after = fs::read_to_string(&file).unwrap();
@@ -112,7 +127,7 @@ fn ones_own_certificate_is_renewed_on_a_key_made_here() {
     server.file("root.toml", settings.as_bytes());
     let warned = with_settings(&server, &["token", "self"]);
     assert!(warned.said.contains("renew --own"), "{}", warned.said);
-    with_settings(&server, &["cert", "renew", "--own"]).ok();
+    with_settings(&server, &["cert", "renew", "--own", "--lifetime", "2d"]).ok();
     assert!(
         !fs::read_to_string(server.path("own.pem"))
             .unwrap()

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use skms_client::Client;
 use skms_pki::{Certificate, pem};
 use skms_wire::native::certificates::{CertificateView, IssueCertificateRequest};
@@ -26,7 +26,9 @@ pub async fn renew(global: &Global, lifetime_seconds: Option<u64>) -> Result<()>
     let failed = |error: rcgen::Error| CliError::failure(format!("cannot make a request: {error}"));
     let new_key = KeyPair::generate().map_err(failed)?;
     // Whom it is for is said beside the request, as it was the first time.
-    let request = CertificateParams::default()
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let request = params
         .serialize_request(&new_key)
         .and_then(|request| request.pem())
         .map_err(failed)?;
@@ -34,7 +36,8 @@ pub async fn renew(global: &Global, lifetime_seconds: Option<u64>) -> Result<()>
         profile: before.profile.clone(),
         names: before.names.clone(),
         subject: (!before.subject.is_empty()).then(|| before.subject.clone()),
-        lifetime_seconds,
+        // As long as the one before, where nothing else is said.
+        lifetime_seconds: lifetime_seconds.or_else(|| lasted(&before)),
         request: Some(request),
         ..IssueCertificateRequest::default()
     };
@@ -56,6 +59,12 @@ pub async fn renew(global: &Global, lifetime_seconds: Option<u64>) -> Result<()>
             before.not_after
         ))
     })
+}
+
+/// How long a certificate lasts, in seconds.
+fn lasted(view: &CertificateView) -> Option<u64> {
+    let seconds = view.not_after.unix_seconds() - view.not_before.unix_seconds() + 1;
+    u64::try_from(seconds).ok()
 }
 
 /// The client certificate's DER.
