@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::House;
+use common::{House, at};
 use skms_crypto::Algorithm;
 use skms_engine::Error;
 use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules, RulesChange};
-use skms_keys::RevocationReason;
+use skms_keys::{RevocationReason, Revoke, Versions};
 use skms_pki::Certificate;
 use skms_pki::issue::{AltName, Serial};
 
@@ -179,4 +179,67 @@ async fn an_unsealed_beginning_is_as_good_as_one_that_was_sealed() {
         .await
         .unwrap();
     engine.authenticate_token(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn its_certificate_ends_with_its_authority() {
+    let house = House::new().await;
+    let (engine, local) = (&house.engine, names(&["localhost"]));
+    house.create("server", Algorithm::EcP256).await;
+    let new = NewAuthority {
+        name: "server".to_owned(),
+        keyring: "default".to_owned(),
+        key: "server".to_owned(),
+        subject: "CN=server".parse().unwrap(),
+        foundation: Foundation::Root,
+        extent: Extent {
+            lifetime_seconds: Some(100 * 86_400),
+            ..Extent::default()
+        },
+        signature: None,
+        rules: listener(),
+    };
+    let made = engine.create_authority(&house.root, "root", new);
+    let end = made.await.unwrap().issuers[0].not_after.0;
+    let made = engine.issue_listener_certificate(local.clone()).await;
+    let leaf = made.unwrap().chain[0].clone();
+    assert!(Certificate::from_der(&leaf).unwrap().not_after().0 <= end);
+    house.config.clock.advance_seconds(80 * DAY);
+    assert!(engine.listener_is_due(Some(&leaf), &local).unwrap());
+    let made = engine.issue_listener_certificate(local.clone()).await;
+    let leaf = made.unwrap().chain[0].clone();
+    let last = Certificate::from_der(&leaf).unwrap().not_after().0;
+    assert!(last <= end && last > end - DAY, "{last} of {end}");
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_trust_a_compromised_key() {
+    let house = House::new().await;
+    let engine = &house.engine;
+    authority(&house, "server", listener()).await;
+    let before = engine.listener_anchors().await.unwrap();
+    house.create("server-2", Algorithm::EcP256).await;
+    engine
+        .renew_authority(
+            &house.root,
+            "root",
+            "server",
+            Some(("default", "server-2")),
+            None,
+        )
+        .await
+        .unwrap();
+    let revoke = Revoke {
+        versions: Versions::All,
+        reason: RevocationReason::KeyCompromise,
+        message: String::new(),
+        compromise_occurred_at: None,
+    };
+    engine
+        .revoke_key(&house.root, at("server"), revoke)
+        .await
+        .unwrap();
+    let after = engine.listener_anchors().await.unwrap();
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after);
 }

@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use skms_crypto::{Algorithm, KeyMaterial, Message, OpenKey};
 use skms_pki::issue::SigningScheme;
 use skms_pki::ssh::role::Circumstances;
@@ -573,4 +575,48 @@ fn a_key_identifier_that_could_not_be_revoked_is_not_given() {
         ..Asked::default()
     };
     assert_eq!(ask(&few).unwrap().key_id, "alice");
+}
+
+#[test]
+fn a_role_for_verified_users_certifies_security_keys_alone() {
+    let role = Role {
+        verify_required: true,
+        ..role()
+    };
+    let asked = Asked {
+        principals: vec!["alice".to_owned()],
+        ..Asked::default()
+    };
+    let ordinary = public(&key(Algorithm::Ed25519));
+    let said = role.grant(CertificateType::User, &ordinary, &asked, at(1));
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("security keys only"), "{said}");
+    // The same point on such a key.
+    let mut blob = Vec::new();
+    let point = &ordinary.blob()[ordinary.blob().len() - 32..];
+    for part in [&b"sk-ssh-ed25519@openssh.com"[..], point, b"ssh:"] {
+        blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend(part);
+    }
+    let line = format!("sk-ssh-ed25519@openssh.com {}", STANDARD.encode(blob));
+    let security = PublicKey::from_line(&line).unwrap();
+    role.grant(CertificateType::User, &security, &asked, at(1))
+        .unwrap();
+}
+
+#[test]
+fn a_request_for_very_many_names_is_refused_before_they_are_compared() {
+    let role = Role {
+        principals: vec!["*".to_owned()],
+        ..role()
+    };
+    let asked = Asked {
+        principals: (0..100_000).map(|number| format!("p{number}")).collect(),
+        ..Asked::default()
+    };
+    let subject = public(&key(Algorithm::Ed25519));
+    let said = role.grant(CertificateType::User, &subject, &asked, at(1));
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("over"), "{said}");
+    assert!(said.len() < 200, "{said}");
 }

@@ -4,7 +4,6 @@
 //! the caller's to know.
 
 use skms_crypto::{Algorithm, SecretBytes};
-use skms_keys::{KeyState, VersionNumber};
 use skms_pki::Certificate;
 use skms_pki::issue::{AltName, ProfileKind, Serial};
 use skms_policy::ROOT_NAMESPACE;
@@ -13,7 +12,7 @@ use super::authorities::{unreadable, waiting};
 use super::certificates::{self, Alone, Issue, NewCertificate, SubjectKey};
 use crate::authority::{Authority, Issuer};
 use crate::caller::Caller;
-use crate::engine::{Engine, Rooms};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// How long a listener's certificate lasts unless its authority says less. It
@@ -109,7 +108,9 @@ impl Engine {
         let rooms = self.rooms()?;
         if let Some(authority) = rooms.authorities.of_listener() {
             for issuer in authority.issuers.iter().rev() {
-                if rooms.authorities.is_withdrawn(issuer) || is_compromised(&rooms, issuer).await? {
+                if rooms.authorities.is_withdrawn(issuer)
+                    || issuer.is_compromised(&rooms, ROOT_NAMESPACE).await?
+                {
                     continue;
                 }
                 anchors.extend(issuer.pki.chain.last().cloned());
@@ -117,17 +118,6 @@ impl Engine {
         }
         Ok(anchors)
     }
-}
-
-/// Whether somebody else may know an issuer's key.
-async fn is_compromised(rooms: &Rooms, issuer: &Issuer) -> Result<bool> {
-    let at = issuer.key.at(ROOT_NAMESPACE);
-    let Some(cell) = rooms.keys.resolve(rooms, at).await? else {
-        return Ok(false);
-    };
-    let snapshot = cell.snapshot();
-    let version = snapshot.key().version(VersionNumber(issuer.key.version))?;
-    Ok(snapshot.key().id.to_string() == issuer.key.id && version.state == KeyState::Compromised)
 }
 
 /// Whether it is a certificate of the issuer's name by another of its keys.

@@ -65,7 +65,8 @@ pub struct Verdict {
 impl Engine {
     /// The verdict on a document. A path through an authority of ours has to
     /// pass its own certificate, and what is known here of revocations counts
-    /// the moment it is known. Nothing is kept.
+    /// the moment it is known; so does that an authority's key is compromised.
+    /// Nothing is kept.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an absent authority and one that is not visible;
@@ -87,7 +88,8 @@ impl Engine {
             let found = entry.authority(namespace, name);
             trusted.push(entry.failed(&read, found).await?);
         }
-        let ours = Ours::of(&entry, &trusted);
+        let ours = Ours::of(&entry, &trusted).await;
+        let ours = entry.failed(&allowed, ours).await?;
         let now = Moment(entry.now().0);
         let work = move || judge(request, &ours, now);
         let done = self.slow().run(work).await.flatten();
@@ -109,18 +111,20 @@ struct Ours {
     chains: Vec<Vec<u8>>,
     /// Who issued on the way, as far as it is kept here.
     issuers: Vec<Arc<Issuer>>,
+    /// Public keys of those whose key somebody else may know.
+    spoilt: Vec<Vec<u8>>,
 }
 
 impl Ours {
-    fn of(entry: &Entry, trusted: &[Arc<Authority>]) -> Self {
-        let issuers = trusted.iter().flat_map(|authority| &authority.issuers);
+    async fn of(entry: &Entry, trusted: &[Arc<Authority>]) -> Result<Self> {
         let mut ours = Self {
             own: Vec::new(),
             tops: Vec::new(),
             chains: Vec::new(),
             issuers: Vec::new(),
+            spoilt: Vec::new(),
         };
-        for issuer in issuers {
+        for issuer in trusted.iter().flat_map(|authority| &authority.issuers) {
             let chain = &issuer.pki.chain;
             ours.own.extend(chain.first().cloned());
             ours.tops.extend(chain.last().cloned());
@@ -132,10 +136,14 @@ impl Ours {
                 let own = issuer.pki.chain.first();
                 if own.is_some_and(|own| ours.chains.contains(own)) {
                     ours.issuers.push(Arc::clone(issuer));
+                    let namespace = &authority.namespace_name;
+                    if issuer.is_compromised(&entry.rooms, namespace).await? {
+                        ours.spoilt.push(issuer.pki.spki.clone());
+                    }
                 }
             }
         }
-        ours
+        Ok(ours)
     }
 
     /// Whether a path is one of ours where it ends at an anchor of ours, and
@@ -149,6 +157,13 @@ impl Ours {
         let brought = path.last().is_some_and(|last| anchors.contains(last));
         if !brought && !above.iter().any(|one| self.own.contains(one)) {
             return Err("not of an authority that is trusted");
+        }
+        let spoilt = |der: &Vec<u8>| {
+            let read = Certificate::from_der(der);
+            read.is_ok_and(|read| self.spoilt.iter().any(|key| key == read.public_key().der))
+        };
+        if above.iter().any(spoilt) {
+            return Err("the key of an authority is compromised");
         }
         for (one, above) in path.iter().zip(above) {
             if self.issuers.iter().any(|by| is_revoked(by, one, above)) {

@@ -18,11 +18,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use skms_keys::{NamespaceId, UnixSeconds};
+use skms_keys::{KeyState, NamespaceId, UnixSeconds, VersionNumber};
 use skms_pki::issue::ProfileKind;
 use skms_policy::ROOT_NAMESPACE;
 use skms_store::RecordId;
 
+use crate::engine::Rooms;
+use crate::error::Result;
 use crate::gate::KeyRef;
 use crate::records::authority::{AuthorityRecord, SigningKeyRecord};
 
@@ -141,6 +143,26 @@ impl Authority {
     /// Its identifier, as records write it.
     pub(crate) fn id_text(&self) -> String {
         self.id.to_string()
+    }
+}
+
+impl Issuer {
+    /// Whether somebody else may know its key, so that what it seems to have
+    /// signed proves nothing.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub(crate) async fn is_compromised(&self, rooms: &Rooms, namespace: &str) -> Result<bool> {
+        let at = self.key.at(namespace);
+        let Some(cell) = rooms.keys.resolve(rooms, at).await? else {
+            return Ok(false);
+        };
+        let snapshot = cell.snapshot();
+        if snapshot.key().id.to_string() != self.key.id {
+            return Ok(false);
+        }
+        let version = snapshot.key().version(VersionNumber(self.key.version))?;
+        Ok(version.state == KeyState::Compromised)
     }
 }
 

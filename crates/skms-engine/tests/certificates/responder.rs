@@ -278,3 +278,20 @@ async fn responses_are_signed_ahead_where_that_is_wanted() {
     house.config.clock.advance_seconds(400 * 86_400);
     assert_eq!(house.engine.presign_due().await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn what_was_never_issued_takes_no_room() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
+    let new = || SubjectKey::New(Algorithm::EcP256);
+    let view = issue(&house, "ca", new()).await.unwrap().certificate;
+    answer(&house, &view.chain, true).await.unwrap();
+    assert!(answer(&house, &view.chain, false).await.is_some());
+    // One that another authority issued, asked of this one.
+    authority(&house, "other", Algorithm::EcP256, Rules::default()).await;
+    let other = issue(&house, "other", new()).await.unwrap().certificate;
+    let chain = [other.chain[0].clone(), view.chain[1].clone()];
+    let said = answer(&house, &chain, true).await.unwrap();
+    assert_eq!(read(&said, &view.chain[1]), (None, SingleStatus::Unknown));
+    assert!(answer(&house, &chain, false).await.is_none());
+}

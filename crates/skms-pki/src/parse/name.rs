@@ -432,6 +432,8 @@ mod tests {
         assert!(same((0x13, b"Good  CA"), (0x0c, b" good ca ")));
         assert!(same((0x1e, b"\0g\0o"), (0x13, b"GO")));
         assert!(same((0x0c, "É".as_bytes()), (0x0c, "é".as_bytes())));
+        assert!(same((0x0c, "aé€😀".as_bytes()), (0x0c, "AÉ€😀".as_bytes())));
+        assert!(!same((0x0c, "é€".as_bytes()), (0x0c, "é".as_bytes())));
         assert!(same((0x1c, b"\0\0\0a"), (0x16, b"A")));
         assert!(!same((0x13, b"good ca"), (0x13, b"goodca")));
         assert!(!same((0x13, b"good ca x"), (0x13, b"good ca")));

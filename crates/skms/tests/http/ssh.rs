@@ -8,6 +8,7 @@ use std::process::Command;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use skms_policy::ROOT_NAMESPACE;
 
 use crate::{
     describe::Described,
@@ -150,6 +151,11 @@ fn certified(server: &Server, folder: &Path, name: &str, mut asked: Value) -> Va
     made
 }
 
+/// Where an SSH authority of the first namespace publishes.
+pub fn published(rest: &str) -> String {
+    format!("/pki/{ROOT_NAMESPACE}/ssh/{rest}")
+}
+
 #[test]
 fn ssh_keygen_reads_what_is_certified_and_what_is_revoked() {
     let folder = tempfile::tempdir().unwrap();
@@ -188,8 +194,8 @@ fn ssh_keygen_reads_what_is_certified_and_what_is_revoked() {
     }
     assert!(!shown.contains("bob"), "{shown}");
 
-    let published = || {
-        let answer = server.ask_as("", "GET", "/pki/root/ssh/users/krl", None);
+    let fetched = || {
+        let answer = server.ask_as("", "GET", &published("users/krl"), None);
         assert_eq!(answer.status, 200);
         std::fs::write(folder.join("krl"), &answer.body).unwrap();
         answer
@@ -204,18 +210,18 @@ fn ssh_keygen_reads_what_is_certified_and_what_is_revoked() {
     };
     let all = ["one", "two", "three", "four"];
     let others = ["two", "three", "four"].map(|name| certified(&server, folder, name, json!({})));
-    published();
+    fetched();
     assert_eq!(all.map(revoked), [false; 4]);
     let revoke = |what: Value| server.must("POST", &format!("{USERS}/revoke"), Some(what));
     revoke(json!({"serials": [serial]}));
-    published();
+    fetched();
     assert_eq!(all.map(revoked), [true, false, false, false]);
     let line = std::fs::read_to_string(folder.join("two.pub")).unwrap();
     revoke(json!({"public_keys": [line], "serials": [serial]}));
-    published();
+    fetched();
     assert_eq!(all.map(revoked), [true, true, false, false]);
     revoke(json!({"key_ids": [others[1]["key_id"]]}));
-    let answer = published();
+    let answer = fetched();
     assert_eq!(all.map(revoked), [true, true, true, false]);
     let shown = server.must("GET", &format!("{USERS}/certificates/{serial}"), None);
     assert_eq!(shown["revoked"], true);
@@ -226,7 +232,7 @@ fn ssh_keygen_reads_what_is_certified_and_what_is_revoked() {
     assert_eq!(own["krl"], STANDARD.encode(&answer.body));
     server.stop();
     let server = house.serve();
-    let again = server.ask_as("", "GET", "/pki/root/ssh/users/krl", None);
+    let again = server.ask_as("", "GET", &published("users/krl"), None);
     assert_eq!(again.body, answer.body);
     assert_eq!(again.header("etag"), answer.header("etag"));
 }
@@ -238,7 +244,7 @@ fn what_is_published_is_asked_for_again_and_never_believed_old() {
     let get = |path: &str, headers: &[(&str, &str)]| {
         server.connect().send("GET", path, None, headers).unwrap()
     };
-    let list = get("/pki/root/ssh/users/krl", &[]);
+    let list = get(&published("users/krl"), &[]);
     assert_eq!(list.header("cache-control"), Some("no-cache"));
     assert_eq!(
         list.header("content-type"),
@@ -246,27 +252,27 @@ fn what_is_published_is_asked_for_again_and_never_believed_old() {
     );
     let tag = list.header("etag").unwrap().to_owned();
     let known = [("If-None-Match", tag.as_str())];
-    assert_eq!(get("/pki/root/ssh/users/krl", &known).status, 304);
+    assert_eq!(get(&published("users/krl"), &known).status, 304);
     let revoke = json!({"key_ids": ["x"]});
     server.must("POST", &format!("{USERS}/revoke"), Some(revoke));
-    let list = get("/pki/root/ssh/users/krl", &known);
+    let list = get(&published("users/krl"), &known);
     assert_eq!(list.status, 200);
     assert_ne!(list.header("etag"), Some(tag.as_str()));
 
-    let key = get("/pki/root/ssh/users/ca.pub", &[]);
+    let key = get(&published("users/ca.pub"), &[]);
     let view = server.must("GET", USERS, None);
     assert_eq!(
         key.text(),
         format!("{}\n", view["public_key"].as_str().unwrap())
     );
     for absent in [
-        "/pki/root/ssh/nobody/krl",
-        "/pki/nowhere/ssh/users/krl",
-        "/pki/root/ssh/users/roles",
+        published("nobody/krl"),
+        "/pki/nowhere/ssh/users/krl".to_owned(),
+        published("users/roles"),
     ] {
-        assert_eq!(get(absent, &[]).status, 404, "{absent}");
+        assert_eq!(get(&absent, &[]).status, 404, "{absent}");
     }
-    let posted = server.ask_as("", "POST", "/pki/root/ssh/users/krl", Some(json!({})));
+    let posted = server.ask_as("", "POST", &published("users/krl"), Some(json!({})));
     assert_eq!(posted.status, 405);
 }
 

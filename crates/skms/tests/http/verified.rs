@@ -125,6 +125,20 @@ pub fn verified(api: &Described<'_>) {
     refused(question.clone());
     api.good("certificate-release", &["paper", serial], None);
     assert_eq!(asked(unasked.clone())["valid"], true);
+    // By an authority whose key somebody else may know, nothing is proved.
+    authority(api, "spoilt", None);
+    let wanted = json!({"profile": "code-signing", "subject": "CN=Author",
+        "key": {"keyring": "default", "key": "author"}});
+    let by_spoilt = api.good("certificate-issue", &["spoilt"], Some(wanted));
+    let new = json!({"format": "cose", "content": text, "certificate":
+        {"authority": "spoilt", "serial": by_spoilt["certificate"]["serial"]}});
+    let signed = api.good("sign-document", &["default", "author"], Some(new));
+    let by_spoilt = json!({"format": "cose", "document": signed["document"],
+        "authorities": ["spoilt"], "revocation": "off"});
+    assert_eq!(asked(by_spoilt.clone())["valid"], true);
+    let compromise = json!({"reason": "keyCompromise"});
+    api.good("key-revoke", &["default", "spoilt"], Some(compromise));
+    assert!(refused(by_spoilt).contains("compromised"));
     // The authority's own certificate.
     let page = api.good("certificate-list", &["paper-top"], None);
     let items = page["items"].as_array().unwrap();

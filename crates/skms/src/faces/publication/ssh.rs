@@ -56,8 +56,8 @@ mod tests {
     #[test]
     fn what_ssh_authorities_publish_has_paths_of_its_own() {
         assert_eq!(
-            read_path("/pki/root/ssh/users/krl"),
-            Some(Asked::List("root", "users"))
+            read_path("/pki/team/ssh/users/krl"),
+            Some(Asked::List("team", "users"))
         );
         assert_eq!(read_path("/pki/a/ssh/1/ca.pub"), Some(Asked::Key("a", "1")));
         for other in [

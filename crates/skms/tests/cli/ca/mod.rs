@@ -374,7 +374,7 @@ fn a_delegate_signs_ocsp_responses_that_openssl_takes() {
         "-cert",
         "new.pem",
         "-url",
-        &format!("{}/pki/root/issuing/1/ocsp", stage.url),
+        &stage.responder(),
         "-CAfile",
         "root.pem",
         "-verify_other",

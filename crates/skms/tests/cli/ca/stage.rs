@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Output};
 
+use skms_policy::ROOT_NAMESPACE;
+
 use crate::support::{Server, is_private};
 
 /// A server that publishes, with its port, and OpenSSL; `None` and a visible
@@ -101,9 +103,14 @@ impl Stage {
             .success()
     }
 
+    /// Where the issuing authority answers OCSP.
+    pub fn responder(&self) -> String {
+        format!("{}/pki/{ROOT_NAMESPACE}/issuing/1/ocsp", self.url)
+    }
+
     /// What `openssl ocsp` makes of a certificate's status.
     pub fn ocsp(&self, certificate: &str) -> String {
-        let url = format!("{}/pki/root/issuing/1/ocsp", self.url);
+        let url = self.responder();
         let output = self.openssl(&[
             "ocsp",
             "-issuer",

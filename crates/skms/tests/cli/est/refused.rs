@@ -81,7 +81,7 @@ fn requests_that_are_none_are_refused() {
     for (subject, names) in [
         ("/CN=www.example.org", "email:a@example.org"),
         ("/CN=www.example.org", "DNS:*.example.org"),
-        ("/CN=www.example.org", "URI:skms://root/certificate/alice"),
+        ("/CN=www.example.org", "URI:skms://team/certificate/alice"),
     ] {
         let csr = stage.request("outside", subject, names);
         stage.post("simpleenroll", &csr, &user).refused(400, "");
@@ -260,4 +260,32 @@ fn what_a_narrower_profile_gave_does_not_renew_by_a_wider_one() {
         .post("simplereenroll", &csr, &shown)
         .refused(400, "there is no certificate to renew");
     assert_eq!(stage.count(), 1);
+}
+
+#[test]
+fn a_renewal_lasts_no_longer_than_what_it_renews() {
+    let Some(stage) = stage(RENEW) else { return };
+    let issue = "cert issue --ca issuing --profile tls-server --name www.example.org \
+                 --lifetime 2d --key-out own.key --out own.crt";
+    let issue: Vec<&str> = issue.split_whitespace().collect();
+    stage.server.run(&issue).ok();
+    let csr = stage.request("next", "/", "DNS:www.example.org");
+    let shown = ["--cert", "own.crt", "--key", "own.key"];
+    let renewed = stage.post("simplereenroll", &csr, &shown);
+    assert_eq!(renewed.status, 200, "{}", renewed.headers);
+    let list = ["cert", "list", "--ca", "issuing"];
+    let all = stage.server.json(&list);
+    let lasts: Vec<i64> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let at = |name: &str| {
+                let text = one[name].as_str().unwrap();
+                text.parse::<skms_wire::Moment>().unwrap().unix_seconds()
+            };
+            at("not_after") - at("not_before") + 1
+        })
+        .collect();
+    assert_eq!(lasts, [2 * 86_400, 2 * 86_400]);
 }

@@ -109,7 +109,7 @@ fn check(server: &Server, answered: &Answered) {
         let known = server.must("GET", &format!("{USERS}/certificates/{serial}"), None);
         assert_eq!(known["certificate"], made["certificate"]);
     }
-    let list = server.ask_as("", "GET", "/pki/root/ssh/users/krl", None);
+    let list = server.ask_as("", "GET", &super::published("users/krl"), None);
     let list = Krl::decode(&list.body).unwrap().revoked;
     for serial in &answered.revoked {
         assert!(list.serials.contains(serial.parse().unwrap()), "{serial}");
