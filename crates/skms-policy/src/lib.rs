@@ -39,6 +39,7 @@ mod schema;
 mod scope;
 mod set;
 mod shared;
+mod withdraws;
 
 pub use action::{ACTION_GROUPS, Action};
 pub use cache::DecisionCache;

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde::Serialize;
 use skms_evidence::{Event, Outcome};
+use skms_policy::Action;
 use skms_store::backup::{BackupKeys, Inspected, Opening, RestoreMark, restore_into};
 use skms_store::file_journal::{SegmentKeys, Surveyed, survey};
 use skms_store::{Sealed, SqliteStore, Store};
@@ -19,24 +20,6 @@ use super::error::{CliError, Result, with_causes};
 use super::exit::Exit;
 use super::secrets::Secrets;
 use super::{output, progress};
-
-/// Acts that withdraw something: after a restore it is back.
-const WITHDRAWALS: &[&str] = &[
-    "key.revoke",
-    "key.suspend",
-    "key.destroy",
-    "key.delete",
-    "key.update",
-    "token.revoke",
-    "policy.write",
-    "policy.delete",
-    "principal.delete",
-    "seal.remove",
-    "ssh-certificate.revoke",
-    "ssh-role.write",
-    "ssh-role.delete",
-    "ssh-authority.delete",
-];
 
 /// Put a backup in the place of a lost or damaged store. The server must not
 /// be running.
@@ -289,7 +272,7 @@ fn journal_loss(place: &Path, inspected: &Inspected, keys: Option<&BackupKeys>) 
     let mut see = |event: Event| {
         first.get_or_insert(event.at_millis);
         last = Some(event.at_millis);
-        let withdraws = WITHDRAWALS.contains(&event.action.as_str());
+        let withdraws = event.action.as_str().parse().is_ok_and(Action::withdraws);
         if withdraws && event.outcome == Outcome::Success {
             loss.withdrawn.push(Withdrawn {
                 at: when(event.at_millis),

@@ -247,6 +247,7 @@ fn a_restore_that_loses_something_says_what_and_asks() {
     let house = House::new();
     let server = house.serve();
     create(&server, "early", "AES-256-GCM");
+    server.must("POST", "/api/v1/keyrings", Some(json!({"name": "spare"})));
     let file = house.path("backup");
     done(skms(
         &house,
@@ -259,6 +260,7 @@ fn a_restore_that_loses_something_says_what_and_asks() {
         &format!("{KEYS}/early/revoke"),
         Some(json!({"reason": "keyCompromise"})),
     );
+    server.must("DELETE", "/api/v1/keyrings/spare", None);
     let (file, data) = (text(&file), text(&house.data_dir()));
     let restore = ["restore", &file, "--to", &data];
     let running = refused(skms(&house, None, &restore), 4);
@@ -272,7 +274,13 @@ fn a_restore_that_loses_something_says_what_and_asks() {
     let mut restore = restore.to_vec();
     restore.extend(["--key-file", &key_file]);
     let seeing = refused(skms(&house, None, &restore), 4);
-    for word in ["commits", "key.revoke", "early", "COME BACK"] {
+    for word in [
+        "commits",
+        "key.revoke",
+        "early",
+        "keyring.delete",
+        "COME BACK",
+    ] {
         assert!(seeing.contains(word), "{word}: {seeing}");
     }
     // Nothing was touched.
