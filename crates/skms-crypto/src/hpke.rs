@@ -6,10 +6,12 @@
 //! both sides seal in order and export further secrets.
 
 mod context;
+mod keypair;
 
 use ::hpke::aead::{AesGcm128, AesGcm256, ChaCha20Poly1305, ExportOnlyAead};
 use ::hpke::kdf::{HkdfSha256, HkdfSha384, HkdfSha512};
 use ::hpke::kem::{DhP256HkdfSha256, DhP384HkdfSha384, DhP521HkdfSha512, X25519HkdfSha256, XWing};
+use ::hpke::kem::{MlKem768, MlKem1024};
 
 use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
@@ -18,6 +20,7 @@ use crate::public::PublicKey;
 use crate::secret::SecretBytes;
 
 use context::Context;
+pub use keypair::{Fill, KeyPair};
 
 /// Key encapsulation mechanisms (RFC 9180, section 7.1; draft-ietf-hpke-pq).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +36,10 @@ pub enum Kem {
     X25519,
     /// X-Wing.
     XWing,
+    /// ML-KEM-768.
+    MlKem768,
+    /// ML-KEM-1024.
+    MlKem1024,
 }
 
 /// Key derivation functions (RFC 9180, section 7.2).
@@ -84,7 +91,8 @@ macro_rules! ids {
     };
 }
 
-ids!(Kem: P256 = 0x0010, P384 = 0x0011, P521 = 0x0012, X25519 = 0x0020, XWing = 0x647a);
+ids!(Kem: P256 = 0x0010, P384 = 0x0011, P521 = 0x0012, X25519 = 0x0020, XWing = 0x647a,
+    MlKem768 = 0x0041, MlKem1024 = 0x0042);
 ids!(Kdf: HkdfSha256 = 0x0001, HkdfSha384 = 0x0002, HkdfSha512 = 0x0003);
 ids!(Aead: Aes128Gcm = 0x0001, Aes256Gcm = 0x0002, ChaCha20Poly1305 = 0x0003, ExportOnly = 0xffff);
 
@@ -98,6 +106,8 @@ impl Kem {
             Kem::P521 => Algorithm::EcP521,
             Kem::X25519 => Algorithm::X25519,
             Kem::XWing => Algorithm::XWing,
+            Kem::MlKem768 => Algorithm::MlKem768,
+            Kem::MlKem1024 => Algorithm::MlKem1024,
         }
     }
 
@@ -110,6 +120,8 @@ impl Kem {
             Kem::P521 => 133,
             Kem::X25519 => 32,
             Kem::XWing => 1120,
+            Kem::MlKem768 => 1088,
+            Kem::MlKem1024 => 1568,
         }
     }
 }
@@ -138,6 +150,8 @@ impl Suite {
             Algorithm::EcP521 => (Kem::P521, Kdf::HkdfSha512),
             Algorithm::X25519 => (Kem::X25519, Kdf::HkdfSha256),
             Algorithm::XWing => (Kem::XWing, Kdf::HkdfSha256),
+            Algorithm::MlKem768 => (Kem::MlKem768, Kdf::HkdfSha256),
+            Algorithm::MlKem1024 => (Kem::MlKem1024, Kdf::HkdfSha384),
             _ => {
                 return Err(Error::Unsupported {
                     algorithm,
@@ -198,6 +212,8 @@ macro_rules! for_suite {
             Kem::P521 => for_suite!(@kdf DhP521HkdfSha512, $suite, $function($($argument),*)),
             Kem::X25519 => for_suite!(@kdf X25519HkdfSha256, $suite, $function($($argument),*)),
             Kem::XWing => for_suite!(@kdf XWing, $suite, $function($($argument),*)),
+            Kem::MlKem768 => for_suite!(@kdf MlKem768, $suite, $function($($argument),*)),
+            Kem::MlKem1024 => for_suite!(@kdf MlKem1024, $suite, $function($($argument),*)),
         }
     };
     (@kdf $kem:ty, $suite:expr, $function:ident($($argument:expr),*)) => {
@@ -230,10 +246,24 @@ impl Sender {
     /// [`Error::WrongAlgorithm`] for a key that is not the suite's;
     /// [`Error::TooLong`].
     pub fn setup(to: &PublicKey, suite: Suite, info: &[u8]) -> Result<(Vec<u8>, Self)> {
+        Self::setup_with(to, suite, info, &mut crate::rand::fill)
+    }
+
+    /// As [`Sender::setup`], with the caller's randomness. It is as secret as
+    /// a key: who knows it knows the context.
+    ///
+    /// # Errors
+    /// As [`Sender::setup`], and those of `random`.
+    pub fn setup_with(
+        to: &PublicKey,
+        suite: Suite,
+        info: &[u8],
+        random: &mut Fill<'_>,
+    ) -> Result<(Vec<u8>, Self)> {
         suite.check(to.algorithm())?;
         check_info(info)?;
         let public = to.to_raw()?;
-        let (encapsulated, context) = for_suite!(suite, sender(&public, info))?;
+        let (encapsulated, context) = for_suite!(suite, sender(&public, info, random))?;
         Ok((encapsulated, Self(context)))
     }
 
@@ -268,6 +298,20 @@ impl Receiver {
         Self::setup_in(&Mode::default(), own, suite, encapsulated, info)
     }
 
+    /// Decapsulates with a key pair that was made for this.
+    ///
+    /// # Errors
+    /// As [`Receiver::setup`].
+    pub fn setup_once(
+        own: &KeyPair,
+        suite: Suite,
+        encapsulated: &[u8],
+        info: &[u8],
+    ) -> Result<Self> {
+        suite.check(own.kem().algorithm())?;
+        Self::begin(&Mode::default(), own.expose(), suite, encapsulated, info)
+    }
+
     pub(crate) fn setup_in(
         mode: &Mode<'_>,
         own: &OpenKey,
@@ -276,12 +320,21 @@ impl Receiver {
         info: &[u8],
     ) -> Result<Self> {
         suite.check(own.algorithm())?;
+        let private = own.private("HPKE")?.to_raw()?;
+        Self::begin(mode, private.expose(), suite, encapsulated, info)
+    }
+
+    fn begin(
+        mode: &Mode<'_>,
+        secret: &[u8],
+        suite: Suite,
+        encapsulated: &[u8],
+        info: &[u8],
+    ) -> Result<Self> {
         check_info(info)?;
         if encapsulated.len() != suite.kem.encapsulated_bytes() {
             return Err(Error::Decrypt);
         }
-        let private = own.private("HPKE")?.to_raw()?;
-        let secret = private.expose();
         for_suite!(suite, receiver(mode, secret, encapsulated, info)).map(Self)
     }
 
@@ -350,6 +403,8 @@ pub(crate) fn decapsulate(
         Kem::P521 => context::decapsulate::<DhP521HkdfSha512>(private, sender, encapsulated),
         Kem::X25519 => context::decapsulate::<X25519HkdfSha256>(private, sender, encapsulated),
         Kem::XWing => context::decapsulate::<XWing>(private, sender, encapsulated),
+        Kem::MlKem768 => context::decapsulate::<MlKem768>(private, sender, encapsulated),
+        Kem::MlKem1024 => context::decapsulate::<MlKem1024>(private, sender, encapsulated),
     }
 }
 
@@ -360,7 +415,15 @@ mod tests {
     use super::*;
     use crate::material::KeyMaterial;
 
-    const KEMS: [Kem; 5] = [Kem::P256, Kem::P384, Kem::P521, Kem::X25519, Kem::XWing];
+    const KEMS: [Kem; 7] = [
+        Kem::P256,
+        Kem::P384,
+        Kem::P521,
+        Kem::X25519,
+        Kem::XWing,
+        Kem::MlKem768,
+        Kem::MlKem1024,
+    ];
 
     fn key(kem: Kem) -> OpenKey {
         OpenKey::open(&KeyMaterial::generate(kem.algorithm()).unwrap()).unwrap()

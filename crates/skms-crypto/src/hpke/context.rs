@@ -4,13 +4,15 @@ use ::hpke::aead::{Aead as AeadTrait, AeadCtxR, AeadCtxS};
 use ::hpke::kdf::Kdf as KdfTrait;
 use ::hpke::kem::Kem as KemTrait;
 use ::hpke::{
-    Deserializable, OpModeR, OpModeS, PskBundle, Serializable, setup_receiver, setup_sender,
+    Deserializable, OpModeR, OpModeS, PskBundle, Serializable, setup_receiver,
+    setup_sender_with_rng,
 };
 
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 
 use super::Mode;
+use super::keypair::{Drawn, Fill};
 
 /// IANA's number for "export only".
 const EXPORT_ONLY: u16 = 0xffff;
@@ -76,7 +78,11 @@ where
 }
 
 /// Encapsulated key and sending context.
-pub(super) fn sender<A, K, M>(public: &[u8], info: &[u8]) -> Result<(Vec<u8>, Box<dyn Context>)>
+pub(super) fn sender<A, K, M>(
+    public: &[u8],
+    info: &[u8],
+    random: &mut Fill<'_>,
+) -> Result<(Vec<u8>, Box<dyn Context>)>
 where
     A: AeadTrait + 'static,
     K: KdfTrait + 'static,
@@ -84,8 +90,10 @@ where
     AeadCtxS<A, K, M>: Send,
 {
     let public = M::PublicKey::from_bytes(public).map_err(|_| Error::InvalidKey("HPKE key"))?;
-    let (encapsulated, context) = setup_sender::<A, K, M>(&OpModeS::Base, &public, info)
-        .map_err(|_| Error::InvalidKey("HPKE key"))?;
+    let mut random = Drawn::from(random);
+    let set_up = setup_sender_with_rng::<A, K, M>(&OpModeS::Base, &public, info, &mut random);
+    random.outcome()?;
+    let (encapsulated, context) = set_up.map_err(|_| Error::InvalidKey("HPKE key"))?;
     Ok((encapsulated.to_bytes().to_vec(), Box::new(Sealing(context))))
 }
 
