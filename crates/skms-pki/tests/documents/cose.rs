@@ -492,3 +492,54 @@ fn the_published_examples_come_out_as_they_should() {
     let other = p384.check(&key, None);
     assert!(matches!(other, Err(DocumentError::Algorithm(_))));
 }
+
+#[test]
+fn external_data_is_signed_along_and_not_in_the_message() {
+    let ann = Somebody::new(Algorithm::EcP256, ProfileKind::SMime);
+    let signer = ann.signer(ann.scheme());
+    let planned = cose::plan_with(&signer, TEXT, b"label").unwrap();
+    let signature = sign(&ann.key, planned.tbs(), planned.scheme());
+    let message = planned.signed(&signature, false).unwrap();
+    let read = cose::Sign1::from_cbor(&message).unwrap();
+    let spki = spki(&ann.key);
+    read.check_with(&spki, None, b"label").unwrap();
+    for other in [&b""[..], b"labe1", b"label "] {
+        let refused = read.check_with(&spki, None, other);
+        assert!(matches!(refused, Err(DocumentError::Signature(_))));
+    }
+    assert!(!message.windows(5).any(|part| part == b"label"));
+    // And what was signed without is nothing with.
+    let plain = made(&ann, ann.scheme(), false);
+    let read = cose::Sign1::from_cbor(&plain).unwrap();
+    assert!(read.check_with(&spki, None, b"label").is_err());
+    read.check(&spki, None).unwrap();
+}
+
+#[test]
+fn plain_headers_are_those_that_we_write() {
+    let ann = Somebody::new(Algorithm::EcP256, ProfileKind::SMime);
+    let plain = |message: &[u8]| cose::Sign1::from_cbor(message).unwrap().is_plain();
+    for scheme in SigningScheme::all_for(Algorithm::EcP256) {
+        assert!(plain(&made(&ann, scheme, false)));
+        assert!(plain(&made(&ann, scheme, true)));
+    }
+    let chained = || es256().value(X5CHAIN, x5chain(&ann));
+    let nothing = Header::default;
+    assert!(plain(&with_headers(&ann, bytes(chained()), nothing())));
+    let kid = || HeaderBuilder::new().key_id(vec![1]).build();
+    let open = HeaderBuilder::new().value(X5CHAIN, x5chain(&ann)).build();
+    for (protected, unprotected) in [
+        (bytes(chained().key_id(vec![1])), nothing()),
+        (bytes(chained()), kid()),
+        (bytes(es256()), open),
+    ] {
+        assert!(!plain(&with_headers(&ann, protected, unprotected)));
+    }
+    // The same two in another order.
+    let two = Value::Map(vec![
+        (Value::from(X5CHAIN), x5chain(&ann)),
+        (Value::from(1), Value::from(iana::Algorithm::ES256 as i64)),
+    ]);
+    let turned = with_headers(&ann, two.to_vec().unwrap(), nothing());
+    assert!(!plain(&turned));
+}

@@ -28,26 +28,44 @@ pub struct UnsignedSign1 {
 /// # Errors
 /// [`DocumentError::Algorithm`] for a scheme that COSE has no number for.
 pub fn plan(signer: &Signer, payload: &[u8]) -> Result<UnsignedSign1, DocumentError> {
+    plan_with(signer, payload, &[])
+}
+
+/// As [`plan`], with external data (RFC 9052, section 4.3) that is signed too
+/// and not in the message: a protocol's label for its messages, for instance.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with(
+    signer: &Signer,
+    payload: &[u8],
+    external: &[u8],
+) -> Result<UnsignedSign1, DocumentError> {
     let alg =
         algorithm::number(signer.scheme()).ok_or(DocumentError::Algorithm("none that COSE has"))?;
-    // Labels in their deterministic order (RFC 8949, section 4.2.1): 1, 33.
-    let header = HeaderBuilder::new()
-        .algorithm(alg)
-        .value(
-            iana::HeaderParameter::X5Chain as i64,
-            certificates::write(signer.chain()),
-        )
-        .build()
-        .to_vec()
-        .map_err(unwritable)?;
+    let header = plain(alg, signer.chain())?;
     let protected = ProtectedHeader::from_cbor_bstr(Value::Bytes(header)).map_err(unwritable)?;
     let context = SignatureContext::CoseSign1;
     Ok(UnsignedSign1 {
-        tbs: coset::sig_structure_data(context, protected.clone(), None, &[], payload),
+        tbs: coset::sig_structure_data(context, protected.clone(), None, external, payload),
         protected,
         payload: payload.to_vec(),
         signer: signer.clone(),
     })
+}
+
+/// The protected header with alg and x5chain and nothing else.
+pub(super) fn plain(alg: iana::Algorithm, chain: &[Vec<u8>]) -> Result<Vec<u8>, DocumentError> {
+    // Labels in their deterministic order (RFC 8949, section 4.2.1): 1, 33.
+    HeaderBuilder::new()
+        .algorithm(alg)
+        .value(
+            iana::HeaderParameter::X5Chain as i64,
+            certificates::write(chain),
+        )
+        .build()
+        .to_vec()
+        .map_err(unwritable)
 }
 
 impl UnsignedSign1 {

@@ -18,7 +18,7 @@ use super::error::DocumentError;
 use super::{SignedBy, Trust, certified, ecdsa};
 
 use certificates::Thumbprint;
-pub use make::{UnsignedSign1, plan};
+pub use make::{UnsignedSign1, plan, plan_with};
 
 /// The header parameters that are acted on, and so may be critical.
 const UNDERSTOOD: [iana::HeaderParameter; 3] = [
@@ -104,6 +104,20 @@ impl Sign1 {
         spki: &[u8],
         detached: Option<&[u8]>,
     ) -> Result<SigningScheme, DocumentError> {
+        self.check_with(spki, detached, &[])
+    }
+
+    /// As [`Self::check`], with external data (RFC 9052, section 4.3) that was
+    /// signed too.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_with(
+        &self,
+        spki: &[u8],
+        detached: Option<&[u8]>,
+        external: &[u8],
+    ) -> Result<SigningScheme, DocumentError> {
         let payload = match (self.content(), detached) {
             (Some(inside), None) => inside,
             (None, Some(beside)) => beside,
@@ -116,14 +130,25 @@ impl Sign1 {
         };
         let scheme = certified::scheme_of(spki, |scheme| algorithm::names(self.alg, scheme))?;
         let signature = ecdsa::from_fixed(scheme.algorithm(), &self.message.signature)?;
-        scheme.check(spki, &self.tbs(payload), &signature)?;
+        scheme.check(spki, &self.tbs(payload, external), &signature)?;
         Ok(scheme)
     }
 
     /// The Sig_structure, over the protected header as it came.
-    fn tbs(&self, payload: &[u8]) -> Vec<u8> {
+    fn tbs(&self, payload: &[u8], external: &[u8]) -> Vec<u8> {
         let protected = self.message.protected.clone();
-        coset::sig_structure_data(SignatureContext::CoseSign1, protected, None, &[], payload)
+        let context = SignatureContext::CoseSign1;
+        coset::sig_structure_data(context, protected, None, external, payload)
+    }
+
+    /// Whether its headers are those that [`plan`] writes, byte for byte: alg
+    /// and x5chain protected, and nothing else anywhere. For protocols that
+    /// leave their peers no choice.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let written = self.message.protected.original_data.as_deref();
+        self.message.unprotected.is_empty()
+            && make::plain(self.alg, &self.chain).ok().as_deref() == written
     }
 }
 
