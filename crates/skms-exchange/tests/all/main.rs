@@ -1,0 +1,13 @@
+//! Whole exchanges, and everybody who could be between them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod certificates;
+mod flips;
+mod forged;
+mod freshness;
+mod hostile_keys;
+mod middle;
+mod runs;
+mod strict;
+mod support;
