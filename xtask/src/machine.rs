@@ -74,6 +74,12 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("curl").arg("--version")),
     },
     Need {
+        what: "the age command",
+        why: "files go both ways between it and us",
+        packages: &["age"],
+        works: || succeeds(Command::new("age").arg("--version")),
+    },
+    Need {
         what: "OpenSSH's client and server",
         why: "SSH certificates and revocation lists are tried at real logins",
         packages: &["openssh-client", "openssh-server"],

@@ -25,6 +25,7 @@
 mod act;
 pub mod acts;
 mod authority;
+mod by_id;
 mod caller;
 mod change;
 mod clock;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use skms_crypto::OpenKey;
 use skms_evidence::Outcome;
-use skms_keys::{Key, Operation, VersionNumber};
+use skms_keys::{Key, KeyId, Operation, VersionNumber};
 
 use crate::act::Act;
 use crate::caller::Caller;
@@ -27,6 +27,9 @@ pub trait KeyOperation: Act {
     /// Whether it signs whatever is handed in. Keys that authorities stand on do
     /// no such thing.
     const SIGNS: bool = false;
+    /// Whether its answer says which key it was, for callers who keep what
+    /// they get where no name should stand.
+    const NAMES_KEY: bool = false;
     /// One item.
     type Request: Send + 'static;
     /// What one item gives.
@@ -46,6 +49,9 @@ pub trait KeyOperation: Act {
         Ok(())
     }
 
+    /// Puts the key's identifier into an answer, where [`Self::NAMES_KEY`].
+    fn name_key(_response: &mut Self::Response, _key: KeyId) {}
+
     /// Does it. The key is open, permitted and counted at this point.
     fn perform(
         key: &OpenKey,
@@ -56,7 +62,8 @@ pub trait KeyOperation: Act {
 
 impl Engine {
     /// Runs `items` of one operation against one key and gives each its own
-    /// result, in order. All items share one authorisation and one event; the
+    /// result, in order. The key may be called by its identifier, with `-` for
+    /// the keyring. All items share one authorisation and one event; the
     /// event is durable before this returns.
     ///
     /// # Errors
@@ -76,6 +83,8 @@ impl Engine {
             });
         }
         let entry = self.enter(caller)?;
+        let named = entry.named(at).await?;
+        let at = named.as_ref().map_or(at, |named| named.at(at));
         let key = entry.authorize_key::<O>(at).await?;
         if O::SIGNS {
             let free = not_an_authoritys(&entry, &key.target().snapshot());
@@ -94,7 +103,12 @@ impl Engine {
             };
             results.push(match taken {
                 Ok(in_use) => {
-                    let result = self.perform::<O>(&in_use, item).await;
+                    let mut result = self.perform::<O>(&in_use, item).await;
+                    if O::NAMES_KEY
+                        && let Ok(response) = &mut result
+                    {
+                        O::name_key(response, key.target().snapshot().key().id);
+                    }
                     hold(&mut held, in_use);
                     result
                 }

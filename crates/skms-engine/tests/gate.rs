@@ -5,11 +5,11 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{House, START_MS, at, caller, plain};
+use common::{House, START_MS, at, caller, opening, plain};
 use skms_crypto::Algorithm;
 use skms_engine::acts::{
     create_key::NewKeySpec,
-    encrypt,
+    datakey, decrypt, encrypt,
     principals::{NewPrincipal, ShownBy},
 };
 use skms_engine::{Caller, Error, KeyRef};
@@ -233,10 +233,10 @@ async fn a_sealed_engine_does_nothing_and_comes_back() {
     let root = caller(&house.engine, &house.root_token).await;
     let opened = house
         .engine
-        .operate_one::<skms_engine::acts::decrypt::Decrypt>(
+        .operate_one::<decrypt::Decrypt>(
             &root,
             at("k"),
-            common::opening(&sealed.ciphertext, sealed.version),
+            opening(&sealed.ciphertext, sealed.version),
         )
         .await
         .unwrap();
@@ -467,4 +467,77 @@ async fn an_identifier_tells_when_a_key_was_made_and_nothing_of_other_writes() {
     }
     let now = u64::try_from(START_MS).unwrap();
     assert_eq!(beginnings, [now, now]);
+}
+
+#[tokio::test]
+async fn a_key_called_by_its_identifier_is_the_same_key_and_no_other() {
+    let house = House::new().await;
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let engine = &house.engine;
+    let request = || datakey::Request {
+        length: 16,
+        associated_data: b"file".to_vec(),
+        version: None,
+        with_plaintext: true,
+    };
+    let made = engine
+        .operate_one::<datakey::DataKey>(&house.root, at("k"), request())
+        .await
+        .unwrap();
+    let id = made.key.unwrap().to_string();
+    let by_id = |id| KeyRef {
+        keyring: "-",
+        name: id,
+        ..at("")
+    };
+    let open = async |who: &Arc<Caller>, key: KeyRef<'_>| {
+        let item = decrypt::Request {
+            associated_data: b"file".to_vec(),
+            ..opening(&made.ciphertext, made.version)
+        };
+        engine.operate_one::<decrypt::Decrypt>(who, key, item).await
+    };
+    let opened = open(&house.root, by_id(&id)).await.unwrap();
+    assert_eq!(
+        opened.plaintext.expose(),
+        made.plaintext.as_ref().unwrap().expose()
+    );
+
+    // Policy sees the names, and whoever may not see the key learns nothing.
+    let nobody = house.caller_in("nobody", &[]).await;
+    let unknown = "00000000-0000-7000-8000-000000000000";
+    let hidden = open(&nobody, by_id(&id)).await.err().unwrap();
+    let absent = open(&nobody, by_id(unknown)).await.err().unwrap();
+    assert!(matches!(hidden, Error::NotFound { .. }));
+    assert_eq!(hidden.to_string(), absent.to_string());
+    let text = r#"permit (
+        principal == SKMS::Principal::"nobody",
+        action == SKMS::Action::"key.decrypt",
+        resource == SKMS::Key::"root/default/k"
+    );"#;
+    engine
+        .write_policy(&house.root, "root", "one", text)
+        .await
+        .unwrap();
+    open(&nobody, by_id(&id)).await.unwrap();
+
+    for wrong in ["k", "", unknown, &id[1..]] {
+        let refused = open(&house.root, by_id(wrong)).await;
+        assert!(matches!(refused, Err(Error::NotFound { .. })), "{wrong:?}");
+    }
+    // Another namespace has no such key.
+    engine.create_namespace(&house.root, "other").await.unwrap();
+    let elsewhere = KeyRef {
+        namespace: "other",
+        ..by_id(&id)
+    };
+    let refused = engine
+        .operate_one::<encrypt::Encrypt>(&house.root, elsewhere, plain(b"x"))
+        .await;
+    assert!(matches!(refused, Err(Error::NotFound { .. })));
+    // Nor may a keyring be called so.
+    assert!(matches!(
+        engine.read_key(&house.root, by_id(&id)).await,
+        Err(Error::NotFound { .. })
+    ));
 }

@@ -14,6 +14,7 @@ type Parser = fn(&[u8]);
 /// A folder in `fuzz/corpus/` and the parser that its files are for.
 const TARGETS: &[(&str, Parser)] = &[
     ("client_file_header", skms_client::fuzzing::file_header),
+    ("client_file_identity", skms_client::fuzzing::file_identity),
     ("crypto_import_any", skms_crypto::fuzzing::import_any),
     ("crypto_jwk", skms_crypto::fuzzing::jwk),
     ("crypto_pem", skms_crypto::fuzzing::pem),

@@ -1,7 +1,7 @@
 //! Makes a fresh data key and encrypts it under a key: envelope encryption.
 
 use skms_crypto::{EncryptOptions, OpenKey, SecretBytes, rand};
-use skms_keys::{Operation, VersionNumber};
+use skms_keys::{KeyId, Operation, VersionNumber};
 
 use crate::act::act;
 use crate::error::Result;
@@ -33,15 +33,22 @@ pub struct DataKeyMade {
     pub ciphertext: Vec<u8>,
     /// The version that encrypted it.
     pub version: VersionNumber,
+    /// The key that encrypted it, by its lasting identifier.
+    pub key: Option<KeyId>,
 }
 
 impl KeyOperation for DataKey {
     const OPERATION: Operation = Operation::DataKey;
+    const NAMES_KEY: bool = true;
     type Request = Request;
     type Response = DataKeyMade;
 
     fn version(request: &Request) -> Result<Option<VersionNumber>> {
         Ok(request.version)
+    }
+
+    fn name_key(made: &mut DataKeyMade, key: KeyId) {
+        made.key = Some(key);
     }
 
     fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<DataKeyMade> {
@@ -60,6 +67,7 @@ impl KeyOperation for DataKey {
             plaintext: request.with_plaintext.then_some(plaintext),
             ciphertext,
             version,
+            key: None,
         })
     }
 }

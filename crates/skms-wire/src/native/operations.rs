@@ -101,6 +101,10 @@ pub struct DataKeyResponse {
     pub ciphertext: Ciphertext,
     /// The version that encrypted it.
     pub version: u32,
+    /// The identifier of the key that encrypted it: as `-/{key_id}` it stands
+    /// for the key wherever a path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
 }
 
 /// Wraps key bytes that the caller holds.

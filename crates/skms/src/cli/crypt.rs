@@ -1,23 +1,21 @@
 //! `skms encrypt`, `skms decrypt` and `skms rewrap`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use skms_client::Client;
-use skms_client::file::{self, FileError, Recipient, SealedFile};
-use skms_crypto::Algorithm;
-use skms_wire::native::operations::{
-    DataKeyRequest, DecryptRequest, EncryptRequest, ReencryptRequest,
-};
+use skms_client::file::{ARMOR_BEGIN, MAGIC, SealedFile, seal};
+use skms_wire::native::operations::{DecryptRequest, EncryptRequest, ReencryptRequest};
 use skms_wire::{Bytes, Ciphertext, SecretB64};
 use zeroize::Zeroizing;
 
 use super::Global;
 use super::error::{CliError, Result};
-use super::exit::Exit;
+use super::file::{self, Recipients};
 use super::keyname::KeyName;
-use super::output::{self, Encoding, NewFile, Out};
+use super::output::{self, Encoding, Out};
+use super::target::Target;
 use super::{input, progress};
 
 /// The most data sent in one call, in bytes; as base64 it must fit in a body.
@@ -77,8 +75,7 @@ pub struct Encrypt {
 impl Encrypt {
     /// Encrypts.
     pub async fn run(self, global: &Global) -> Result<()> {
-        let client = global.client()?;
-        let mut source = input::open(&self.file)?;
+        let (mut source, _) = file::open(&self.file)?;
         let mut data = Zeroizing::new(Vec::new());
         if !self.age {
             (&mut source)
@@ -88,8 +85,9 @@ impl Encrypt {
         }
         if self.age || data.len() as u64 > DATA_MAX {
             let mut whole = std::io::Cursor::new(data).chain(source);
-            return self.here(&client, &mut whole, global).await;
+            return self.here(&mut whole, global).await;
         }
+        let client = global.client()?;
         let request = EncryptRequest {
             plaintext: SecretB64::new(std::mem::take(&mut *data)),
             associated_data: self.aad.read()?,
@@ -106,52 +104,23 @@ impl Encrypt {
         }
     }
 
-    async fn here(&self, client: &Client, source: &mut dyn Read, global: &Global) -> Result<()> {
-        age_is_offered()?;
-        let mut to = self.target()?;
-        let request = DataKeyRequest {
-            length_bytes: Some(file::FILE_KEY_LENGTH as u32),
-            plaintext: Some(true),
-            associated_data: self.aad.read()?,
-        };
-        let answer = client
-            .data_key(&self.key.keyring, &self.key.name, &request)
+    async fn here(&self, source: &mut (dyn Read + Send), global: &Global) -> Result<()> {
+        file::is_offered()?;
+        let mut to = Target::of_bytes(self.out.as_deref(), true, "an age file")?;
+        let bound = self.aad.read()?;
+        let (key, stanzas) = Recipients::key(self.key.clone())
+            .wrap(global, bound.as_deref())
             .await?;
-        let data_key = answer
-            .plaintext
-            .ok_or_else(|| CliError::failure("the server left out the data key"))?;
-        let recipient = Recipient {
-            key: self.key.to_string(),
-            data_key: answer.ciphertext,
-        };
         let bar = progress::Bytes::new("Encrypting", length(&self.file));
-        let count = file::seal(data_key.expose(), &recipient, source, &mut to, &mut |n| {
-            bar.add(n)
-        })
-        .map_err(|error| explain(error, &self.file))?;
+        let told = |count| bar.add(count);
+        let count = seal(&key, &stanzas, source, &mut to, file::threads(), &told)
+            .map_err(|error| file::explain(error, &self.file))?;
         to.finish()?;
         if global.json && self.out.is_some() {
-            let result = serde_json::json!({ "bytes": count, "version": answer.version });
-            return output::json(&result);
+            return output::json(&serde_json::json!({ "bytes": count }));
         }
         Ok(())
     }
-
-    fn target(&self) -> Result<Target> {
-        Target::new(self.out.as_deref(), "an age file")
-    }
-}
-
-/// A build on the validated module has no age files: their cipher is not one
-/// that it covers.
-fn age_is_offered() -> Result<()> {
-    if Algorithm::ChaCha20Poly1305.is_offered() {
-        return Ok(());
-    }
-    Err(CliError::usage(
-        "age files are encrypted with ChaCha20-Poly1305, which is not covered by the FIPS 140-3 module of this build",
-    )
-    .hint("up to 700 KiB are encrypted by the server, without --age"))
 }
 
 /// Decrypt what encrypt made, text or age file.
@@ -175,11 +144,11 @@ impl Decrypt {
     /// Decrypts.
     pub async fn run(self, global: &Global) -> Result<()> {
         let client = global.client()?;
-        let mut source = BufReader::new(input::open(&self.file)?);
+        let mut source = BufReader::new(file::open(&self.file)?.0);
         let start = source
             .fill_buf()
             .map_err(|error| cannot_read(&self.file, &error))?;
-        if start.starts_with(file::MAGIC) {
+        if start.starts_with(MAGIC) || start.starts_with(ARMOR_BEGIN.as_bytes()) {
             return self.here(&client, source).await;
         }
         let ciphertext = read_ciphertext(&self.file, source)?;
@@ -201,21 +170,17 @@ impl Decrypt {
         Ok(progress::wait("Decrypting", work).await?.plaintext)
     }
 
-    async fn here(&self, client: &Client, source: impl BufRead) -> Result<()> {
-        age_is_offered()?;
-        let sealed = SealedFile::read(source).map_err(|error| explain(error, &self.file))?;
-        if sealed.recipient.key != self.key.to_string() {
-            output::note(format!(
-                "note: the file says that its key is {}",
-                sealed.recipient.key
-            ))?;
-        }
-        let data_key = self.call(client, sealed.recipient.data_key.clone()).await?;
-        let mut to = Target::new(self.out.out.as_deref(), "a decrypted file")?;
+    async fn here(&self, client: &Client, source: impl Read + Send) -> Result<()> {
+        file::is_offered()?;
+        let sealed = SealedFile::read(source).map_err(|error| file::explain(error, &self.file))?;
+        let bound = self.aad.read()?;
+        let key =
+            file::open_with_key(&sealed, client, &self.key, bound.as_deref(), &self.file).await?;
+        let mut to = Target::of_bytes(self.out.out.as_deref(), true, "a decrypted file")?;
         let bar = progress::Bytes::new("Decrypting", length(&self.file));
         sealed
-            .open(data_key.expose(), &mut to, &mut |n| bar.add(n))
-            .map_err(|error| explain(error, &self.file))?;
+            .open(&key, &mut to, file::threads(), &|count| bar.add(count))
+            .map_err(|error| file::explain(error, &self.file))?;
         to.finish()
     }
 }
@@ -246,7 +211,7 @@ impl Rewrap {
         let start = source
             .fill_buf()
             .map_err(|error| cannot_read(&self.file, &error))?;
-        if start.starts_with(file::MAGIC) {
+        if start.starts_with(MAGIC) || start.starts_with(ARMOR_BEGIN.as_bytes()) {
             return Err(CliError::usage("an age file cannot be rewrapped")
                 .hint("its header is bound to its data key; decrypt it and encrypt it again"));
         }
@@ -281,65 +246,11 @@ fn read_ciphertext(path: &Path, source: impl Read) -> Result<Ciphertext> {
     })
 }
 
-/// Where a stream of bytes goes: a file that appears whole, or standard output.
-enum Target {
-    File(NewFile),
-    Stdout(std::io::StdoutLock<'static>),
-}
-
-impl Target {
-    fn new(out: Option<&Path>, what: &str) -> Result<Self> {
-        use std::io::IsTerminal as _;
-        match out {
-            Some(path) => NewFile::create(path).map(Self::File),
-            None if std::io::stdout().is_terminal() => Err(CliError::usage(format!(
-                "{what} does not belong on a terminal"
-            ))
-            .hint("add --out FILE, or redirect the output")),
-            None => Ok(Self::Stdout(std::io::stdout().lock())),
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        match self {
-            Self::File(file) => file.finish(),
-            Self::Stdout(mut stdout) => Ok(stdout.flush()?),
-        }
-    }
-}
-
-impl Write for Target {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Stdout(stdout) => stdout.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stdout(stdout) => stdout.flush(),
-        }
-    }
-}
-
 fn length(path: &Path) -> Option<u64> {
     if path == Path::new("-") {
         return None;
     }
     std::fs::metadata(path).ok().map(|metadata| metadata.len())
-}
-
-fn explain(error: FileError, path: &Path) -> CliError {
-    let message = format!("{}: {error}", input::name(path));
-    match error {
-        FileError::Io(source) => source.into(),
-        FileError::Altered => CliError::new(Exit::Verification, message)
-            .hint("anything already written must not be used"),
-        FileError::Malformed(_) => CliError::usage(message),
-        _ => CliError::failure(message),
-    }
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> CliError {

@@ -18,6 +18,7 @@ mod duration;
 mod error;
 mod est;
 mod exit;
+mod file;
 mod init;
 mod input;
 mod kem;
@@ -42,6 +43,7 @@ mod settings;
 mod sign;
 mod ssh;
 mod storage;
+mod target;
 mod timestamp;
 mod token;
 mod unseal;
@@ -153,6 +155,9 @@ enum Command {
     Decrypt(crypt::Decrypt),
     /// Move a ciphertext to the key's newest version
     Rewrap(crypt::Rewrap),
+    /// Encrypt and decrypt files of any size in the age format
+    #[command(subcommand)]
+    File(file::File),
     /// Make a data key, in clear and encrypted
     Datakey(datakey::DataKey),
     /// Wrap key bytes under a wrapping key
@@ -324,6 +329,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Encrypt(command) => command.run(global).await,
         Command::Decrypt(command) => command.run(global).await,
         Command::Rewrap(command) => command.run(global).await,
+        Command::File(command) => command.run(global).await,
         Command::Datakey(command) => command.run(global).await,
         Command::Wrap(command) => command.run(global).await,
         Command::Unwrap(command) => command.run(global).await,

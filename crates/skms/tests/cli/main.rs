@@ -9,6 +9,7 @@ mod ceremony;
 mod cert;
 mod demo;
 mod est;
+mod file;
 mod keys;
 mod mutual;
 mod operations;

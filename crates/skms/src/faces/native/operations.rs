@@ -126,6 +126,7 @@ pub async fn datakey(call: Call) -> Result<Reply, Failure> {
             plaintext: done.plaintext.map(exposed),
             ciphertext: ciphertext(done.ciphertext, done.version),
             version: done.version.0,
+            key_id: done.key.map(|key| key.to_string()),
         },
     )
     .await
