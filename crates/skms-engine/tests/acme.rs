@@ -12,13 +12,16 @@ use skms_crypto::options::EcdsaEncoding;
 use skms_crypto::{Algorithm, KeyMaterial, Message, OpenKey, SignOptions};
 use skms_engine::Error;
 use skms_engine::acts::acme::{Entrant, NewAccount, Opening, OrderView, Refusal, Signed, SignedBy};
-use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
+use skms_engine::acts::authorities::{
+    Extent, Foundation, NamedProfile, NewAuthority, Rules, end_entities,
+};
+use skms_engine::acts::certificates::ProfileChoice;
 use skms_engine::probe::{Answer, ProbeError, Prober};
 use skms_pki::acme::{
     AccountKey, AuthorizationStatus, ChallengeKind, Identifier, KeyAuthorization, OrderStatus,
     SignatureAlgorithm,
 };
-use skms_pki::issue::ProfileKind;
+use skms_pki::issue::{NameBuf, ProfileKind, Request, SigningScheme};
 
 const PLACE: (&str, &str) = ("root", "ca");
 const HTTP: ChallengeKind = ChallengeKind::Http01;
@@ -102,6 +105,17 @@ impl Client {
     }
 }
 
+async fn open(house: &House, profile: ProfileChoice) -> Result<Option<Opening>, Error> {
+    let opening = Opening {
+        profile,
+        challenges: vec![HTTP],
+        external_account_required: false,
+        terms_of_service: None,
+    };
+    let engine = &house.engine;
+    engine.acme_open(&house.root, PLACE, Some(opening)).await
+}
+
 /// An authority that is open, and a client with an account.
 async fn stage() -> (House, Client, Arc<Told>) {
     let told = Arc::new(Told::default());
@@ -117,7 +131,10 @@ async fn stage() -> (House, Client, Arc<Told>) {
         foundation: Foundation::Root,
         extent: Extent::default(),
         signature: None,
-        rules: Rules::default(),
+        rules: Rules {
+            profiles: end_entities(),
+            ..Rules::default()
+        },
     };
     let made = house.engine.create_authority(&house.root, "root", new);
     made.await.unwrap();
@@ -127,14 +144,7 @@ async fn stage() -> (House, Client, Arc<Told>) {
         client.enter(&house).await,
         Err(Error::NotFound { .. })
     ));
-    let opening = Opening {
-        profile: ProfileKind::TlsServer,
-        challenges: vec![HTTP],
-        external_account_required: false,
-        terms_of_service: None,
-    };
-    let opened = house.engine.acme_open(&house.root, PLACE, Some(opening));
-    opened.await.unwrap();
+    open(&house, ProfileKind::TlsServer.into()).await.unwrap();
     let entrant = client.enter(&house).await.unwrap();
     let made = house
         .engine
@@ -192,24 +202,141 @@ async fn an_account_orders_only_so_much() {
     assert!(client.order(&house).await.is_err());
 }
 
-#[tokio::test]
-async fn a_right_answer_makes_the_order_ready() {
-    let (house, client, told) = stage().await;
-    let order = client.order(&house).await.unwrap();
+/// An order whose names are proved.
+async fn ready(house: &House, client: &Client, told: &Told) -> OrderView {
+    let order = client.order(house).await.unwrap();
     let token = &order.authorizations[0].challenges[0].token;
     let expected = KeyAuthorization::new(token, &client.key);
     *told.0.lock().unwrap() = Some(expected.as_str().to_owned());
-    let entrant = client.enter(&house).await.unwrap();
+    let entrant = client.enter(house).await.unwrap();
     let begun = house
         .engine
         .acme_respond(PLACE, &entrant, (order.id, 0, HTTP));
     begun.await.unwrap();
     loop {
-        match client.look(&house, &order).await.status {
+        let now = client.look(house, &order).await;
+        match now.status {
             OrderStatus::Pending => tokio::time::sleep(Duration::from_millis(10)).await,
-            status => break assert_eq!(status, OrderStatus::Ready),
+            _ => break now,
         }
     }
+}
+
+#[tokio::test]
+async fn a_right_answer_makes_the_order_ready() {
+    let (house, client, told) = stage().await;
+    let order = ready(&house, &client, &told).await;
+    assert_eq!(order.status, OrderStatus::Ready);
+}
+
+/// The profile `narrow` of the authority.
+async fn put(house: &House, base: &str, domain: &str) {
+    let profile = NamedProfile {
+        name: "narrow".to_owned(),
+        base: base.to_owned(),
+        domains: match domain {
+            "" => Vec::new(),
+            domain => vec![domain.to_owned()],
+        },
+        max_lifetime_seconds: Some(86_400),
+        ..NamedProfile::default()
+    };
+    let engine = &house.engine;
+    let put = engine.put_authority_profile(&house.root, PLACE.0, PLACE.1, profile);
+    put.await.unwrap();
+}
+
+async fn finalize(house: &House, client: &Client, order: &OrderView) -> Result<OrderView, Error> {
+    let key = OpenKey::open(&KeyMaterial::generate(Algorithm::EcP256).unwrap()).unwrap();
+    let spki = key.public_key().unwrap().spki_der().to_vec();
+    let mut request = Request::new(NameBuf::empty(), spki);
+    request.names = vec!["www.example.org".parse().unwrap()];
+    let scheme = SigningScheme::for_key(Algorithm::EcP256).unwrap();
+    let unsigned = request.to_csr(scheme).unwrap();
+    let signature = key
+        .sign(Message::Raw(unsigned.tbs()), &scheme.sign_options())
+        .unwrap();
+    let csr = unsigned.signed(&signature).unwrap();
+    let entrant = client.enter(house).await.unwrap();
+    let engine = &house.engine;
+    engine.acme_finalize(PLACE, &entrant, order.id, csr).await
+}
+
+#[tokio::test]
+async fn nothing_but_names_is_certified_by_acme() {
+    let (house, _, _) = stage().await;
+    for kind in end_entities() {
+        use ProfileKind as Kind;
+        let opened = open(&house, kind.into()).await;
+        match kind {
+            Kind::TlsServer | Kind::TlsServerWeb | Kind::TlsMutual | Kind::TlsClient => {
+                opened.unwrap();
+            }
+            _ => assert!(matches!(opened, Err(Error::Invalid(_))), "{kind}"),
+        }
+        // Nor by one that is based on it.
+        if matches!(kind, Kind::Principal | Kind::OcspSigner | Kind::CodeSigning) {
+            put(&house, kind.name(), "").await;
+            let opened = open(&house, "narrow".into()).await;
+            assert!(matches!(opened, Err(Error::Invalid(_))), "{kind}");
+        }
+    }
+    for name in ["root", "intermediate", "nonesuch"] {
+        let opened = open(&house, name.into()).await;
+        assert!(matches!(opened, Err(Error::Invalid(_))), "{name}");
+    }
+    // Confined to names that nobody proves control of.
+    let profile = NamedProfile {
+        name: "narrow".to_owned(),
+        base: "tls-client".to_owned(),
+        email_domains: vec!["example.org".to_owned()],
+        ..NamedProfile::default()
+    };
+    let engine = &house.engine;
+    let put = engine.put_authority_profile(&house.root, PLACE.0, PLACE.1, profile);
+    put.await.unwrap();
+    let opened = open(&house, "narrow".into()).await;
+    assert!(matches!(opened, Err(Error::Invalid(_))));
+}
+
+#[tokio::test]
+async fn a_profile_of_its_own_holds_for_each_certificate() {
+    let (house, client, told) = stage().await;
+    put(&house, "tls-server", "example.org").await;
+    open(&house, "narrow".into()).await.unwrap();
+    let order = ready(&house, &client, &told).await;
+    let done = finalize(&house, &client, &order).await.unwrap();
+    assert_eq!(done.status, OrderStatus::Valid);
+    let entrant = client.enter(&house).await.unwrap();
+    let chain = house
+        .engine
+        .acme_certificate(PLACE, &entrant, order.id, 0)
+        .await
+        .unwrap()
+        .0;
+    let read = skms_pki::Certificate::from_der(&chain[0]).unwrap();
+    assert_eq!(read.not_after().0 - read.not_before().0 + 1, 86_400);
+
+    // What it says by then counts, not what it said at the order.
+    let order = ready(&house, &client, &told).await;
+    put(&house, "tls-server", "example.com").await;
+    let refused = finalize(&house, &client, &order).await;
+    assert!(is(Refusal::BadCsr, refused));
+    for base in ["principal", "ocsp-signer"] {
+        put(&house, base, "").await;
+        let refused = finalize(&house, &client, &order).await;
+        assert!(is(Refusal::Unauthorized, refused), "{base}");
+        assert!(is(Refusal::Unauthorized, client.order(&house).await));
+    }
+    let engine = &house.engine;
+    let gone = engine.remove_authority_profile(&house.root, PLACE.0, PLACE.1, "narrow");
+    gone.await.unwrap();
+    let refused = finalize(&house, &client, &order).await;
+    assert!(is(Refusal::Unauthorized, refused));
+    // The order is as good as before once the profile is.
+    put(&house, "tls-server", "example.org").await;
+    let done = finalize(&house, &client, &order).await.unwrap();
+    assert_eq!(done.status, OrderStatus::Valid);
 }
 
 #[tokio::test]

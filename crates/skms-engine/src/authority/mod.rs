@@ -4,6 +4,7 @@
 //! replaces; revocations live beside it and outlast it.
 
 pub(crate) mod delegate;
+pub(crate) mod doors;
 pub(crate) mod issuing;
 mod keys;
 pub(crate) mod lists;

@@ -6,6 +6,7 @@ use skms_keys::Name;
 use skms_pki::certificate::Form;
 use skms_pki::issue::{CommonNameRule, NameRules, Profile, ProfileKind, SubjectRule};
 
+use super::Authority;
 use crate::error::{Error, Result};
 
 /// The most entries of each list.
@@ -82,6 +83,53 @@ impl From<&str> for ProfileChoice {
     fn from(name: &str) -> Self {
         name.parse()
             .map_or_else(|_| Self::Named(name.to_owned()), Self::Builtin)
+    }
+}
+
+impl ProfileChoice {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Builtin(kind) => kind.name(),
+            Self::Named(name) => name,
+        }
+    }
+}
+
+impl Authority {
+    /// A profile, as far as the authority issues by it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it does not.
+    pub(crate) fn profile(&self, choice: &ProfileChoice) -> Result<(ProfileKind, Profile)> {
+        let (builtin, named) = (&self.rules.profiles, &self.record.named);
+        let found = match choice {
+            ProfileChoice::Builtin(kind) if builtin.contains(kind) => Some((*kind, kind.profile())),
+            ProfileChoice::Builtin(_) => None,
+            ProfileChoice::Named(name) => named
+                .iter()
+                .find(|one| one.name == *name)
+                .map(|one| one.profile())
+                .transpose()?,
+        };
+        let Some((kind, mut profile)) = found else {
+            let known = builtin.iter().map(|kind| kind.name());
+            let known: Vec<&str> = known
+                .chain(named.iter().map(|one| one.name.as_str()))
+                .collect();
+            return Err(Error::Invalid(format!(
+                "this authority issues by: {}",
+                known.join(", ")
+            )));
+        };
+        if let Some(longest) = self.rules.max_lifetime_seconds {
+            let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+            let lifetime = &mut profile.lifetime;
+            lifetime.max_seconds = lifetime.max_seconds.min(longest);
+            lifetime.default_seconds = lifetime.default_seconds.min(longest);
+        }
+        Ok((kind, profile))
     }
 }
 

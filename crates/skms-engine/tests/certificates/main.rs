@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod enrolment;
 mod profiles;
 mod responder;
 mod withdrawal;

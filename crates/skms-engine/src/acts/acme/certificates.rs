@@ -10,8 +10,11 @@ use super::entering::{Entrant, open};
 use super::orders::{self, OrderView, Stored, own};
 use super::{Opening, Place, Refusal, damaged};
 use crate::acts::authorities::unreadable;
-use crate::acts::certificates::{Beside, Issue, NewCertificate, SubjectKey, View, find, issue};
+use crate::acts::certificates::{
+    Beside, Issue, NewCertificate, ProfileChoice, SubjectKey, View, find, issue,
+};
 use crate::authority::Authority;
+use crate::authority::doors::Door;
 use crate::authority::issuing::Draft;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -27,6 +30,16 @@ struct Finalized<'a> {
 }
 
 impl Beside for Finalized<'_> {
+    /// The authority may be closed by now, or open by another profile; and one
+    /// of its own may say something else.
+    fn admits(&self, authority: &Authority, profile: &ProfileChoice) -> Result<()> {
+        let record = authority.record.acme.as_ref();
+        record
+            .filter(|record| record.profile == profile.name())
+            .ok_or(Error::NotFound { what: "authority" })?;
+        usable(authority, profile)
+    }
+
     fn changes(&self, draft: &Draft) -> Result<Vec<Change>> {
         let mut record = self.order.record.clone();
         OrderStatus::Valid.name().clone_into(&mut record.status);
@@ -76,7 +89,7 @@ impl Engine {
             let opening = Opening::try_from(record.ok_or(Error::NotFound { what: "authority" })?)?;
             let subject = check(&csr, &view, entrant)?;
             let new = NewCertificate {
-                profile: opening.profile.into(),
+                profile: opening.profile,
                 key: SubjectKey::Request(csr),
                 subject: Some(subject),
                 names: view
@@ -146,6 +159,17 @@ impl Engine {
             chain.pop();
         }
         Ok((chain, cross.len()))
+    }
+}
+
+/// Whether certificates are given by a profile; strangers are not told by which
+/// others there are.
+pub(super) fn usable(authority: &Authority, profile: &ProfileChoice) -> Result<()> {
+    match authority.profile_at(Door::Acme, profile) {
+        Ok(_) => Ok(()),
+        Err(Error::Invalid(_)) => Err(Refusal::Unauthorized
+            .because("nothing is issued here now: the operator has to change the profile")),
+        Err(other) => Err(other),
     }
 }
 

@@ -6,6 +6,7 @@ use skms_evidence::{DetailKey, Outcome};
 
 use super::{Manage, Opening, Place};
 use crate::acts::authorities::{Read, put};
+use crate::authority::doors::Door;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -16,8 +17,9 @@ impl Engine {
     /// Accounts and their orders stay, and go on when it is opened again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a profile that the authority does not issue by,
-    /// and for no way to prove control.
+    /// [`Error::Invalid`] for a profile that the authority does not issue by, or
+    /// that nothing is given by to whoever only proved control of names, and for
+    /// no way to prove it.
     pub async fn acme_open(
         &self,
         caller: &Arc<Caller>,
@@ -33,11 +35,7 @@ impl Engine {
             let authority = entry.authority(namespace, name)?;
             if let Some(opening) = &opening {
                 check(opening)?;
-                if !authority.rules.profiles.contains(&opening.profile) {
-                    return Err(Error::Invalid(
-                        "the authority does not issue by this profile".into(),
-                    ));
-                }
+                authority.profile_at(Door::Acme, &opening.profile)?;
             }
             let mut record = authority.record.clone();
             record.acme = opening.as_ref().map(Into::into);

@@ -24,11 +24,10 @@ mod validate;
 
 use skms_keys::UnixSeconds;
 use skms_pki::acme::ChallengeKind;
-use skms_pki::issue::ProfileKind;
 use skms_store::RecordId;
 
 use crate::act::{AccountAct, act};
-use crate::acts::certificates::{Issue, Revoke};
+use crate::acts::certificates::{Issue, ProfileChoice, Revoke};
 use crate::error::{Error, Result};
 use crate::records::acme::AcmeRecord;
 
@@ -60,7 +59,7 @@ pub type Place<'a> = (&'a str, &'a str);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The profile by which accounts get certificates.
-    pub profile: ProfileKind,
+    pub profile: ProfileChoice,
     /// The ways to prove control that are taken.
     pub challenges: Vec<ChallengeKind>,
     /// Whether a new account has to be bound to a key of the operator's.
@@ -89,7 +88,7 @@ impl TryFrom<&AcmeRecord> for Opening {
 
     fn try_from(record: &AcmeRecord) -> Result<Self> {
         Ok(Self {
-            profile: record.profile.parse().map_err(|_| damaged("profile"))?,
+            profile: record.profile.as_str().into(),
             challenges: record
                 .challenges
                 .iter()

@@ -11,6 +11,7 @@ use skms_store::{Change, Kind, RecordId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::certificates::usable;
 use super::entering::{Entrant, open};
 use super::{Failed, Opening, Order, Place, Refusal, damaged, later, renewal};
 use crate::authority::Authority;
@@ -191,6 +192,7 @@ impl Engine {
             }
             let record = authority.record.acme.as_ref();
             let opening = Opening::try_from(record.ok_or(Error::NotFound { what: "authority" })?)?;
+            usable(&authority, &opening.profile)?;
             let mut changes = Vec::new();
             if let Some(certificate) = &replaces {
                 changes

@@ -110,6 +110,9 @@ impl Engine {
 
 /// What is committed in the batch of a certificate, besides it.
 pub(crate) trait Beside: Sync {
+    /// Whether it may be issued by this profile, asked once the authority stays
+    /// as it is.
+    fn admits(&self, authority: &Authority, profile: &ProfileChoice) -> Result<()>;
     /// The changes that go with this draft.
     fn changes(&self, draft: &Draft) -> Result<Vec<Change>>;
     /// What the event says more.
@@ -120,6 +123,10 @@ pub(crate) trait Beside: Sync {
 pub(crate) struct Alone;
 
 impl Beside for Alone {
+    fn admits(&self, _: &Authority, _: &ProfileChoice) -> Result<()> {
+        Ok(())
+    }
+
     fn changes(&self, _: &Draft) -> Result<Vec<Change>> {
         Ok(Vec::new())
     }
@@ -174,7 +181,8 @@ pub(crate) async fn issue(
         }
     };
     is_not_the_listeners(entry, &authority)?;
-    let (kind, profile) = profile(&authority, &new.profile)?;
+    beside.admits(&authority, &new.profile)?;
+    let (kind, profile) = authority.profile(&new.profile)?;
     let named = match &new.profile {
         ProfileChoice::Builtin(_) => None,
         ProfileChoice::Named(name) => Some(name.clone()),
@@ -244,13 +252,9 @@ impl Subject {
 }
 
 /// Whoever has a certificate issued that names a principal could be that
-/// principal: it takes the right to register it, with its groups. A holder gets
-/// again what was given before.
+/// principal: it takes the right to register it, with its groups.
 async fn may_name(entry: &Entry, authority: &Authority, draft: &Draft) -> Result<()> {
-    if matches!(
-        entry.caller.session.authentication,
-        Authentication::System | Authentication::Holder { .. }
-    ) {
+    if entry.caller.session.authentication == Authentication::System {
         return Ok(());
     }
     let namespace = &*authority.namespace_name;
@@ -287,37 +291,6 @@ fn certifiable(key: &Key, version: VersionNumber) -> Result<()> {
         state,
         operation: "be certified",
     })
-}
-
-/// The profile, as far as the authority issues by it.
-fn profile(authority: &Authority, choice: &ProfileChoice) -> Result<(ProfileKind, Profile)> {
-    let (builtin, named) = (&authority.rules.profiles, &authority.record.named);
-    let found = match choice {
-        ProfileChoice::Builtin(kind) if builtin.contains(kind) => Some((*kind, kind.profile())),
-        ProfileChoice::Builtin(_) => None,
-        ProfileChoice::Named(name) => named
-            .iter()
-            .find(|one| one.name == *name)
-            .map(|one| one.profile())
-            .transpose()?,
-    };
-    let Some((kind, mut profile)) = found else {
-        let known = builtin.iter().map(|kind| kind.name());
-        let known: Vec<&str> = known
-            .chain(named.iter().map(|one| one.name.as_str()))
-            .collect();
-        return Err(Error::Invalid(format!(
-            "this authority issues by: {}",
-            known.join(", ")
-        )));
-    };
-    if let Some(longest) = authority.rules.max_lifetime_seconds {
-        let longest = i64::try_from(longest).unwrap_or(i64::MAX);
-        let lifetime = &mut profile.lifetime;
-        lifetime.max_seconds = lifetime.max_seconds.min(longest);
-        lifetime.default_seconds = lifetime.default_seconds.min(longest);
-    }
-    Ok((kind, profile))
 }
 
 async fn subject(

@@ -11,10 +11,13 @@ use skms_pki::{Certificate, Csr, oid};
 use skms_store::Change;
 
 use super::holder::{Held, gone, of_key, shown};
-use super::{Label, Opening, open};
+use super::{Label, Open, Opening, open};
 use crate::acts::authorities::unreadable;
-use crate::acts::certificates::{Beside, Issue, Issued, NewCertificate, SubjectKey, issue};
+use crate::acts::certificates::{
+    Beside, Issue, Issued, NewCertificate, ProfileChoice, SubjectKey, issue,
+};
 use crate::authority::Authority;
+use crate::authority::doors::Door;
 use crate::authority::issuing::Draft;
 use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
@@ -37,6 +40,18 @@ pub enum Wish<'a> {
 struct Renewed(Option<Held>);
 
 impl Beside for Renewed {
+    /// The authority may be closed by now, or no longer open by this profile;
+    /// and one of its own may say something else.
+    fn admits(&self, authority: &Authority, profile: &ProfileChoice) -> Result<()> {
+        let closed = || Error::NotFound { what: "authority" };
+        let record = authority.record.est.as_ref().ok_or_else(closed)?;
+        let opening = Opening::try_from(record)?;
+        if !opening.profiles.contains(profile) {
+            return Err(closed());
+        }
+        authority.profile_at(Door::Est, profile).map(drop)
+    }
+
     /// Looks once more, right before the batch: it may have been revoked while
     /// its successor was made.
     fn changes(&self, _: &Draft) -> Result<Vec<Change>> {
@@ -72,7 +87,8 @@ impl Engine {
         decode: impl FnOnce() -> Result<Vec<u8>> + Send,
     ) -> Result<Issued> {
         let entry = self.enter(caller)?;
-        let (authority, opening) = open(&entry.rooms, label)?;
+        let open = open(&entry.rooms, label)?;
+        let authority = &open.authority;
         let place = (label.namespace, label.authority);
         let allowed = match &caller.session.authentication {
             // A certificate alone renews itself, and nothing else.
@@ -82,7 +98,7 @@ impl Engine {
                 }
                 self.acme_traffic()
                     .renewal(entry.caller.source, entry.now_ms)?;
-                entry.authorize_as_holder::<Issue>(&authority).await?
+                entry.authorize_as_holder::<Issue>(authority).await?
             }
             _ => {
                 let target = entry.authority_target(label.namespace, label.authority);
@@ -94,12 +110,8 @@ impl Engine {
             let (new, renewed) = {
                 let csr = Csr::from_der(&der).map_err(unreadable)?;
                 bound(&csr, binding)?;
-                let wanted = Wanted {
-                    label,
-                    wish,
-                    opening: &opening,
-                };
-                wanted.plan(&entry.rooms, &authority, &csr).await?
+                let wanted = Wanted { wish, open: &open };
+                wanted.plan(&entry.rooms, &csr).await?
             };
             issue(&entry, &allowed, place, new, &Renewed(renewed)).await
         };
@@ -110,20 +122,14 @@ impl Engine {
 
 /// One request, in its surroundings.
 struct Wanted<'a> {
-    label: Label<'a>,
     wish: Wish<'a>,
-    opening: &'a Opening,
+    open: &'a Open,
 }
 
 impl Wanted<'_> {
-    async fn plan(
-        &self,
-        rooms: &Rooms,
-        authority: &Authority,
-        csr: &Csr<'_>,
-    ) -> Result<(NewCertificate, Option<Held>)> {
+    async fn plan(&self, rooms: &Rooms, csr: &Csr<'_>) -> Result<(NewCertificate, Option<Held>)> {
         let mut new = NewCertificate {
-            profile: self.label.profile.into(),
+            profile: self.open.choice.clone(),
             key: SubjectKey::Request(csr.as_der().to_vec()),
             subject: None,
             names: Vec::new(),
@@ -135,7 +141,7 @@ impl Wanted<'_> {
                 // Before anything is looked up for it; issuing does so again.
                 csr.verify().map_err(unreadable)?;
                 let asked = Asked::by(csr)?;
-                let held = self.renewed(rooms, authority, csr, certificate).await?;
+                let held = self.renewed(rooms, csr, certificate).await?;
                 let mut found = None;
                 for one in held {
                     let read = Certificate::from_der(&one.der).map_err(unreadable)?;
@@ -166,7 +172,7 @@ impl Wanted<'_> {
                 //# [...] the server MUST ignore the public key values and
                 //# signature in the CSR.
                 let asked = Asked::by(csr)?;
-                new.key = SubjectKey::New(self.opening.key_algorithm);
+                new.key = SubjectKey::New(self.open.opening.key_algorithm);
                 (new.subject, new.names) = (Some(asked.subject), asked.names);
                 Ok((new, None))
             }
@@ -178,7 +184,7 @@ impl Wanted<'_> {
     fn lasted(&self, held: &Held) -> Result<Option<u64>> {
         let read = Certificate::from_der(&held.der).map_err(unreadable)?;
         let lasted = read.not_after().0.saturating_sub(read.not_before().0) + 1;
-        let usual = self.label.profile.profile().lifetime.default_seconds;
+        let usual = self.open.profile.lifetime.default_seconds;
         Ok(u64::try_from(lasted).ok().filter(|_| lasted < usual))
     }
 
@@ -187,17 +193,15 @@ impl Wanted<'_> {
     async fn renewed(
         &self,
         rooms: &Rooms,
-        authority: &Authority,
         csr: &Csr<'_>,
         certificate: Option<&[u8]>,
     ) -> Result<Vec<Held>> {
-        let profile = self.label.profile;
         if let Some(der) = certificate
-            && let Some(held) = shown(rooms, authority, profile, der).await?
+            && let Some(held) = shown(rooms, self.open, der).await?
         {
             return Ok(vec![held]);
         }
-        let all = of_key(rooms, authority, profile, csr.public_key().der).await?;
+        let all = of_key(rooms, self.open, csr.public_key().der).await?;
         match all.is_empty() {
             false => Ok(all),
             true => Err(Error::Invalid(

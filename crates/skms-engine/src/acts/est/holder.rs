@@ -8,15 +8,15 @@ use std::sync::Arc;
 use skms_crypto::hash::sha256;
 use skms_keys::UnixSeconds;
 use skms_pki::Certificate;
-use skms_pki::issue::{ProfileKind, Serial};
+use skms_pki::issue::Serial;
 use skms_policy::{Principal, PrincipalKind};
 use skms_store::Kind;
 
-use super::{Label, open};
+use super::{Label, Open, open};
 use crate::acts::acme;
 use crate::acts::authorities::unreadable;
+use crate::authority::Issuer;
 use crate::authority::issuing::key_name;
-use crate::authority::{Authority, Issuer};
 use crate::caller::{Authentication, Caller, Session};
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
@@ -61,13 +61,14 @@ impl Engine {
         request_id: &str,
     ) -> Result<Option<Arc<Caller>>> {
         let rooms = self.rooms()?;
-        let (authority, opening) = open(&rooms, label)?;
-        if !opening.renewal_by_certificate {
+        let open = open(&rooms, label)?;
+        if !open.opening.renewal_by_certificate {
             return Ok(None);
         }
-        let Some(held) = shown(&rooms, &authority, label.profile, der).await? else {
+        let Some(held) = shown(&rooms, &open, der).await? else {
             return Ok(None);
         };
+        let authority = &open.authority;
         let namespace = &*authority.namespace_name;
         let principal = Principal::new(PrincipalKind::Holder, namespace, held.principal())?;
         let limits = rooms.limits(namespace);
@@ -96,23 +97,18 @@ impl Engine {
 
 /// The certificate that somebody showed, if this authority issued it by this
 /// profile and it is good.
-pub(super) async fn shown(
-    rooms: &Rooms,
-    authority: &Authority,
-    profile: ProfileKind,
-    der: &[u8],
-) -> Result<Option<Held>> {
+pub(super) async fn shown(rooms: &Rooms, open: &Open, der: &[u8]) -> Result<Option<Held>> {
     let Ok(read) = Certificate::from_der(der) else {
         return Ok(None);
     };
     let Ok(serial) = Serial::from_contents(read.serial()) else {
         return Ok(None);
     };
-    for issuer in &authority.issuers {
+    for issuer in &open.authority.issuers {
         if issuer.pki.name.as_der() != read.issuer().as_der() {
             continue;
         }
-        let found = issued(rooms, (authority, issuer), profile, &serial).await?;
+        let found = issued(rooms, (open, issuer), &serial).await?;
         if let Some(held) = found.filter(|held| held.der == der) {
             return Ok(Some(held));
         }
@@ -122,12 +118,8 @@ pub(super) async fn shown(
 
 /// The good certificates of a public key that this authority issued by this
 /// profile.
-pub(super) async fn of_key(
-    rooms: &Rooms,
-    authority: &Authority,
-    profile: ProfileKind,
-    spki: &[u8],
-) -> Result<Vec<Held>> {
+pub(super) async fn of_key(rooms: &Rooms, open: &Open, spki: &[u8]) -> Result<Vec<Held>> {
+    let authority = &open.authority;
     let scope = authority.namespace.0;
     let name = key_name(spki);
     let Some(stored) = rooms.store.find(scope, Kind::CertifiedKey, &name).await? else {
@@ -141,17 +133,17 @@ pub(super) async fn of_key(
         let (Some(issuer), Some(serial)) = (authority.issuer(one.issuer), serial) else {
             continue;
         };
-        all.extend(issued(rooms, (authority, issuer), profile, &serial).await?);
+        all.extend(issued(rooms, (open, issuer), &serial).await?);
     }
     Ok(all)
 }
 
 async fn issued(
     rooms: &Rooms,
-    (authority, issuer): (&Authority, &Arc<Issuer>),
-    profile: ProfileKind,
+    (open, issuer): (&Open, &Arc<Issuer>),
     serial: &Serial,
 ) -> Result<Option<Held>> {
+    let authority = &open.authority;
     let text = hex(serial.as_bytes());
     let name = serial_name(&authority.id_text(), issuer.number, &text);
     let scope = authority.namespace.0;
@@ -159,6 +151,7 @@ async fn issued(
         return Ok(None);
     };
     let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
+    let gave = open.gave(&record);
     let held = Held {
         der: record.certificate.0,
         serial: *serial,
@@ -166,13 +159,10 @@ async fn issued(
     };
     let read = Certificate::from_der(&held.der).map_err(unreadable)?;
     let dates = read.not_before().0..=read.not_after().0;
-    // One by a profile of the authority's own is held to less than the profile
-    // that this is made of: renewing it here would give it more.
-    let good = !rooms.authorities.is_withdrawn(issuer)
-        && record.named.is_none()
+    let good = gave
+        && !rooms.authorities.is_withdrawn(issuer)
         // Control of its names was proved over ACME, and is to be proved again.
         && !record.issued_to.starts_with(acme::ACCOUNT)
-        && record.profile == profile.name()
         && dates.contains(&rooms.clock.now().0)
         && held.is_good();
     Ok(good.then_some(held))

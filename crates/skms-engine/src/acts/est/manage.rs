@@ -8,6 +8,7 @@ use skms_pki::issue::{SigningScheme, csr_attributes};
 
 use super::{Label, Manage, Opening, open};
 use crate::acts::authorities::{Read, put, unreadable};
+use crate::authority::doors::Door;
 use crate::authority::{Authority, Issuer};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -81,7 +82,7 @@ impl Engine {
     /// [`Error::NotFound`] for one that is not open for this profile;
     /// [`Error::Sealed`].
     pub fn est_opening(&self, label: Label<'_>) -> Result<Opening> {
-        Ok(open(&*self.rooms()?, label)?.1)
+        Ok(open(&*self.rooms()?, label)?.opening)
     }
 
     /// The certificates of an open authority and of those above it (DER): of
@@ -92,7 +93,7 @@ impl Engine {
     /// As [`Self::est_opening`].
     pub fn est_authorities(&self, label: Label<'_>) -> Result<Vec<Vec<u8>>> {
         let rooms = self.rooms()?;
-        let (authority, _) = open(&rooms, label)?;
+        let authority = open(&rooms, label)?.authority;
         let now = rooms.clock.now().0;
         let mut all = Vec::new();
         let withdrawn = |issuer: &Arc<Issuer>| rooms.authorities.is_withdrawn(issuer);
@@ -112,8 +113,8 @@ impl Engine {
     /// # Errors
     /// As [`Self::est_opening`].
     pub fn est_attributes(&self, label: Label<'_>) -> Result<Vec<u8>> {
-        let opening = self.est_opening(label)?;
-        csr_attributes(&label.profile.profile(), opening.key_algorithm)
+        let open = open(&*self.rooms()?, label)?;
+        csr_attributes(&open.profile, open.opening.key_algorithm)
             .ok_or(Error::Internal("an opening to EST whose keys do not sign"))
     }
 }
@@ -122,11 +123,8 @@ fn check(opening: &Opening, authority: &Authority) -> Result<()> {
     if opening.profiles.is_empty() {
         return Err(Error::Invalid("name at least one profile".into()));
     }
-    let issues_by = &authority.rules.profiles;
-    if let Some(other) = opening.profiles.iter().find(|one| !issues_by.contains(one)) {
-        return Err(Error::Invalid(format!(
-            "the authority does not issue by this profile: {other}"
-        )));
+    for choice in &opening.profiles {
+        authority.profile_at(Door::Est, choice)?;
     }
     if SigningScheme::for_key(opening.key_algorithm).is_none() {
         return Err(Error::Invalid(

@@ -5,7 +5,6 @@
 //! A label is `NAMESPACE:AUTHORITY:PROFILE`; no name has a colon.
 
 use skms_engine::acts::est::Label;
-use skms_pki::issue::ProfileKind;
 
 const WELL_KNOWN: &str = "/.well-known/est/";
 const BEFORE: &str = "/est/";
@@ -38,7 +37,7 @@ pub fn serves(path: &str) -> bool {
 }
 
 /// The label of an authority and a profile.
-pub fn label(namespace: &str, authority: &str, profile: ProfileKind) -> String {
+pub fn label(namespace: &str, authority: &str, profile: &str) -> String {
     format!("{namespace}:{authority}:{profile}")
 }
 
@@ -67,7 +66,7 @@ pub fn read(path: &str) -> Option<(Label<'_>, Operation)> {
     let label = Label {
         namespace,
         authority,
-        profile: profile.parse().ok()?,
+        profile,
     };
     Some((label, operation))
 }
@@ -81,9 +80,9 @@ mod tests {
         let expected = Label {
             namespace: "team",
             authority: "web",
-            profile: ProfileKind::TlsServer,
+            profile: "tls-server",
         };
-        let text = label("team", "web", ProfileKind::TlsServer);
+        let text = label("team", "web", "tls-server");
         for (name, operation) in [
             ("cacerts", Operation::CaCerts),
             ("simpleenroll", Operation::SimpleEnroll),
@@ -105,7 +104,6 @@ mod tests {
             "/.well-known/est/team:web:tls-server/",
             "/.well-known/est/team:web:tls-server/fullcmc",
             "/.well-known/est/team:web:tls-server/cacerts/",
-            "/.well-known/est/team:web:nonesuch/cacerts",
             "/.well-known/est/team:web/cacerts",
             "/.well-known/est/a:team:web:tls-server/cacerts",
             "/.well-known/est/team:web:tls-server/x/cacerts",

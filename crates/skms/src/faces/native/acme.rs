@@ -6,9 +6,7 @@ use skms_wire::native::acme::{
     AcmeKeyView, AcmeView, CreateAcmeKeyRequest, CreateAcmeKeyResponse, EnableAcmeRequest,
 };
 
-use super::{
-    answer::Reply, authorities::profile, call::Call, convert::moment, error::Failure, paging,
-};
+use super::{answer::Reply, call::Call, convert::moment, error::Failure, paging};
 use crate::faces::acme::PREFIX;
 
 fn view(call: &Call, opening: Option<&Opening>) -> AcmeView {
@@ -54,7 +52,7 @@ pub async fn enable(call: Call) -> Result<Reply, Failure> {
             .map_err(|error| Failure::invalid(error.to_string()))?,
     };
     let opening = Opening {
-        profile: profile(&request.profile)?,
+        profile: request.profile.as_str().into(),
         challenges,
         external_account_required: request.external_account_required,
         terms_of_service: request.terms_of_service,

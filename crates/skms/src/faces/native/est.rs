@@ -4,7 +4,7 @@ use skms_crypto::Algorithm;
 use skms_engine::acts::est::Opening;
 use skms_wire::native::est::{EnableEstRequest, EstView};
 
-use super::{answer::Reply, authorities::profile, call::Call, convert, error::Failure};
+use super::{answer::Reply, call::Call, convert, error::Failure};
 use crate::faces::est::label;
 
 fn view(call: &Call, opening: Option<&Opening>) -> EstView {
@@ -12,12 +12,12 @@ fn view(call: &Call, opening: Option<&Opening>) -> EstView {
     let profiles = opening.map_or(&[][..], |one| &one.profiles);
     EstView {
         enabled: opening.is_some(),
-        profiles: profiles.iter().map(|kind| kind.name().to_owned()).collect(),
+        profiles: profiles.iter().map(|one| one.name().to_owned()).collect(),
         renewal_by_certificate: opening.is_some_and(|one| one.renewal_by_certificate),
         key_algorithm: opening.map(|one| one.key_algorithm.to_string()),
         labels: profiles
             .iter()
-            .map(|kind| label(&call.namespace, authority, *kind))
+            .map(|one| label(&call.namespace, authority, one.name()))
             .collect(),
     }
 }
@@ -36,8 +36,8 @@ pub async fn enable(call: Call) -> Result<Reply, Failure> {
         profiles: request
             .profiles
             .iter()
-            .map(|name| profile(name))
-            .collect::<Result<_, _>>()?,
+            .map(|name| name.as_str().into())
+            .collect(),
         renewal_by_certificate: request.renewal_by_certificate,
         key_algorithm: algorithm.map_or(Ok(Algorithm::EcP256), convert::algorithm)?,
     };
