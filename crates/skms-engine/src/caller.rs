@@ -148,6 +148,12 @@ pub struct Caller {
 impl Caller {
     /// The server acting by itself; `part` names which part of it.
     pub(crate) fn system(part: &'static str) -> Result<Arc<Self>> {
+        Self::system_for(part, None)
+    }
+
+    /// As [`Caller::system`], doing for somebody at an address what anybody may
+    /// have done.
+    pub(crate) fn system_for(part: &'static str, source: Option<IpAddr>) -> Result<Arc<Self>> {
         let principal = Arc::new(Principal::new(PrincipalKind::System, ROOT_NAMESPACE, part)?);
         Ok(Arc::new(Self {
             session: Arc::new(Session::new(
@@ -156,7 +162,7 @@ impl Caller {
                 None,
                 Arc::default(),
             )),
-            source: None,
+            source,
             request_id: String::new(),
             tls: false,
             idempotency: None,

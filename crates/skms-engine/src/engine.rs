@@ -36,6 +36,7 @@ use crate::sessions::Sessions;
 use crate::slow::{Load, Setup, SlowPool};
 use crate::ssh::{self, SshAuthorities};
 use crate::stock::Stock;
+use crate::tsa::{self, Tsas};
 use crate::unsealing::Unsealing;
 
 /// How the engine is set up.
@@ -147,6 +148,7 @@ pub(crate) struct Rooms {
     pub(crate) places: Places,
     pub(crate) authorities: Authorities,
     pub(crate) ssh: SshAuthorities,
+    pub(crate) tsas: Tsas,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -177,6 +179,7 @@ impl Rooms {
         let documents = crate::acts::policies::load(&store, &places).await?;
         let authorities = authority::load::all(&store, &places).await?;
         let ssh = ssh::load(&store, &places).await?;
+        let tsas = tsa::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -191,6 +194,7 @@ impl Rooms {
             places,
             authorities,
             ssh,
+            tsas,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -238,11 +242,13 @@ impl Rooms {
             let limits = crate::acts::limits::load(&self.store, &places).await?;
             let authorities = authority::load::all(&self.store, &places).await?;
             let ssh = ssh::load(&self.store, &places).await?;
-            Ok::<_, Error>((places, policies, limits, authorities, ssh))
+            let tsas = tsa::load(&self.store, &places).await?;
+            Ok::<_, Error>((places, policies, limits, authorities, ssh, tsas))
         };
         match fresh.await {
-            Ok((places, policies, limits, authorities, ssh)) => {
+            Ok((places, policies, limits, authorities, ssh, tsas)) => {
                 self.ssh.replace(&ssh);
+                self.tsas.replace(&tsas);
                 self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));

@@ -54,6 +54,7 @@ mod slow;
 mod ssh;
 mod stock;
 mod target;
+mod tsa;
 mod unsealing;
 mod use_event;
 

@@ -11,7 +11,7 @@ use skms_keys::{Key, KeyId, Operation, VersionNumber};
 use crate::act::Act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
-use crate::engine::Engine;
+use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::opened::{InUse, KeySnapshot};
@@ -87,7 +87,7 @@ impl Engine {
         let at = named.as_ref().map_or(at, |named| named.at(at));
         let key = entry.authorize_key::<O>(at).await?;
         if O::SIGNS {
-            let free = not_an_authoritys(&entry, &key.target().snapshot());
+            let free = signs_what_is_handed_in(&entry, &key.target().snapshot());
             entry.failed_key(&key, free).await?;
         }
 
@@ -192,15 +192,35 @@ fn still_live<O: KeyOperation>(held: &[InUse], results: &mut [Result<O::Response
 }
 
 /// Whoever had such a key sign could be the authority, around its profiles, its
-/// events and its store.
-fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
+/// events and its store; or say that something was there when it was not.
+fn signs_what_is_handed_in(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
     let id = snapshot.key().id.to_string();
-    let ssh = entry.rooms.ssh.of(snapshot.at().namespace);
-    if entry.rooms.authorities.stands_on(&id) || ssh.iter().any(|one| one.record.key.id == id) {
-        return Err(Error::KeyForbids(
-            "an authority stands on this key: it signs certificates and lists, and nothing else"
+    let namespace = snapshot.at().namespace;
+    entry.rooms.signs_for_nobody_else(namespace, &id)?;
+    match entry.rooms.tsas.on_key(namespace, &id) {
+        None => Ok(()),
+        Some(_) => Err(Error::KeyForbids(
+            "a time-stamping authority stands on this key: it signs stamps for whoever asks \
+             that authority, and nothing else"
                 .into(),
-        ));
+        )),
     }
-    Ok(())
+}
+
+impl Rooms {
+    /// Whether no authority stands on a key, for certificates of X.509 or SSH.
+    ///
+    /// # Errors
+    /// [`Error::KeyForbids`].
+    pub(crate) fn signs_for_nobody_else(&self, namespace: &str, id: &str) -> Result<()> {
+        let ssh = self.ssh.of(namespace);
+        if self.authorities.stands_on(id) || ssh.iter().any(|one| one.record.key.id == id) {
+            return Err(Error::KeyForbids(
+                "an authority stands on this key: it signs certificates and lists, and nothing \
+                 else"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
 }

@@ -30,6 +30,8 @@ pub enum TargetKind {
     SshAuthority,
     /// A role of an SSH certificate authority.
     SshRole,
+    /// A time-stamping authority.
+    Tsa,
 }
 
 impl TargetKind {
@@ -46,6 +48,7 @@ impl TargetKind {
             Self::Authority => "authority",
             Self::SshAuthority => "SSH authority",
             Self::SshRole => "SSH role",
+            Self::Tsa => "time-stamping authority",
         }
     }
 }
@@ -187,6 +190,11 @@ impl Target {
         }
     }
 
+    /// A time-stamping authority.
+    pub(crate) fn tsa(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Tsa, namespace, "", name)
+    }
+
     /// Says which record this is.
     pub(crate) fn stored(mut self, id: [u8; 16], revision: u64) -> Self {
         self.id = Some(id);
@@ -214,6 +222,7 @@ impl Target {
             }
             TargetKind::Authority => ResourceRef::authority(&self.namespace, &self.name),
             TargetKind::SshAuthority => ResourceRef::ssh_authority(&self.namespace, &self.name),
+            TargetKind::Tsa => ResourceRef::tsa(&self.namespace, &self.name),
             TargetKind::SshRole => {
                 ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
             }
@@ -236,6 +245,7 @@ impl Target {
             TargetKind::Principal => Some(Action::PrincipalRead),
             TargetKind::Authority => Some(Action::AuthorityRead),
             TargetKind::SshAuthority | TargetKind::SshRole => Some(Action::SshAuthorityRead),
+            TargetKind::Tsa => Some(Action::TsaRead),
         }
     }
 
@@ -256,7 +266,8 @@ impl Target {
             | TargetKind::Token
             | TargetKind::Principal
             | TargetKind::Authority
-            | TargetKind::SshAuthority => {
+            | TargetKind::SshAuthority
+            | TargetKind::Tsa => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

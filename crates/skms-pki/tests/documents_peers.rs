@@ -311,7 +311,9 @@ fn stamping(at: Moment) -> Stamping {
         policy: "1.3.6.1.4.1.99999.1".parse().unwrap(),
         serial: Serial::from_random([9; 20]),
         at,
+        milliseconds: 0,
         accuracy_seconds: Some(1),
+        ordering: false,
     }
 }
 

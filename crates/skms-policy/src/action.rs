@@ -137,6 +137,11 @@ actions! {
     SshCertificateRead = "ssh-certificate.read", ["read"], [SshAuthority], "Read an SSH certificate.";
     SshCertificateRevoke = "ssh-certificate.revoke", ["administer", "certify"], [SshAuthority], "Revoke SSH certificates or keys.";
 
+    TsaList = "tsa.list", ["read"], [Namespace], "List a namespace's time-stamping authorities.";
+    TsaRead = "tsa.read", ["read"], [Tsa], "Read a time-stamping authority.";
+    TsaManage = "tsa.manage", ["administer"], [Tsa, Key], "Make a time-stamping authority, on a key, or delete one.";
+    TsaStamp = "tsa.stamp", [], [Tsa, Key], "Stamp a digest with the time for whoever asks. The server itself does it, by the authority's being there.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -78,7 +78,8 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         | ResourceKind::Policy
         | ResourceKind::Token
         | ResourceKind::Authority
-        | ResourceKind::SshAuthority => joined(&[namespace, name]),
+        | ResourceKind::SshAuthority
+        | ResourceKind::Tsa => joined(&[namespace, name]),
         ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
@@ -125,7 +126,8 @@ pub(crate) fn object_entity(
         ResourceKind::Keyring
         | ResourceKind::Policy
         | ResourceKind::Authority
-        | ResourceKind::SshAuthority => vec![name, namespace],
+        | ResourceKind::SshAuthority
+        | ResourceKind::Tsa => vec![name, namespace],
         ResourceKind::SshRole => vec![
             name,
             namespace,

@@ -26,6 +26,8 @@ pub enum ResourceKind {
     SshAuthority,
     /// A role of an SSH certificate authority.
     SshRole,
+    /// A time-stamping authority.
+    Tsa,
 }
 
 impl ResourceKind {
@@ -41,6 +43,7 @@ impl ResourceKind {
         Self::Authority,
         Self::SshAuthority,
         Self::SshRole,
+        Self::Tsa,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -57,6 +60,7 @@ impl ResourceKind {
             Self::Authority => "Authority",
             Self::SshAuthority => "SshAuthority",
             Self::SshRole => "SshRole",
+            Self::Tsa => "Tsa",
         }
     }
 }
@@ -177,6 +181,12 @@ impl<'a> ResourceRef<'a> {
             authority,
             ..Self::bare(ResourceKind::SshRole, namespace, "", name)
         }
+    }
+
+    /// `SKMS::Tsa::"namespace/name"`.
+    #[must_use]
+    pub const fn tsa(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::Tsa, namespace, "", name)
     }
 
     /// Says which record this is. Without it (a thing yet to be created)

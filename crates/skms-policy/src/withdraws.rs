@@ -35,6 +35,7 @@ impl Action {
             | Self::SshRoleWrite
             | Self::SshRoleDelete
             | Self::SshCertificateRevoke
+            | Self::TsaManage
             | Self::LimitsWrite
             | Self::SealRemove => true,
 
@@ -93,6 +94,9 @@ impl Action {
             | Self::SshCertificateSign
             | Self::SshCertificateList
             | Self::SshCertificateRead
+            | Self::TsaList
+            | Self::TsaRead
+            | Self::TsaStamp
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

@@ -106,6 +106,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
         ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
         ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
+        ResourceKind::Tsa => ResourceRef::tsa(namespace, "clock"),
         _ => panic!("a kind this test does not know"),
     }
 }

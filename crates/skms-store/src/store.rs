@@ -66,11 +66,13 @@ pub enum Kind {
     SshCertificate = 23,
     /// What an SSH authority's revocation list names.
     SshRevocation = 24,
+    /// A time-stamping authority.
+    Tsa = 25,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -95,6 +97,7 @@ impl Kind {
         Self::SshAuthority,
         Self::SshCertificate,
         Self::SshRevocation,
+        Self::Tsa,
     ];
 
     /// The number that is stored and sealed.
@@ -142,6 +145,7 @@ impl Kind {
             Self::SshAuthority => "SSH authority",
             Self::SshCertificate => "SSH certificate",
             Self::SshRevocation => "SSH revocation",
+            Self::Tsa => "time-stamping authority",
         }
     }
 }
@@ -437,7 +441,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(25).is_err());
+        assert!(Kind::from_number(26).is_err());
     }
 
     #[test]

@@ -67,6 +67,7 @@ mod keys;
 mod operations;
 mod ssh;
 mod system;
+mod tsa;
 
 use skms_wire::native::page::PageQuery;
 
@@ -91,6 +92,7 @@ mod tests {
             super::operations::CALLED,
             super::ssh::CALLED,
             super::system::CALLED,
+            super::tsa::CALLED,
         ]
         .concat();
         for route in ROUTES {

@@ -192,6 +192,7 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::Policy).await?
             || places::any(store, namespace.id.0, Kind::Authority).await?
             || places::any(store, namespace.id.0, Kind::SshAuthority).await?
+            || places::any(store, namespace.id.0, Kind::Tsa).await?
         {
             return entry
                 .failed(

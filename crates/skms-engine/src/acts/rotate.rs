@@ -56,6 +56,12 @@ fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
             authority.record.name
         )));
     }
+    if let Some(tsa) = entry.rooms.tsas.on_key(namespace, &id) {
+        return Err(Error::KeyForbids(format!(
+            "the time-stamping authority {} stands on this key: make another one on a new key",
+            tsa.record.name
+        )));
+    }
     match found {
         None => Ok(()),
         Some(authority) => Err(Error::KeyForbids(format!(

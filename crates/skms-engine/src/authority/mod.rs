@@ -203,6 +203,11 @@ impl Authorities {
         self.1.any_revoked(&issuer.links)
     }
 
+    /// Whether any of these certificates is known here to be revoked or on hold.
+    pub(crate) fn any_revoked(&self, links: &[Link]) -> bool {
+        self.1.any_revoked(links)
+    }
+
     /// The authority of that name.
     pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Authority>> {
         self.0.load().get(namespace)?.get(name).cloned()

@@ -7,6 +7,7 @@ mod common;
 mod enrolment;
 mod profiles;
 mod responder;
+mod stamps;
 mod withdrawal;
 
 use std::sync::Arc;

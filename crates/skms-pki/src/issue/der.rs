@@ -203,11 +203,48 @@ pub(crate) fn generalized(moment: Moment) -> Result<Vec<u8>, IssueError> {
     Ok(out)
 }
 
+/// As [`generalized`], with thousandths of a second where there are any (X.690,
+/// section 11.7: without zeros at the end).
+pub(crate) fn generalized_milliseconds(
+    moment: Moment,
+    milliseconds: u16,
+) -> Result<Vec<u8>, IssueError> {
+    if milliseconds > 999 {
+        return Err(IssueError::Input("a thousandth of a second beyond 999"));
+    }
+    let whole = generalized(moment)?;
+    let value = whole.get(2..).and_then(|value| value.strip_suffix(b"Z"));
+    let (Some(value), 1..) = (value, milliseconds) else {
+        return Ok(whole);
+    };
+    let digits = format!("{milliseconds:03}");
+    let digits = digits.trim_end_matches('0').as_bytes();
+    Ok(tlv(tag::GENERALIZED_TIME, &[value, b".", digits, b"Z"]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::parse::cursor::{Cursor, named_bits as read_bits, small};
     use crate::time;
+
+    #[test]
+    fn thousandths_are_written_without_zeros_at_the_end() {
+        let at = Moment(784_111_777);
+        for (milliseconds, text) in [
+            (0, "19941106084937Z"),
+            (1, "19941106084937.001Z"),
+            (20, "19941106084937.02Z"),
+            (500, "19941106084937.5Z"),
+            (999, "19941106084937.999Z"),
+        ] {
+            let der = generalized_milliseconds(at, milliseconds).unwrap();
+            assert_eq!(der[2..], *text.as_bytes());
+            let read = time::read_fractional(&mut Cursor::new(&der)).unwrap();
+            assert_eq!(read, at);
+        }
+        assert!(generalized_milliseconds(at, 1_000).is_err());
+    }
 
     #[test]
     fn lengths_are_the_shortest() {

@@ -29,7 +29,9 @@ fn stamping() -> Stamping {
         policy: "1.2.3".parse().unwrap(),
         serial: Serial::from_random([7; 20]),
         at: NOW,
+        milliseconds: 0,
         accuracy_seconds: Some(1),
+        ordering: false,
     }
 }
 

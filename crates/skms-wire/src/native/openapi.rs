@@ -6,8 +6,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, authorities, certificates, documents, est, events, health, keyrings, keys, limits,
-    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, validation,
-    versions,
+    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, tsa,
+    validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -64,6 +64,7 @@ pub fn schemas() -> Named {
         ssh: SshCertificateType, CreateSshAuthorityRequest, SshAuthorityView, SshRoleView,
             PutSshRoleRequest, SshSignRequest, SshCertificateView, SshRevokeRequest,
             SshKrlResponse;
+        tsa: CreateTsaRequest, TsaView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

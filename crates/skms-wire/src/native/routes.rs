@@ -289,6 +289,11 @@ pub const ROUTES: &[Route] = routes! {
     Post "/ssh/authorities/{authority}/revoke" "ssh-revoke" ["ssh-certificate.revoke"] Body::Json("SshRevokeRequest") => Answer::Json("SshAuthorityView"), "Revoke SSH certificates or keys, for good.";
     Get "/ssh/authorities/{authority}/krl" "ssh-krl" ["ssh-authority.read"] None => Answer::Json("SshKrlResponse"), "Fetch an SSH authority's key revocation list.";
 
+    Get "/tsa" "tsa-list" ["tsa.list"] None => Page("TsaView"), "List the time-stamping authorities.";
+    Post "/tsa" "tsa-create" ["tsa.manage"] Body::Json("CreateTsaRequest") => Created("TsaView"), "Make a time-stamping authority, on a key and its certificate.";
+    Get "/tsa/{tsa}" "tsa-read" ["tsa.read"] None => Answer::Json("TsaView"), "Show a time-stamping authority.";
+    Delete "/tsa/{tsa}" "tsa-delete" ["tsa.manage"] None => Empty, "Delete a time-stamping authority.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
@@ -374,7 +379,8 @@ mod tests {
                 "authority-certify",
                 "certificate-issue",
                 "ssh-authority-create",
-                "ssh-sign"
+                "ssh-sign",
+                "tsa-create"
             ]
         );
         for (id, refuses) in [

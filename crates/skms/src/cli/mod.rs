@@ -46,6 +46,7 @@ mod storage;
 mod target;
 mod timestamp;
 mod token;
+mod tsa;
 mod unseal;
 mod wrap;
 
@@ -214,6 +215,9 @@ enum Command {
     /// Certify SSH keys, and revoke them
     #[command(subcommand)]
     Ssh(ssh::Ssh),
+    /// Let anybody have stamps of the time (RFC 3161)
+    #[command(subcommand)]
+    Tsa(tsa::Tsa),
     /// Show and set how much a namespace's members may have and ask for
     #[command(subcommand)]
     Limits(limits::Limits),
@@ -353,6 +357,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Ca(command) => command.run(global).await,
         Command::Cert(command) => command.run(global).await,
         Command::Ssh(command) => command.run(global).await,
+        Command::Tsa(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Backup(command) => command.run(global).await,

@@ -5,3 +5,4 @@ pub mod acme;
 pub mod est;
 pub mod native;
 pub mod publication;
+pub mod stamping;

@@ -43,6 +43,7 @@ use crate::{
         est::{self, Est},
         native::{Native, metrics::Metrics},
         publication::{PREFIX, Publications},
+        stamping::{self, Stamping},
     },
 };
 
@@ -61,6 +62,7 @@ pub struct Serving {
     pub tls: Option<Arc<ServerConfig>>,
     pub native: Native,
     pub publications: Publications,
+    pub stamping: Stamping,
     pub acme: Acme,
     pub est: Est,
     pub limits: Limits,
@@ -72,7 +74,9 @@ impl Serving {
     /// Answers one request, by the face that its path belongs to. Through the
     /// door of publications nothing else is reached.
     async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
-        if request.uri().path().starts_with(PREFIX) || peer.door == Door::Publications {
+        if request.uri().path().starts_with(stamping::PREFIX) {
+            Box::pin(self.stamping.answer(peer, request)).await
+        } else if request.uri().path().starts_with(PREFIX) || peer.door == Door::Publications {
             self.publications.answer(peer, request).await
         } else if request.uri().path().starts_with(acme::PREFIX) {
             // In a box: few connections need the room that it takes.
@@ -90,7 +94,7 @@ impl Serving {
 pub enum Door {
     /// Everything is served.
     All,
-    /// What authorities publish, over plain HTTP.
+    /// What authorities publish and stamp, over plain HTTP.
     Publications,
 }
 

@@ -39,6 +39,7 @@ use crate::{
         est::Est,
         native::{App, DevToken, Native, metrics::Metrics},
         publication::Publications,
+        stamping::Stamping,
     },
 };
 
@@ -219,6 +220,7 @@ async fn serve(
         tls: tls.as_deref().map(Tls::config),
         native: Native::new(Arc::clone(&app)),
         publications: Publications::new(Arc::clone(&app)),
+        stamping: Stamping::new(Arc::clone(&app)),
         acme: Acme::new(Arc::clone(&app), &config, &addresses),
         est: Est::new(Arc::clone(&app)),
         limits: config.limits.clone(),

@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use skms_policy::ROOT_NAMESPACE;
 use skms_wire::native::routes::ROUTES;
 
 use crate::{describe::Described, house::House};
@@ -59,6 +60,29 @@ fn stamp(api: &Described<'_>, of_server: &Value) {
     let own = api.good("certificate-issue", &["top"], Some(wanted));
     let of = json!({"authority": "top", "serial": own["certificate"]["serial"]});
     api.good("timestamp", &scribe, Some(asked(&of)));
+    time_stamping(api, of_server, &of);
+}
+
+/// Authorities that stamp for anybody.
+fn time_stamping(api: &Described<'_>, of_server: &Value, of: &Value) {
+    let wanted = |certificate: &Value| {
+        Some(
+            json!({"name": "clock", "key": "scribe", "certificate": certificate,
+            "policies": ["1.2.3"], "accuracy_seconds": 1}),
+        )
+    };
+    assert_eq!(
+        api.bad("tsa-create", &[], wanted(of_server)),
+        "invalid-argument"
+    );
+    let made = api.good("tsa-create", &[], wanted(of));
+    assert_eq!(made["path"], format!("/tsa/{ROOT_NAMESPACE}/clock"));
+    assert_eq!(api.bad("tsa-create", &[], wanted(of)), "already-exists");
+    api.good("tsa-read", &["clock"], None);
+    assert_eq!(api.bad("tsa-read", &["nobody"], None), "not-found");
+    api.good("tsa-list", &[], None);
+    api.good("tsa-delete", &["clock"], None);
+    assert_eq!(api.bad("tsa-delete", &["clock"], None), "not-found");
 }
 
 fn certificates(api: &Described<'_>) {

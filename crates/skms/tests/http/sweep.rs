@@ -135,6 +135,24 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         "/api/v1/ssh/authorities/default/roles/default",
         Some(json!({"principals": ["alice"]})),
     );
+    server.must(
+        "POST",
+        "/api/v1/keyrings/default/keys",
+        Some(json!({"name": "clock", "algorithm": "EC-P256", "uses": ["sign"]})),
+    );
+    let of = server.must(
+        "POST",
+        "/api/v1/authorities/default/certificates",
+        Some(json!({"profile": "time-stamping", "subject": "CN=x",
+            "key": {"keyring": "default", "key": "clock"}})),
+    );
+    let of = json!({"authority": "default", "serial": of["certificate"]["serial"]});
+    server.must(
+        "POST",
+        "/api/v1/tsa",
+        Some(json!({"name": "default", "key": "clock", "certificate": of,
+            "policies": ["1.2.3"]})),
+    );
     let nobody = server.must(
         "POST",
         "/api/v1/tokens",
@@ -236,6 +254,10 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "certificate-issue" => json!({"profile": "tls-server", "new_key": "EC-P256"}),
         "certificate-revoke" => json!({"reason": "unspecified"}),
         "seal-add" => json!({"kind": "key-file"}),
+        "tsa-create" => {
+            json!({"name": "x", "key": "x", "certificate": {"authority": "default", "serial": "1"},
+                "policies": ["1.2.3"]})
+        }
         "ssh-authority-create" => json!({"name": "x", "key": "x", "certificate_type": "user"}),
         "ssh-role-write" => json!({"principals": ["x"]}),
         "ssh-sign" => json!({"public_key": "ssh-ed25519 AAAA"}),

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use skms_store::RecordId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::error::{Error, Result};
 use crate::limits::{Gcra, source};
@@ -27,6 +27,11 @@ const BUCKETS: usize = 1 << 14;
 /// Answers that are looked for at once, in all and for one account.
 const LOOKS: usize = 64;
 const LOOKS_OF_ACCOUNT: usize = 8;
+/// Time-stamps of one source: at once, and then one every so many seconds.
+const STAMPS: (u64, u64) = (200, 1);
+/// Time-stamps that are made at once: a few of the slow pool's places, so that
+/// strangers never have all of them.
+const STAMPING: usize = 16;
 /// Accounts whose looks are remembered before those that rest are forgotten.
 const PRUNE_AT: usize = 1024;
 
@@ -36,6 +41,8 @@ pub(crate) struct Traffic {
     accounts: Box<[Gcra]>,
     orders: Box<[Gcra]>,
     tries: Box<[Gcra]>,
+    stamps: Box<[Gcra]>,
+    stamping: Semaphore,
     looks: Arc<Semaphore>,
     of_account: Mutex<HashMap<RecordId, Weak<Semaphore>>>,
     /// Walks over all orders: one at a time.
@@ -50,6 +57,8 @@ impl Default for Traffic {
             accounts: buckets(),
             orders: buckets(),
             tries: buckets(),
+            stamps: buckets(),
+            stamping: Semaphore::new(STAMPING),
             looks: Arc::new(Semaphore::new(LOOKS)),
             of_account: Mutex::default(),
             walks: Semaphore::new(1),
@@ -101,6 +110,23 @@ impl Traffic {
             None => Ok(()),
             Some(address) => self.take(&self.tries, &source(address), TRIES, now_ms),
         }
+    }
+
+    /// Takes one time-stamp of an address; the room for making it, until that is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`]; [`Error::Busy`] while many are being made.
+    pub(crate) fn stamp(
+        &self,
+        address: Option<IpAddr>,
+        now_ms: i64,
+    ) -> Result<SemaphorePermit<'_>> {
+        let room = self.stamping.try_acquire().map_err(|_| Error::Busy)?;
+        if let Some(address) = address {
+            self.take(&self.stamps, &source(address), STAMPS, now_ms)?;
+        }
+        Ok(room)
     }
 
     fn take(
@@ -176,6 +202,27 @@ mod tests {
         let _others = traffic.look(other).await.unwrap();
         held.pop();
         waits.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn strangers_never_have_all_places() {
+        let traffic = Traffic::default();
+        let one = "192.0.2.1".parse().ok();
+        let held: Vec<_> = (0..STAMPING)
+            .map(|_| traffic.stamp(one, 0).unwrap())
+            .collect();
+        assert!(matches!(traffic.stamp(one, 0), Err(Error::Busy)));
+        drop(held);
+        // Whoever is turned away for want of room has not spent anything.
+        for _ in STAMPING as u64..STAMPS.0 {
+            drop(traffic.stamp(one, 0).unwrap());
+        }
+        assert!(matches!(
+            traffic.stamp(one, 0),
+            Err(Error::RateLimited { .. })
+        ));
+        let two = "192.0.2.2".parse().ok();
+        drop(traffic.stamp(two, 0).unwrap());
     }
 
     #[test]

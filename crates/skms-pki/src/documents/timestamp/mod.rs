@@ -6,7 +6,7 @@ mod token;
 
 pub use query::{Query, QueryBuf};
 pub use response::{Failure, Response, granted, refused};
-pub use token::{Stamp, Stamping, UnsignedToken, plan, verify};
+pub use token::{Stamp, Stamping, UnsignedToken, is_for_stamps, plan, verify};
 
 use crate::certificate::AlgorithmId;
 use crate::issue::der;

@@ -13,6 +13,8 @@ pub enum Failure {
     BadRequest = 2,
     /// The request does not parse.
     BadDataFormat = 5,
+    /// The authority's clock cannot be relied on now.
+    TimeNotAvailable = 14,
     /// The policy is none of this authority's.
     UnacceptedPolicy = 15,
     /// An extension is not known.

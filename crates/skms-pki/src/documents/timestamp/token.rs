@@ -23,8 +23,13 @@ pub struct Stamping {
     pub serial: Serial,
     /// The time.
     pub at: Moment,
+    /// The thousandths of a second after it, up to 999.
+    pub milliseconds: u16,
     /// How far the time may be off, in seconds.
     pub accuracy_seconds: Option<u32>,
+    /// Whether this authority's tokens can be put in order by their times
+    /// alone, whatever the accuracy: no two have the same.
+    pub ordering: bool,
 }
 
 /// A token to be signed. Sign [`Self::tbs`] with the authority's key by
@@ -48,7 +53,7 @@ pub fn plan(
 ) -> Result<UnsignedToken, DocumentError> {
     let (hash, digest) = query.digest()?;
     let own = signer.chain().first();
-    stamps(own.map(Vec::as_slice).unwrap_or_default())?;
+    is_for_stamps(own.map(Vec::as_slice).unwrap_or_default())?;
     let accuracy = stamping
         .accuracy_seconds
         .map(|seconds| der::sequence(&[&der::integer(seconds.into())]));
@@ -58,8 +63,9 @@ pub fn plan(
         &der::oid(stamping.policy.as_oid()),
         &imprint(hash, digest)?,
         &der::tlv(tag::INTEGER, &[stamping.serial.as_bytes()]),
-        &der::generalized(stamping.at)?,
+        &der::generalized_milliseconds(stamping.at, stamping.milliseconds)?,
         &accuracy.unwrap_or_default(),
+        &der::flag(tag::BOOLEAN, stamping.ordering),
         &nonce.unwrap_or_default(),
     ]);
     Ok(UnsignedToken {
@@ -147,7 +153,7 @@ pub fn verify(
     trust.options.purpose = Purpose::TimeStamping;
     let signers = super::super::verify(&document, None, &trust)?;
     let by = signers.into_iter().next().ok_or(DocumentError::NoSigner)?;
-    stamps(by.path.first().map(Vec::as_slice).unwrap_or_default())?;
+    is_for_stamps(by.path.first().map(Vec::as_slice).unwrap_or_default())?;
     if body.digest(info.imprint.hash()?)? != info.imprint.digest {
         return Err(DocumentError::Altered);
     }
@@ -163,8 +169,11 @@ pub fn verify(
     })
 }
 
-/// Whether a certificate is for time-stamps, and for nothing else.
-fn stamps(der: &[u8]) -> Result<(), DocumentError> {
+/// Whether a certificate (DER) is for time-stamps, and for nothing else.
+///
+/// # Errors
+/// [`DocumentError::Usage`] for one that is not; [`DocumentError::Unreadable`].
+pub fn is_for_stamps(der: &[u8]) -> Result<(), DocumentError> {
     let certificate = Certificate::from_der(der)?;
     let extensions = certificate.extensions();
     //= https://www.rfc-editor.org/rfc/rfc3161#section-2.3

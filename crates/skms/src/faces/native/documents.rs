@@ -118,7 +118,7 @@ fn format(format: DocumentFormat) -> Format {
     }
 }
 
-fn certificate(
+pub fn certificate(
     kept: Option<SigningCertificate>,
     chain: Option<String>,
 ) -> Result<CertificateOf, Failure> {

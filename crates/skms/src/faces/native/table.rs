@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
     est, events, health, keyrings, keys, limits, namespaces, operations, policies, principals,
-    seals, ssh, storage, tokens, validation,
+    seals, ssh, storage, tokens, tsa, validation,
 };
 
 /// What serves a route.
@@ -77,6 +77,10 @@ handlers! {
     "ssh-certificate-read" => ssh::read_certificate;
     "ssh-revoke" => ssh::revoke;
     "ssh-krl" => ssh::krl;
+    "tsa-list" => tsa::list;
+    "tsa-create" => tsa::create;
+    "tsa-read" => tsa::read;
+    "tsa-delete" => tsa::delete;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;

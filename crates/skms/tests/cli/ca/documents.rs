@@ -10,7 +10,7 @@ fn certified(stage: &Stage, name: &str, algorithm: &str) -> String {
     certified_for(stage, name, algorithm, "code-signing")
 }
 
-fn certified_for(stage: &Stage, name: &str, algorithm: &str, profile: &str) -> String {
+pub fn certified_for(stage: &Stage, name: &str, algorithm: &str, profile: &str) -> String {
     let server = &stage.server;
     let create = [
         "key",

@@ -4,6 +4,7 @@
 mod authorities;
 mod documents;
 mod stage;
+mod stamping;
 
 use stage::{Stage, get};
 
