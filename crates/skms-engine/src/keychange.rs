@@ -12,7 +12,7 @@ use skms_store::{Change, Kind, RecordId};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::act::Act;
-use crate::acts::certificates::{Reached, Verdict, revoke_key_of};
+use crate::acts::certificates::{Reached, Suspension, Verdict, revoke_key_of};
 use crate::acts::ssh::Spoilt;
 use crate::change::to_the_end;
 use crate::draft::EventDraft;
@@ -27,6 +27,18 @@ use crate::records::key::{KeyRecord, key_name, material_name};
 /// then, and none can begin.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
+/// What a change of a key does to its certificates.
+#[derive(Clone, Copy)]
+pub(crate) enum Fate {
+    /// Those of these versions are revoked.
+    Revoked(Verdict, Versions),
+    /// Those of versions that are suspended are on hold, where their authority
+    /// says so.
+    Held,
+    /// Those of versions that are resumed are good again, if that held them.
+    Released,
+}
+
 /// What a change of a key comes with.
 #[derive(Default)]
 pub(crate) struct With {
@@ -34,8 +46,8 @@ pub(crate) struct With {
     pub(crate) also: Vec<Change>,
     /// Revoke and suspend: draws on the reserve when the disk is full.
     pub(crate) urgent: bool,
-    /// What becomes of the certificates of versions that it takes from use.
-    pub(crate) certificates: Option<(Verdict, Versions)>,
+    /// What becomes of the certificates of its versions.
+    pub(crate) certificates: Option<Fate>,
     /// The lock of revocations, which comes with them: held until memory knows
     /// what was committed, even when the caller hangs up.
     pub(crate) revocations: Option<OwnedMutexGuard<()>>,
@@ -66,8 +78,9 @@ impl Entry {
         let mut changes = vec![put_key(&key, Some(snapshot.revision()))?];
         // Under the key's lock: none is issued meanwhile for a key kept here.
         let mut reached = Reached::default();
-        if let Some((verdict, versions)) = with.certificates {
-            reached_by(&self.rooms, &snapshot, verdict, versions, &mut reached).await?;
+        if let Some(fate) = with.certificates {
+            let change = (fate, transitions.as_slice(), self.now());
+            reached_by(&self.rooms, &snapshot, change, &mut reached).await?;
         }
         changes.append(&mut reached.changes);
         let (urgent, held) = (with.urgent, with.revocations);
@@ -121,22 +134,37 @@ impl Entry {
     }
 }
 
-/// The certificates of versions of a key.
+/// What becomes of the certificates of a key.
 async fn reached_by(
     rooms: &Rooms,
     snapshot: &KeySnapshot,
-    verdict: Verdict,
-    versions: Versions,
+    (fate, transitions, at): (Fate, &[Transition], UnixSeconds),
     reached: &mut Reached,
 ) -> Result<()> {
+    let id = snapshot.key().id.to_string();
+    let suspension = Suspension { key: &id, at };
+    let namespace = snapshot.at().namespace;
     for version in &snapshot.key().versions {
-        let meant = match versions {
-            Versions::All => true,
-            Versions::One(number) => number == version.number,
+        let Some(spki) = &version.public_spki else {
+            continue;
         };
-        if let (true, Some(spki)) = (meant, &version.public_spki) {
-            let namespace = snapshot.at().namespace;
-            revoke_key_of(rooms, namespace, spki, verdict, reached).await?;
+        let mut steps = transitions
+            .iter()
+            .filter(|step| step.version == version.number);
+        match fate {
+            Fate::Revoked(verdict, versions) => {
+                if matches!(versions, Versions::One(number) if number != version.number) {
+                    continue;
+                }
+                revoke_key_of(rooms, namespace, spki, verdict, reached).await?;
+            }
+            Fate::Held if steps.any(|step| step.to == KeyState::Suspended) => {
+                suspension.begins(rooms, namespace, spki, reached).await?;
+            }
+            Fate::Released if steps.any(|step| step.from == KeyState::Suspended) => {
+                suspension.ends(rooms, namespace, spki, reached).await?;
+            }
+            Fate::Held | Fate::Released => {}
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skms_keys::Revoke;
+use skms_keys::{Changed, Key, Revoke, UnixSeconds};
 
 use crate::act::{Act, act};
 use crate::acts::certificates::Verdict;
@@ -10,7 +10,7 @@ use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
-use crate::keychange::With;
+use crate::keychange::{Fate, With};
 use crate::opened::KeySnapshot;
 
 /// Times that it begins again when a certificate of the key is issued at the
@@ -52,19 +52,31 @@ pub(crate) async fn with_certificates<A: Act>(
         at: entry.now(),
         invalid_since: revoke.compromise_occurred_at,
     };
+    let fate = Fate::Revoked(verdict, revoke.versions);
+    reaching(entry, allowed, (fate, true), |key, now| {
+        Ok(key.revoke(revoke, now)?)
+    })
+    .await
+}
+
+/// Changes a key and what becomes of its certificates in one batch, urgent or
+/// not.
+pub(crate) async fn reaching<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
+    (fate, urgent): (Fate, bool),
+    work: impl Fn(&Key, UnixSeconds) -> Result<Changed>,
+) -> Result<Arc<KeySnapshot>> {
     let mut attempt = 0;
     loop {
         attempt += 1;
         let with = With {
-            urgent: true,
-            certificates: Some((verdict, revoke.versions)),
+            urgent,
+            certificates: Some(fate),
             revocations: Some(entry.rooms.lock_revocations().await),
             ..With::default()
         };
-        let changed = entry
-            .change_key(allowed, with, |key, now| Ok(key.revoke(revoke, now)?))
-            .await;
-        match changed {
+        match entry.change_key(allowed, with, &work).await {
             // A certificate of the key was issued meanwhile: it goes too.
             Err(Error::Conflict) if attempt < ATTEMPTS => {}
             other => return other,

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use skms_keys::Versions;
+use skms_keys::{Key, UnixSeconds, Versions};
 
 use crate::act::act;
+use crate::acts::revoke::reaching;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::gate::KeyRef;
-use crate::keychange::With;
+use crate::keychange::{Fate, With};
 use crate::opened::KeySnapshot;
 
 act!(
@@ -19,7 +20,8 @@ act!(
 );
 
 impl Engine {
-    /// Suspends versions of a key: they do nothing until they are resumed.
+    /// Suspends versions of a key: they do nothing until they are resumed. Their
+    /// certificates are on hold as long where their authority says so.
     ///
     /// # Errors
     /// [`crate::Error::Key`] for versions beyond suspending.
@@ -31,12 +33,16 @@ impl Engine {
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<Suspend>(at).await?;
+        let work = |key: &Key, now: UnixSeconds| Ok(key.suspend(versions, now)?);
+        let authorities = entry.rooms.authorities.of(at.namespace);
+        if authorities.iter().any(|one| one.rules.hold_suspended) {
+            return reaching(&entry, &allowed, (Fate::Held, true), work).await;
+        }
+        // Waits for nobody's revocations.
         let with = With {
             urgent: true,
             ..With::default()
         };
-        entry
-            .change_key(&allowed, with, |key, now| Ok(key.suspend(versions, now)?))
-            .await
+        entry.change_key(&allowed, with, work).await
     }
 }

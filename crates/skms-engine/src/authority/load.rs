@@ -63,6 +63,7 @@ pub(crate) fn revocation(record: &RevocationRecord, revision: u64) -> Result<(Se
         released_at: record.released_at.map(UnixSeconds),
         changed_at: UnixSeconds(record.changed_at),
         not_after: UnixSeconds(record.not_after),
+        by_keys: record.by_keys.iter().cloned().collect(),
         revision,
     };
     Ok((serial, revocation))
@@ -159,6 +160,7 @@ fn rules(record: &AuthorityRulesRecord) -> Result<Rules> {
             .as_ref()
             .map(|signer| (signer.keyring.clone(), signer.key.clone())),
         ocsp_presign: record.ocsp_presign,
+        hold_suspended: record.hold_suspended,
         listener: record.listener,
     })
 }
@@ -169,6 +171,7 @@ impl AuthorityRulesRecord {
         Self {
             ocsp_signer,
             ocsp_presign: rules.ocsp_presign,
+            hold_suspended: rules.hold_suspended,
             profiles: rules
                 .profiles
                 .iter()

@@ -58,6 +58,9 @@ pub struct Rules {
     pub ocsp_signer: Option<(String, String)>,
     /// Whether OCSP responses are signed before anybody asks.
     pub ocsp_presign: bool,
+    /// Whether certificates of a key that is kept here are on hold while it is
+    /// suspended.
+    pub hold_suspended: bool,
     /// Whether the server takes its own listener's certificate from it: at
     /// most one authority, and one of the root namespace.
     pub listener: bool,
@@ -80,6 +83,7 @@ impl Default for Rules {
             ocsp_seconds: 86_400,
             ocsp_signer: None,
             ocsp_presign: false,
+            hold_suspended: false,
             listener: false,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Revocation {
     pub(crate) changed_at: UnixSeconds,
     /// The certificate's last valid second.
     pub(crate) not_after: UnixSeconds,
+    /// The keys whose suspension holds it; none where somebody else does.
+    pub(crate) by_keys: BTreeSet<String>,
     /// The revision of its record.
     pub(crate) revision: u64,
 }

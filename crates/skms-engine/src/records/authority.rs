@@ -74,6 +74,8 @@ pub(crate) struct AuthorityRulesRecord {
     #[serde(default)]
     pub(crate) ocsp_presign: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) hold_suspended: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) listener: bool,
 }
 

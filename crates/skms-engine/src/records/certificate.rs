@@ -70,6 +70,9 @@ pub(crate) struct RevocationRecord {
     pub(crate) changed_at: i64,
     /// When the certificate ends, after which lists need not name it.
     pub(crate) not_after: i64,
+    /// Identifiers of keys whose suspension holds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) by_keys: Vec<String>,
 }
 
 impl Record for RevocationRecord {

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod enrolment;
+mod held;
 mod profiles;
 mod responder;
 mod stamps;

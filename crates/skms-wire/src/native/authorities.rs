@@ -116,6 +116,11 @@ pub struct AuthorityRules {
     /// certificates of an issuer that have not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocsp_presign: Option<bool>,
+    /// Whether certificates of a key that is kept here are on hold
+    /// (certificateHold) while it is suspended, but for those of the profile
+    /// `tls-server-web`; no by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_suspended: Option<bool>,
     /// Whether the server takes its own listener's certificate from it: at most
     /// one authority, and one of the root namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]

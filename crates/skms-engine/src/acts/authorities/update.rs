@@ -37,6 +37,8 @@ pub struct RulesChange {
     pub ocsp_signer: Option<Option<(String, String)>>,
     /// Whether OCSP responses are signed before anybody asks.
     pub ocsp_presign: Option<bool>,
+    /// Whether certificates are on hold while their key is suspended.
+    pub hold_suspended: Option<bool>,
     /// Whether the server's own listener is certified by it.
     pub listener: Option<bool>,
 }
@@ -58,6 +60,7 @@ impl RulesChange {
                 .ocsp_signer
                 .unwrap_or_else(|| rules.ocsp_signer.clone()),
             ocsp_presign: self.ocsp_presign.unwrap_or(rules.ocsp_presign),
+            hold_suspended: self.hold_suspended.unwrap_or(rules.hold_suspended),
             listener: self.listener.unwrap_or(rules.listener),
         }
     }
@@ -72,6 +75,7 @@ impl RulesChange {
             ("ocsp_seconds", self.ocsp_seconds.is_some()),
             ("ocsp_signer", self.ocsp_signer.is_some()),
             ("ocsp_presign", self.ocsp_presign.is_some()),
+            ("hold_suspended", self.hold_suspended.is_some()),
             ("listener", self.listener.is_some()),
         ];
         let set: Vec<&str> = named

@@ -4,6 +4,7 @@ mod compromise;
 mod issue;
 mod read;
 mod revoke;
+mod suspension;
 
 use skms_crypto::hash::sha256;
 use skms_keys::{RevocationReason, UnixSeconds};
@@ -22,6 +23,7 @@ pub(crate) use issue::{Alone, Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
 pub(crate) use read::find;
 pub(crate) use revoke::{Reached, Verdict, revoke_key_of};
+pub(crate) use suspension::Suspension;
 
 act!(Issue, CertificateIssue, "Issues a certificate.");
 act!(Read, CertificateRead, "Reads a certificate.");

@@ -1,7 +1,7 @@
 //! Revokes certificates, holds them, and ends holds. A status is known to OCSP
 //! before the call returns; lists follow within a second.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
@@ -193,6 +193,7 @@ impl Engine {
             let Some(mut hold) = hold else {
                 return Err(Error::Invalid("the certificate is not on hold".into()));
             };
+            hold.by_keys.clear();
             hold.released_at = Some(entry.now());
             hold.changed_at = entry.now();
             let mut reached = Reached::default();
@@ -290,7 +291,8 @@ pub(crate) async fn revoke_key_of(
 }
 
 /// Adds a certificate's revocation, unless it is revoked already. A hold
-/// becomes a revocation, and any reason may become a compromise.
+/// becomes a revocation, and any reason may become a compromise; a hold for the
+/// suspension of its key becomes one that outlasts that.
 pub(super) async fn revoke_one(
     rooms: &Rooms,
     namespace: &str,
@@ -320,7 +322,8 @@ pub(super) async fn revoke_one(
     let stays = stands.is_some_and(|one| {
         let hold = one.reason == RevocationReason::CertificateHold;
         let worse = verdict.reason.is_compromise() && !one.reason.is_compromise();
-        !(worse || hold && verdict.reason != RevocationReason::CertificateHold)
+        let other = verdict.reason != RevocationReason::CertificateHold || !one.by_keys.is_empty();
+        !(worse || hold && other)
     });
     if twice || stays {
         return Ok(());
@@ -333,6 +336,7 @@ pub(super) async fn revoke_one(
         released_at: None,
         changed_at: verdict.at,
         not_after: UnixSeconds(certificate.not_after().0),
+        by_keys: BTreeSet::new(),
         revision: before.map_or(0, |one| one.revision),
     };
     put(
@@ -346,7 +350,7 @@ pub(super) async fn revoke_one(
     .await
 }
 
-async fn put(
+pub(super) async fn put(
     rooms: &Rooms,
     namespace: &str,
     (issuer, certificate, record): (&Arc<Issuer>, RecordId, &CertificateRecord),
@@ -378,6 +382,7 @@ async fn put(
         released_at: entry.released_at.map(|at| at.0),
         changed_at: entry.changed_at.0,
         not_after: entry.not_after.0,
+        by_keys: entry.by_keys.iter().cloned().collect(),
     };
     // Entries and their changes stand in one order, before any other change.
     let at = reached.entries.len();

@@ -172,6 +172,9 @@ pub struct RuleOptions {
     /// Sign OCSP responses before anybody asks
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     ocsp_presign: Option<bool>,
+    /// Hold the certificates of a key that is kept here while it is suspended
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    hold_suspended: Option<bool>,
     /// The server takes its own listener's certificate from it: one authority
     /// of the root namespace
     #[arg(long, value_name = "YES", num_args = 0..=1, default_missing_value = "true")]
@@ -191,6 +194,7 @@ impl RuleOptions {
             ocsp_seconds: self.ocsp_lifetime,
             ocsp_signer: self.ocsp_signer,
             ocsp_presign: self.ocsp_presign,
+            hold_suspended: self.hold_suspended,
             listener: self.listener,
         }
     }

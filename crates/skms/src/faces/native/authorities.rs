@@ -81,6 +81,7 @@ fn shown(rules: &Rules) -> AuthorityRules {
             .as_ref()
             .map(|(keyring, key)| format!("{keyring}/{key}")),
         ocsp_presign: Some(rules.ocsp_presign),
+        hold_suspended: Some(rules.hold_suspended),
         listener: Some(rules.listener),
     }
 }
@@ -111,6 +112,7 @@ fn change(said: AuthorityRules) -> Result<RulesChange, Failure> {
             (!text.is_empty()).then(|| (keyring.to_owned(), key.to_owned()))
         }),
         ocsp_presign: said.ocsp_presign,
+        hold_suspended: said.hold_suspended,
         listener: said.listener,
     })
 }
