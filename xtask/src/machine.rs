@@ -62,6 +62,12 @@ pub const FOR_TESTS: &[Need] = &[
         works: || succeeds(Command::new("lego").arg("--version")),
     },
     Need {
+        what: "the pebble command",
+        why: "the reference ACME server tells a failing script from a failing server",
+        packages: &["pebble"],
+        works: || succeeds(Command::new("pebble").arg("-help")),
+    },
+    Need {
         what: "strongSwan's pki command",
         why: "a real EST client enrols at the server",
         packages: &["strongswan-pki"],

@@ -2,27 +2,20 @@
 //! client would send.
 
 mod client;
+mod pebble;
 mod refused;
+mod script;
 mod stage;
 
 use std::process::{Command, Output};
 
 use client::{Client, Key};
+use pebble::Pebble;
+use script::{Lego, lacks};
 use serde_json::json;
 use stage::Stage;
 
 const PRIVATE: &str = "allow_private = true";
-
-fn lego(stage: &Stage, arguments: &[&str]) -> Output {
-    let folder = stage.server.path("lego");
-    let mut command = Command::new("lego");
-    command
-        .args(["--server", &stage.directory()])
-        .args(["--email", "admin@example.org", "--accept-tos", "--path"])
-        .arg(folder)
-        .args(arguments);
-    command.output().unwrap()
-}
 
 fn succeeds(output: &Output) {
     assert!(output.status.success(), "{output:?}");
@@ -30,38 +23,34 @@ fn succeeds(output: &Output) {
 
 #[test]
 fn lego_enrols_renews_and_revokes() {
-    if !Command::new("lego")
-        .arg("--version")
-        .output()
-        .is_ok_and(|out| out.status.success())
-    {
-        eprintln!("SKIPPED: needs lego");
+    if lacks("lego", "--version") {
         return;
     }
     let stage = Stage::set(PRIVATE, &[]);
-    let http = format!("127.0.0.1:{}", stage.http_port);
-    let by_http = ["--http", "--http.port", &http];
-    let names = ["--domains", "www.example.org", "--domains", "b.example.org"];
-    let whole = [&names[..], &by_http[..]].concat();
-    succeeds(&lego(&stage, &[&whole[..], &["run"]].concat()));
-    let tls = format!("127.0.0.1:{}", stage.tls_port);
-    let by_tls = [
-        "--domains",
-        "tls.example.org",
-        "--tls",
-        "--tls.port",
-        &tls,
-        "run",
-    ];
-    succeeds(&lego(&stage, &by_tls));
-    let renew = ["renew", "--days", "400", "--no-random-sleep"];
-    succeeds(&lego(&stage, &[&whole[..], &renew[..]].concat()));
-
+    // The same script against the reference server first.
+    if !lacks("pebble", "-help") {
+        let pebble = Pebble::start(&stage);
+        let lego = Lego {
+            stage: &stage,
+            directory: pebble.directory.clone(),
+            folder: stage.server.path("lego-of-pebble"),
+            trusted: Some(pebble.trusted.clone()),
+        };
+        lego.enrols_and_renews();
+        lego.revokes();
+    }
+    let lego = Lego {
+        stage: &stage,
+        directory: stage.directory(),
+        folder: stage.server.path("lego"),
+        trusted: None,
+    };
+    lego.enrols_and_renews();
     let certificates = stage.server.json(&["cert", "list", "--ca", "issuing"]);
     let certificates = certificates.as_array().unwrap();
     assert_eq!(certificates.len(), 3);
     assert!(certificates.iter().all(|one| one["status"] == "good"));
-    succeeds(&lego(&stage, &["--domains", "www.example.org", "revoke"]));
+    lego.revokes();
     let certificates = stage.server.json(&["cert", "list", "--ca", "issuing"]);
     let revoked = certificates.as_array().unwrap().iter();
     assert_eq!(revoked.filter(|one| one["status"] == "revoked").count(), 1);

@@ -16,6 +16,8 @@ type Texts = Arc<Mutex<HashMap<String, String>>>;
 pub struct Stage {
     pub server: Server,
     pub texts: Texts,
+    /// The resolver's address.
+    pub resolver: String,
     pub http_port: u16,
     pub tls_port: u16,
 }
@@ -50,6 +52,7 @@ impl Stage {
         Self {
             server,
             texts,
+            resolver,
             http_port,
             tls_port,
         }
@@ -61,7 +64,7 @@ impl Stage {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port()
 }
