@@ -322,6 +322,9 @@ async fn a_profile_of_its_own_holds_for_each_certificate() {
     put(&house, "tls-server", "example.com").await;
     let refused = finalize(&house, &client, &order).await;
     assert!(is(Refusal::BadCsr, refused));
+    // Nor is there an order for what it does not certify.
+    let order_now = client.order(&house).await;
+    assert!(is(Refusal::RejectedIdentifier, order_now));
     for base in ["principal", "ocsp-signer"] {
         put(&house, base, "").await;
         let refused = finalize(&house, &client, &order).await;

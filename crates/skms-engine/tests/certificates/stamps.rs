@@ -130,6 +130,13 @@ async fn nothing_is_made_on_what_ended_nor_by_whoever_may_not() {
     let of = certificate(&house, SubjectKey::New(Algorithm::EcP256)).await;
     let refused = create(&house, &house.root, new(of, 5)).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    // A key that signs no documents.
+    house.create("slow", Algorithm::SlhDsaSha2_128f).await;
+    let of = certificate(&house, kept("slow")).await;
+    let mut slow = new(of, 5);
+    slow.key = "slow".to_owned();
+    let refused = create(&house, &house.root, slow).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     let of = certificate(&house, kept("clock")).await;
     let made = create(&house, &house.root, new(of, 5)).await.unwrap();
     assert_eq!((made.version, made.chain.len()), (1, 2));

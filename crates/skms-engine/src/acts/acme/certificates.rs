@@ -2,7 +2,7 @@
 
 use skms_evidence::DetailKey;
 use skms_pki::acme::{OrderStatus, names_of};
-use skms_pki::issue::{NameBuf, Serial};
+use skms_pki::issue::{NameBuf, Profile, Serial};
 use skms_pki::{Certificate, Csr, oid};
 use skms_store::{Change, RecordId};
 
@@ -37,7 +37,7 @@ impl Beside for Finalized<'_> {
         record
             .filter(|record| record.profile == profile.name())
             .ok_or(Error::NotFound { what: "authority" })?;
-        usable(authority, profile)
+        usable(authority, profile).map(drop)
     }
 
     fn changes(&self, draft: &Draft) -> Result<Vec<Change>> {
@@ -162,11 +162,11 @@ impl Engine {
     }
 }
 
-/// Whether certificates are given by a profile; strangers are not told by which
+/// The profile by which certificates are given, as it is now; strangers are not told by which
 /// others there are.
-pub(super) fn usable(authority: &Authority, profile: &ProfileChoice) -> Result<()> {
+pub(super) fn usable(authority: &Authority, profile: &ProfileChoice) -> Result<Profile> {
     match authority.profile_at(Door::Acme, profile) {
-        Ok(_) => Ok(()),
+        Ok((_, profile)) => Ok(profile),
         Err(Error::Invalid(_)) => Err(Refusal::Unauthorized
             .because("nothing is issued here now: the operator has to change the profile")),
         Err(other) => Err(other),

@@ -168,8 +168,8 @@ impl Engine {
     /// Places an order (RFC 8555, section 7.4).
     ///
     /// # Errors
-    /// [`Refusal::RejectedIdentifier`] for what no challenge proves control
-    /// of; [`Refusal::AlreadyReplaced`] and [`Refusal::Malformed`] for what it
+    /// [`Refusal::RejectedIdentifier`] for what no challenge proves control of,
+    /// and for what the profile does not certify; [`Refusal::AlreadyReplaced`] and [`Refusal::Malformed`] for what it
     /// is to take the place of; [`Error::RateLimited`].
     pub async fn acme_new_order(
         &self,
@@ -192,7 +192,12 @@ impl Engine {
             }
             let record = authority.record.acme.as_ref();
             let opening = Opening::try_from(record.ok_or(Error::NotFound { what: "authority" })?)?;
-            usable(&authority, &opening.profile)?;
+            let profile = usable(&authority, &opening.profile)?;
+            // Before anybody proves control of what gets no certificate.
+            let wanted: Vec<_> = names.iter().map(Identifier::alt_name).collect();
+            profile
+                .check_names(&wanted)
+                .map_err(|why| Refusal::RejectedIdentifier.because(why.to_string()))?;
             let mut changes = Vec::new();
             if let Some(certificate) = &replaces {
                 changes

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Name, VersionNumber};
 use skms_pki::Certificate;
-use skms_pki::documents::timestamp::is_for_stamps;
+use skms_pki::documents::{self, timestamp::is_for_stamps};
 use skms_pki::issue::SigningScheme;
 use skms_pki::oid::OidBuf;
 use skms_store::{Change, Kind, RecordId};
@@ -13,7 +13,7 @@ use skms_store::{Change, Kind, RecordId};
 use super::{Manage, View};
 use crate::acts::authorities::unreadable;
 use crate::acts::sign_document::{CertificateOf, refused};
-use crate::authority::signer::Signer;
+use crate::authority::{load, signer::Signer};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -117,9 +117,12 @@ impl Engine {
                 what: "a time-stamping authority of that name",
             });
         }
+        let signing = signing_key(&key, &chain, new.scheme.as_deref())?;
+        // What its record says later is read as it was taken now.
+        documents::Signer::new(chain.clone(), load::scheme(&signing)?).map_err(refused)?;
         let record = TsaRecord {
             name: new.name,
-            key: signing_key(&key, &chain, new.scheme.as_deref())?,
+            key: signing,
             chain: chain.into_iter().map(Der).collect(),
             policies: policies(&new.policies)?,
             accuracy_seconds: accuracy(new.accuracy_seconds)?,

@@ -12,7 +12,7 @@ use crate::oid;
 use crate::reference::mailbox;
 
 use super::altname::AltName;
-use super::error::{Breaches, Demand};
+use super::error::{Breaches, Demand, IssueError};
 use super::name::NameBuf;
 use super::profile::{CommonNameRule, NameRules, Profile, Shape, SubjectRule};
 use super::request::Request;
@@ -46,17 +46,35 @@ pub(crate) fn check(profile: &Profile, request: &Request, breaches: &mut Breache
         breaches.add(Demand::NameMissing, "there is no name at all");
     }
     check_subject(profile, &subject, request, breaches);
-    if request.names.len() > rules.most {
-        let detail = format!("{} names, at most {}", request.names.len(), rules.most);
+    check_names(profile, &request.names, breaches);
+}
+
+impl Profile {
+    /// Holds names alone against the profile, before there is a request for
+    /// them: how many they are, their forms, and each of them.
+    ///
+    /// # Errors
+    /// [`IssueError::Refused`] with every rule that they break.
+    pub fn check_names(&self, names: &[AltName]) -> Result<(), IssueError> {
+        let mut breaches = Breaches::default();
+        check_names(self, names, &mut breaches);
+        breaches.outcome()
+    }
+}
+
+fn check_names(profile: &Profile, names: &[AltName], breaches: &mut Breaches) {
+    let rules = &profile.names;
+    if names.len() > rules.most {
+        let detail = format!("{} names, at most {}", names.len(), rules.most);
         breaches.add(Demand::TooManyNames, detail);
         return;
     }
-    let forms: Vec<Form> = request.names.iter().map(AltName::form).collect();
+    let forms: Vec<Form> = names.iter().map(AltName::form).collect();
     if !rules.required.is_empty() && !rules.required.iter().any(|form| forms.contains(form)) {
         let detail = format!("there must be one of these forms: {:?}", rules.required);
         breaches.add(Demand::NameMissing, detail);
     }
-    for (index, name) in request.names.iter().enumerate() {
+    for (index, name) in names.iter().enumerate() {
         if !rules.forms.contains(&name.form()) {
             breaches.add(
                 Demand::NameForm,
@@ -64,7 +82,7 @@ pub(crate) fn check(profile: &Profile, request: &Request, breaches: &mut Breache
             );
             continue;
         }
-        if request.names.iter().take(index).any(|other| other == name) {
+        if names.iter().take(index).any(|other| other == name) {
             breaches.add(Demand::NameSyntax, format!("{name} is there twice"));
         }
         check_name(profile, name, breaches);
