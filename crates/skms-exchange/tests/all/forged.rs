@@ -378,6 +378,13 @@ fn fields_that_do_not_belong_or_are_not_there() {
     ] {
         assert_eq!(said(agreement(), &lies), "malformed", "{what}");
     }
+    // Something behind the payload.
+    let world = World::new();
+    let (first, waiting) = world.begin(agreement(), &[X_WING]);
+    let (message, _) = reply(&world, &first, &Lies::none(X_WING, agreement_grant()));
+    let payload = [&Opened::of(&message).payload()[..], &[0]].concat();
+    let message = world.server.seal(LABEL_2, &payload);
+    assert_eq!(world.refusal(waiting, &message), "malformed");
     // The grant of a distribution without its key.
     let world = World::new();
     let (first, waiting) = world.begin(distribution(), &[X_WING]);

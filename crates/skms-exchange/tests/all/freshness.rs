@@ -1,10 +1,11 @@
 //! Messages before and after their time.
 
+use skms_crypto::Algorithm;
 use skms_exchange::suite::X_WING;
 use skms_exchange::{Outcome, Seen};
 use skms_pki::Moment;
 
-use crate::support::{NOW, World, agreement, later};
+use crate::support::{NOW, World, agreement, counting, later};
 
 fn at(world: &World, message: &[u8], now: Moment) -> &'static str {
     let own = &world.server.identity;
@@ -69,6 +70,29 @@ fn the_entry_is_of_certificate_and_nonce_and_outlives_the_message() {
     assert_eq!(received(&one).replay_entry(), &entry);
     assert_ne!(received(&two).replay_entry().id(), entry.id());
     assert_eq!(entry.until(), later(1200));
-    let refused = received(&one).admit(Seen::Again).unwrap_err();
+    // Another client's nonce is another one, if it is the same.
+    let mut other = World::new();
+    other.pki = world.pki;
+    other.server = world.server;
+    let entry_of = |world: &World| {
+        let (first, _) = world.begin_with(agreement(), &[X_WING], &mut counting(1));
+        let own = &world.server.identity;
+        let received = world.trusting(|trust| world.responder.receive(&first, own, trust, NOW));
+        *received.unwrap().replay_entry().id()
+    };
+    other.client = other.pki.client(Algorithm::Ed25519);
+    let one_client = entry_of(&other);
+    assert_eq!(entry_of(&other), one_client);
+    other.client = other.pki.client(Algorithm::Ed25519);
+    assert_ne!(entry_of(&other), one_client);
+}
+
+#[test]
+fn what_the_store_has_seen_is_refused() {
+    let world = World::new();
+    let (one, _) = world.begin(agreement(), &[X_WING]);
+    let own = &world.server.identity;
+    let received = world.trusting(|trust| world.responder.receive(&one, own, trust, NOW));
+    let refused = received.unwrap().admit(Seen::Again).unwrap_err();
     assert_eq!(refused.name(), "replayed");
 }

@@ -1,6 +1,6 @@
 //! Whole exchanges, and everybody who could be between them.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod certificates;
 mod flips;
@@ -8,6 +8,8 @@ mod forged;
 mod freshness;
 mod hostile_keys;
 mod middle;
+
 mod runs;
 mod strict;
 mod support;
+mod vectors;

@@ -3,10 +3,12 @@
 use coset::cbor::Value;
 use skms_crypto::{Algorithm, Hash};
 use skms_exchange::suite::{X_WING, X25519};
+use skms_exchange::{AwaitingConfirmation, Outcome};
 use skms_pki::issue::SigningScheme;
 
 use crate::support::{
-    LABEL_1, Opened, Party, World, agreement, distribution, sha512, sign1, sign1_with, to_cbor,
+    LABEL_1, Opened, Party, World, agreement, distribution, from_cbor, sha512, sign1, sign1_with,
+    to_cbor,
 };
 
 fn offer(suite: [u64; 3], public: usize) -> Value {
@@ -311,4 +313,65 @@ fn a_certificate_that_is_none() {
     let party: &Party = &world.client;
     let message = sign1(&party.key, -8, &chain, LABEL_1, &opened.payload());
     assert_eq!(world.refused(&message), "malformed");
+}
+
+#[test]
+fn confirmations_have_one_form_too() {
+    let world = World::new();
+    let (first, waiting) = world.begin(agreement(), &[X_WING]);
+    let reply = world.respond(&first).unwrap();
+    let Outcome::Agreed(got) = world.receive(waiting, &reply.message).unwrap() else {
+        panic!("a distribution");
+    };
+    let good = got.confirmation;
+    let name = |message: &[u8]| match AwaitingConfirmation::exchange_of(message) {
+        Ok(_) => "read",
+        Err(error) => error.name(),
+    };
+    assert_eq!(name(&good), "read");
+    let Value::Tag(17, inner) = from_cbor(&good) else {
+        panic!("another tag");
+    };
+    let parts = inner.into_array().unwrap();
+    let payload = parts[2].as_bytes().unwrap().clone();
+    let with = |at: usize, value: Value| {
+        let mut parts = parts.clone();
+        parts[at] = value;
+        to_cbor(&Value::Tag(17, Box::new(Value::Array(parts))))
+    };
+    let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+    let header = Value::Map(vec![(Value::from(4), bytes(&[1]))]);
+    for (what, message) in [
+        ("something behind", [&good[..], &[0]].concat()),
+        ("cut off", good[..good.len() - 1].to_vec()),
+        ("another tag", [&[0xd2][..], &good[1..]].concat()),
+        ("another algorithm", with(0, bytes(&[0xa1, 1, 5]))),
+        ("an empty header", with(0, bytes(&[]))),
+        ("an unprotected one", with(1, header)),
+        ("a payload that is elsewhere", with(2, Value::Null)),
+        (
+            "something behind the payload",
+            with(2, bytes(&[&payload[..], &[0]].concat())),
+        ),
+        (
+            "a long map",
+            with(2, bytes(&[&[0xb8, 3][..], &payload[1..]].concat())),
+        ),
+        (
+            "a short payload",
+            with(2, bytes(&payload[..payload.len() - 1])),
+        ),
+        ("a short tag", with(3, bytes(&[0; 63]))),
+    ] {
+        assert_eq!(name(&message), "malformed", "{what}");
+    }
+    let field = |key: u8, value: u8| {
+        let mut payload = payload.clone();
+        assert_eq!(payload[..5], [0xa3, 1, 1, 2, 3]);
+        payload[usize::from(2 * key)] = value;
+        with(2, bytes(&payload))
+    };
+    assert_eq!(name(&field(1, 2)), "unsupported-version");
+    assert_eq!(name(&field(2, 2)), "wrong-message");
+    assert_eq!(name(&vec![0; 1025]), "too-long");
 }
