@@ -8,7 +8,7 @@ mod forged;
 mod freshness;
 mod hostile_keys;
 mod middle;
-
+mod model;
 mod runs;
 mod strict;
 mod support;
