@@ -36,6 +36,7 @@ use crate::sessions::Sessions;
 use crate::slow::{Load, Setup, SlowPool};
 use crate::ssh::{self, SshAuthorities};
 use crate::stock::Stock;
+use crate::trusts::{self, Trusts};
 use crate::tsa::{self, Tsas};
 use crate::unsealing::Unsealing;
 
@@ -149,6 +150,7 @@ pub(crate) struct Rooms {
     pub(crate) authorities: Authorities,
     pub(crate) ssh: SshAuthorities,
     pub(crate) tsas: Tsas,
+    pub(crate) trusts: Trusts,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -180,6 +182,7 @@ impl Rooms {
         let authorities = authority::load::all(&store, &places).await?;
         let ssh = ssh::load(&store, &places).await?;
         let tsas = tsa::load(&store, &places).await?;
+        let trusts = trusts::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -195,6 +198,7 @@ impl Rooms {
             authorities,
             ssh,
             tsas,
+            trusts,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -243,12 +247,15 @@ impl Rooms {
             let authorities = authority::load::all(&self.store, &places).await?;
             let ssh = ssh::load(&self.store, &places).await?;
             let tsas = tsa::load(&self.store, &places).await?;
-            Ok::<_, Error>((places, policies, limits, authorities, ssh, tsas))
+            let trusts = trusts::load(&self.store, &places).await?;
+            let others = (authorities, ssh, tsas, trusts);
+            Ok::<_, Error>((places, policies, limits, others))
         };
         match fresh.await {
-            Ok((places, policies, limits, authorities, ssh, tsas)) => {
+            Ok((places, policies, limits, (authorities, ssh, tsas, trusts))) => {
                 self.ssh.replace(&ssh);
                 self.tsas.replace(&tsas);
+                self.trusts.replace(&trusts);
                 self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));

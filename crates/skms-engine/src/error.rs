@@ -23,6 +23,16 @@ pub enum Error {
     /// deliberately one variant.
     #[error("not authenticated")]
     Unauthenticated,
+    /// A certificate whose name an external authority's trust binds to a
+    /// principal, and which is not good: not authenticated either.
+    #[error("the certificate is refused: {why}")]
+    CertificateRefused {
+        /// Why, for the log.
+        why: String,
+        /// Whether the caller may know: then it is nobody's fault but who
+        /// should have imported a newer revocation list.
+        told: bool,
+    },
     /// The caller may see the target but not do this to it.
     #[error("not allowed: no policy permits {action} on {target}")]
     Forbidden {

@@ -54,6 +54,7 @@ mod slow;
 mod ssh;
 mod stock;
 mod target;
+mod trusts;
 mod tsa;
 mod unsealing;
 mod use_event;

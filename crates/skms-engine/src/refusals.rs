@@ -38,13 +38,14 @@ impl Refusals {
 
 impl Engine {
     /// Records that a credential was refused: from where and of which kind,
-    /// never what it was.
+    /// never what it was. Why, where that is known and not what anybody sent.
     ///
     /// # Errors
     /// [`crate::Error::Sealed`]; what the journal refuses.
     pub async fn record_refused_credential(
         &self,
         kind: &'static str,
+        why: Option<&str>,
         source: Option<IpAddr>,
         request_id: &str,
     ) -> Result<()> {
@@ -66,7 +67,7 @@ impl Engine {
             source,
             action: Text::from("credential.refused"),
             targets: Vec::new(),
-            outcome: Outcome::denied("not a live credential"),
+            outcome: Outcome::denied(why.unwrap_or("not a live credential")),
             request_id: request_id.into(),
             items: None,
             details,

@@ -3,6 +3,7 @@
 //! and shared, so that revoking its credential ends all its calls at once.
 
 pub(crate) mod certified;
+pub(crate) mod external;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::principal::PrincipalRecord;
 use crate::records::token::TokenRecord;
+use crate::trusts::list::Link;
 
 /// What every token's text begins with, so that scanners find leaked ones.
 pub const TOKEN_PREFIX: &str = "skms_";
@@ -52,9 +54,16 @@ pub(crate) struct Sessions {
 }
 
 struct Known {
-    /// The records that it stands on: when one goes, so does the session.
-    records: Vec<RecordId>,
+    stands_on: StandsOn,
     session: Arc<Session>,
+}
+
+/// What a session stands on.
+struct StandsOn {
+    /// Records: when one goes, so does the session.
+    records: Vec<RecordId>,
+    /// The certificates of the path to an external authority.
+    path: Vec<Link>,
 }
 
 impl Sessions {
@@ -75,6 +84,17 @@ impl Sessions {
         session: Session,
         seen: u64,
     ) -> Option<Arc<Session>> {
+        let path = Vec::new();
+        self.keep_by_path(digest, StandsOn { records, path }, session, seen)
+    }
+
+    fn keep_by_path(
+        &self,
+        digest: &str,
+        stands_on: StandsOn,
+        session: Session,
+        seen: u64,
+    ) -> Option<Arc<Session>> {
         let mut sessions = self
             .by_digest
             .write()
@@ -92,7 +112,7 @@ impl Sessions {
         sessions.insert(
             digest.to_owned(),
             Known {
-                records,
+                stands_on,
                 session: Arc::clone(&session),
             },
         );
@@ -102,18 +122,45 @@ impl Sessions {
     /// Ends the sessions that stand on a record: a token's, a registration's, a
     /// certificate's.
     pub(crate) fn end(&self, record: RecordId) {
+        self.end_those(|known| known.stands_on.records.contains(&record));
+    }
+
+    /// Ends the sessions that stand on a trust and on a certificate that its
+    /// lists now name.
+    pub(crate) fn end_revoked(&self, trust: RecordId, is_revoked: impl Fn(&Link) -> bool) {
+        self.end_those(|known| {
+            let on = &known.stands_on;
+            on.records.contains(&trust) && on.path.iter().any(&is_revoked)
+        });
+    }
+
+    fn end_those(&self, these: impl Fn(&Known) -> bool) {
         let mut sessions = self
             .by_digest
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         self.ended.fetch_add(1, Ordering::SeqCst);
         sessions.retain(|_, known| {
-            let stands_on_it = known.records.contains(&record);
-            if stands_on_it {
+            let ends = these(known);
+            if ends {
                 known.session.end();
             }
-            !stands_on_it
+            !ends
         });
+    }
+
+    /// Forgets a session that has run out, so that it is looked up anew.
+    fn forget(&self, digest: &str, session: &Arc<Session>) {
+        let mut sessions = self
+            .by_digest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if sessions
+            .get(digest)
+            .is_some_and(|known| Arc::ptr_eq(&known.session, session))
+        {
+            sessions.remove(digest);
+        }
     }
 
     /// Ends every session.
@@ -165,38 +212,47 @@ impl Engine {
     }
 
     /// The session behind a TLS client certificate whose key the peer has
-    /// proved to hold, by the certificate's DER: as whom the namespace that
-    /// the call is for knows it, or else the root namespace. A namespace knows
-    /// a certificate that it has registered, and one that an authority of its
-    /// own issued to a principal registered with that authority. What another
-    /// namespace made of it does not count.
+    /// proved to hold, by the DER of the certificates that it showed, its own
+    /// first: as whom the namespace that the call is for knows it, or else the
+    /// root namespace. A namespace knows a certificate that it has registered,
+    /// one that an authority of its own issued to a principal registered with
+    /// that authority, and one that is good by an external authority that it
+    /// trusts and whose name is bound to a principal. What another namespace
+    /// made of it does not count.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for a certificate that is not known, that was
-    /// revoked, or whose registration has ended; [`Error::Sealed`].
+    /// revoked, or whose registration has ended;
+    /// [`Error::CertificateRefused`] where an external authority's could be
+    /// known and is not good; [`Error::Sealed`].
     pub async fn authenticate_certificate(
         &self,
-        der: &[u8],
+        shown: &[Vec<u8>],
         namespace: &str,
     ) -> Result<Arc<Session>> {
         let rooms = self.rooms()?;
+        let der = shown.first().ok_or(Error::Unauthenticated)?;
         let fingerprint = hex(&Hash::Sha256.digest(der));
-        let mut found = Err(Error::Unauthenticated);
+        let mut refused = Error::Unauthenticated;
         for place in [namespace, ROOT_NAMESPACE] {
-            found = match found {
-                Err(Error::Unauthenticated) => registered(&rooms, place, &fingerprint).await,
-                other => other,
-            };
-            found = match found {
-                Err(Error::Unauthenticated) => {
-                    certified::session(&rooms, place, &fingerprint, der).await
+            let mut found = registered(&rooms, place, &fingerprint).await;
+            if matches!(found, Err(Error::Unauthenticated)) {
+                found = certified::session(&rooms, place, &fingerprint, der).await;
+            }
+            if matches!(found, Err(Error::Unauthenticated)) {
+                found = external::session(&rooms, place, &fingerprint, shown).await;
+            }
+            match found {
+                Ok(session) => {
+                    session.check(rooms.clock.now())?;
+                    return Ok(session);
                 }
-                other => other,
-            };
+                Err(Error::Unauthenticated) => {}
+                Err(why @ Error::CertificateRefused { .. }) => refused = why,
+                Err(error) => return Err(error),
+            }
         }
-        let session = found?;
-        session.check(rooms.clock.now())?;
-        Ok(session)
+        Err(refused)
     }
 }
 
@@ -204,6 +260,13 @@ impl Engine {
 /// fingerprint has a slash.
 pub(crate) fn vouched_name(namespace: &str, authority: &str, principal: &str) -> String {
     format!("{namespace}/{authority}/{principal}")
+}
+
+/// What the binding of a name to a principal is looked up by: the name's digest,
+/// which is of one length however long the name is.
+pub(crate) fn bound_name(namespace: &str, trust: &str, identity: &str) -> String {
+    let digest = hex(&Hash::Sha256.digest(identity.as_bytes()));
+    format!("{namespace}/{trust}/identity/{digest}")
 }
 
 /// What a namespace's registration of a certificate is looked up by.

@@ -32,6 +32,8 @@ pub enum TargetKind {
     SshRole,
     /// A time-stamping authority.
     Tsa,
+    /// An external authority of principals.
+    Trust,
 }
 
 impl TargetKind {
@@ -49,6 +51,7 @@ impl TargetKind {
             Self::SshAuthority => "SSH authority",
             Self::SshRole => "SSH role",
             Self::Tsa => "time-stamping authority",
+            Self::Trust => "trust",
         }
     }
 }
@@ -182,6 +185,11 @@ impl Target {
         Self::bare(TargetKind::SshAuthority, namespace, "", name)
     }
 
+    /// An external authority of principals.
+    pub(crate) fn trust(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Trust, namespace, "", name)
+    }
+
     /// A role of an SSH certificate authority.
     pub(crate) fn ssh_role(namespace: &str, authority: &str, name: &str) -> Self {
         Self {
@@ -223,6 +231,7 @@ impl Target {
             TargetKind::Authority => ResourceRef::authority(&self.namespace, &self.name),
             TargetKind::SshAuthority => ResourceRef::ssh_authority(&self.namespace, &self.name),
             TargetKind::Tsa => ResourceRef::tsa(&self.namespace, &self.name),
+            TargetKind::Trust => ResourceRef::trust(&self.namespace, &self.name),
             TargetKind::SshRole => {
                 ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
             }
@@ -246,6 +255,7 @@ impl Target {
             TargetKind::Authority => Some(Action::AuthorityRead),
             TargetKind::SshAuthority | TargetKind::SshRole => Some(Action::SshAuthorityRead),
             TargetKind::Tsa => Some(Action::TsaRead),
+            TargetKind::Trust => Some(Action::TrustRead),
         }
     }
 
@@ -267,7 +277,8 @@ impl Target {
             | TargetKind::Principal
             | TargetKind::Authority
             | TargetKind::SshAuthority
-            | TargetKind::Tsa => {
+            | TargetKind::Tsa
+            | TargetKind::Trust => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

@@ -146,12 +146,14 @@ async fn a_registered_certificate_is_a_principal_and_another_is_not() {
         .await
         .unwrap();
     let session = engine
-        .authenticate_certificate(certificate, "root")
+        .authenticate_certificate(&[certificate.to_vec()], "root")
         .await
         .unwrap();
     assert_eq!(session.principal.id(), "service");
     assert!(matches!(
-        engine.authenticate_certificate(b"another", "root").await,
+        engine
+            .authenticate_certificate(&[b"another".to_vec()], "root")
+            .await,
         Err(Error::Unauthenticated)
     ));
     engine
@@ -159,7 +161,9 @@ async fn a_registered_certificate_is_a_principal_and_another_is_not() {
         .await
         .unwrap();
     assert!(matches!(
-        engine.authenticate_certificate(certificate, "root").await,
+        engine
+            .authenticate_certificate(&[certificate.to_vec()], "root")
+            .await,
         Err(Error::Unauthenticated)
     ));
 }
@@ -327,7 +331,7 @@ async fn a_refused_credential_leaves_an_event_without_the_credential() {
     let engine = &house.engine;
     for _ in 0..30 {
         engine
-            .record_refused_credential("token", Some([198, 51, 100, 7].into()), "r")
+            .record_refused_credential("token", None, Some([198, 51, 100, 7].into()), "r")
             .await
             .unwrap();
     }
@@ -364,7 +368,9 @@ async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
         .await
         .unwrap();
     assert!(matches!(
-        engine.authenticate_certificate(certificate, "team-b").await,
+        engine
+            .authenticate_certificate(&[certificate.to_vec()], "team-b")
+            .await,
         Err(Error::Unauthenticated)
     ));
     engine
@@ -372,7 +378,7 @@ async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
         .await
         .unwrap();
     let session = engine
-        .authenticate_certificate(certificate, "team-b")
+        .authenticate_certificate(&[certificate.to_vec()], "team-b")
         .await
         .unwrap();
     assert_eq!(session.principal.id(), "service");
@@ -388,7 +394,7 @@ async fn what_one_namespace_makes_of_a_certificate_does_not_count_in_another() {
         .await
         .unwrap();
     let session = engine
-        .authenticate_certificate(certificate, "team-c")
+        .authenticate_certificate(&[certificate.to_vec()], "team-c")
         .await
         .unwrap();
     assert_eq!(session.principal.namespace(), "root");

@@ -413,6 +413,13 @@ impl<'a> Crl<'a> {
         self.extensions.point.is_some_and(|point| point.indirect)
     }
 
+    /// Whether an extension is critical that is not understood, its own or an
+    /// entry's: then it may be relied on for nothing.
+    #[must_use]
+    pub fn has_unknown_critical(&self) -> bool {
+        self.unknown_critical
+    }
+
     /// Its entries in their order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.entries);

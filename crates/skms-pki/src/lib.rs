@@ -16,6 +16,8 @@
 //! signed elsewhere, and comes back to be checked), fetches nothing, and
 //! implements no primitive: signatures are checked by `skms-crypto`.
 //!
+//! [`identity`] says which name of a certificate is its holder's.
+//!
 //! [`acme`] has the states, keys and challenges of ACME. [`ssh`] makes SSH
 //! certificates and their revocation lists.
 //!
@@ -36,6 +38,7 @@ pub mod documents;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod identity;
 pub mod issue;
 pub mod ocsp;
 pub mod oid;
@@ -52,6 +55,7 @@ pub use certificate::Certificate;
 pub use crl::Crl;
 pub use csr::{Csr, VerifiedCsr};
 pub use error::{Error, Result};
+pub use identity::Identity;
 pub use ocsp::{OcspRequest, OcspResponse};
 pub use path::{Evidence, Options, Refusal, ValidPath, validate};
 pub use reference::ReferenceName;

@@ -142,6 +142,13 @@ actions! {
     TsaManage = "tsa.manage", ["administer"], [Tsa, Key], "Make a time-stamping authority, on a key, or delete one.";
     TsaStamp = "tsa.stamp", [], [Tsa, Key], "Stamp a digest with the time for whoever asks. The server itself does it, by the authority's being there.";
 
+    TrustList = "trust.list", ["administer", "audit"], [Namespace], "List a namespace's external authorities of principals.";
+    TrustRead = "trust.read", ["administer", "audit"], [Trust], "Read an external authority of principals.";
+    TrustCreate = "trust.create", ["administer"], [Trust], "Trust an external authority to say who principals are.";
+    TrustUpdate = "trust.update", ["administer"], [Trust], "Change what is known and asked for of an external authority: intermediates, and how much must be known of revocation.";
+    TrustImportCrl = "trust.import-crl", ["administer"], [Trust], "Import a revocation list of an external authority.";
+    TrustDelete = "trust.delete", ["administer"], [Trust], "Trust an external authority no longer.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -79,7 +79,8 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         | ResourceKind::Token
         | ResourceKind::Authority
         | ResourceKind::SshAuthority
-        | ResourceKind::Tsa => joined(&[namespace, name]),
+        | ResourceKind::Tsa
+        | ResourceKind::Trust => joined(&[namespace, name]),
         ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
@@ -127,7 +128,8 @@ pub(crate) fn object_entity(
         | ResourceKind::Policy
         | ResourceKind::Authority
         | ResourceKind::SshAuthority
-        | ResourceKind::Tsa => vec![name, namespace],
+        | ResourceKind::Tsa
+        | ResourceKind::Trust => vec![name, namespace],
         ResourceKind::SshRole => vec![
             name,
             namespace,

@@ -28,6 +28,8 @@ pub enum ResourceKind {
     SshRole,
     /// A time-stamping authority.
     Tsa,
+    /// An external authority of principals.
+    Trust,
 }
 
 impl ResourceKind {
@@ -44,6 +46,7 @@ impl ResourceKind {
         Self::SshAuthority,
         Self::SshRole,
         Self::Tsa,
+        Self::Trust,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -61,6 +64,7 @@ impl ResourceKind {
             Self::SshAuthority => "SshAuthority",
             Self::SshRole => "SshRole",
             Self::Tsa => "Tsa",
+            Self::Trust => "Trust",
         }
     }
 }
@@ -172,6 +176,12 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn ssh_authority(namespace: &'a str, name: &'a str) -> Self {
         Self::bare(ResourceKind::SshAuthority, namespace, "", name)
+    }
+
+    /// `SKMS::Trust::"namespace/name"`.
+    #[must_use]
+    pub const fn trust(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::Trust, namespace, "", name)
     }
 
     /// `SKMS::SshRole::"namespace/authority/name"`.

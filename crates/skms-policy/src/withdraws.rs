@@ -36,6 +36,9 @@ impl Action {
             | Self::SshRoleDelete
             | Self::SshCertificateRevoke
             | Self::TsaManage
+            | Self::TrustUpdate
+            | Self::TrustImportCrl
+            | Self::TrustDelete
             | Self::LimitsWrite
             | Self::SealRemove => true,
 
@@ -97,6 +100,9 @@ impl Action {
             | Self::TsaList
             | Self::TsaRead
             | Self::TsaStamp
+            | Self::TrustList
+            | Self::TrustRead
+            | Self::TrustCreate
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

@@ -104,6 +104,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Token => ResourceRef::token(namespace, "token"),
         ResourceKind::Principal => ResourceRef::principal(namespace, "person"),
         ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
+        ResourceKind::Trust => ResourceRef::trust(namespace, "corp"),
         ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
         ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
         ResourceKind::Tsa => ResourceRef::tsa(namespace, "clock"),

@@ -68,11 +68,15 @@ pub enum Kind {
     SshRevocation = 24,
     /// A time-stamping authority.
     Tsa = 25,
+    /// An external authority of principals.
+    Trust = 26,
+    /// A revocation list of an external authority.
+    TrustList = 27,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -98,6 +102,8 @@ impl Kind {
         Self::SshCertificate,
         Self::SshRevocation,
         Self::Tsa,
+        Self::Trust,
+        Self::TrustList,
     ];
 
     /// The number that is stored and sealed.
@@ -146,6 +152,8 @@ impl Kind {
             Self::SshCertificate => "SSH certificate",
             Self::SshRevocation => "SSH revocation",
             Self::Tsa => "time-stamping authority",
+            Self::Trust => "trust",
+            Self::TrustList => "trust list",
         }
     }
 }
@@ -441,7 +449,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(26).is_err());
+        assert!(Kind::from_number(28).is_err());
     }
 
     #[test]

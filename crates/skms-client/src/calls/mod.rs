@@ -67,6 +67,7 @@ mod keys;
 mod operations;
 mod ssh;
 mod system;
+mod trusts;
 mod tsa;
 
 use skms_wire::native::page::PageQuery;
@@ -92,6 +93,7 @@ mod tests {
             super::operations::CALLED,
             super::ssh::CALLED,
             super::system::CALLED,
+            super::trusts::CALLED,
             super::tsa::CALLED,
         ]
         .concat();

@@ -46,6 +46,7 @@ pub mod stamp;
 pub mod storage;
 pub mod suspend;
 pub mod tokens;
+pub mod trusts;
 pub mod tsa;
 pub mod unwrap;
 pub mod update_key;

@@ -193,12 +193,13 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::Authority).await?
             || places::any(store, namespace.id.0, Kind::SshAuthority).await?
             || places::any(store, namespace.id.0, Kind::Tsa).await?
+            || places::any(store, namespace.id.0, Kind::Trust).await?
         {
             return entry
                 .failed(
                     &allowed,
                     Err(Error::NotEmpty(
-                        "the namespace is not empty: delete its keyrings, policies and authorities first",
+                        "the namespace is not empty: delete its keyrings, policies, authorities and trusts first",
                     )),
                 )
                 .await;

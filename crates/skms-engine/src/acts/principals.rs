@@ -21,7 +21,7 @@ use crate::page::Page;
 use crate::places::{self, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::principal::PrincipalRecord;
-use crate::sessions::{certified, registration_name, vouched_name};
+use crate::sessions::{bound_name, certified, registration_name, vouched_name};
 use crate::target::Target;
 
 act!(
@@ -41,6 +41,14 @@ pub enum ShownBy {
     /// Any certificate of the profile `principal` that this authority of the
     /// namespace, by name, issued to it.
     Authority(String),
+    /// Any certificate that is good by this trust of the namespace, by name, and
+    /// has this name in the form that counts for the trust.
+    Trust {
+        /// The trust.
+        trust: String,
+        /// The name.
+        identity: String,
+    },
 }
 
 /// Which certificate is whose.
@@ -69,6 +77,10 @@ pub struct View {
     pub fingerprint: String,
     /// The identifier of the authority that vouches.
     pub authority: Option<String>,
+    /// The identifier of the trust that vouches.
+    pub trust: Option<String>,
+    /// For whom that trust vouches.
+    pub identity: Option<String>,
     /// Its groups.
     pub groups: BTreeSet<String>,
     /// When it was registered.
@@ -85,6 +97,8 @@ impl View {
             namespace: record.namespace,
             fingerprint: record.fingerprint,
             authority: record.authority,
+            trust: record.trust,
+            identity: record.identity,
             groups: record.groups,
             created_at: UnixSeconds(record.created_at),
             expires_at: record.expires_at.map(UnixSeconds),
@@ -128,7 +142,7 @@ impl Engine {
         Principal::new(PrincipalKind::Certificate, namespace, new.name.as_str())?
             .with_groups(new.groups.iter().cloned())?;
         let shown = shown_by(&entry, namespace, &new);
-        let (fingerprint, authority, registered_as) = entry.failed(&allowed, shown).await?;
+        let (registered_as, shown) = entry.failed(&allowed, shown).await?;
         let store = &entry.rooms.store;
         let known = store
             .find(SYSTEM_SCOPE, Kind::Principal, &registered_as)
@@ -147,8 +161,10 @@ impl Engine {
         let record = PrincipalRecord {
             name: new.name,
             namespace: namespace.to_owned(),
-            fingerprint,
-            authority,
+            fingerprint: shown.fingerprint,
+            authority: shown.authority,
+            trust: shown.trust,
+            identity: shown.identity,
             groups: new.groups,
             created_at: entry.now().0,
             expires_at: new.expires_at.map(|at| at.0),
@@ -261,13 +277,17 @@ impl Engine {
     }
 }
 
-/// The fingerprint, the authority's identifier, and the name that the
-/// registration is looked up by.
-fn shown_by(
-    entry: &Entry,
-    namespace: &str,
-    new: &NewPrincipal,
-) -> Result<(String, Option<String>, String)> {
+/// What the record says about how the principal shows who it is.
+#[derive(Default)]
+struct Shown {
+    fingerprint: String,
+    authority: Option<String>,
+    trust: Option<String>,
+    identity: Option<String>,
+}
+
+/// The name that the registration is looked up by, and what it says.
+fn shown_by(entry: &Entry, namespace: &str, new: &NewPrincipal) -> Result<(String, Shown)> {
     match &new.shown_by {
         ShownBy::Fingerprint(given) => {
             let fingerprint = given.to_ascii_lowercase();
@@ -278,14 +298,35 @@ fn shown_by(
                 ));
             }
             let name = registration_name(namespace, &fingerprint);
-            Ok((fingerprint, None, name))
+            let shown = Shown {
+                fingerprint,
+                ..Shown::default()
+            };
+            Ok((name, shown))
         }
         ShownBy::Authority(name) => {
             // Its certificates have the name in a URI.
             principal_uri(namespace, certified::PRINCIPAL, &new.name)?;
             let authority = entry.authority(namespace, name)?.id_text();
             let name = vouched_name(namespace, &authority, &new.name);
-            Ok((String::new(), Some(authority), name))
+            let shown = Shown {
+                authority: Some(authority),
+                ..Shown::default()
+            };
+            Ok((name, shown))
+        }
+        ShownBy::Trust { trust, identity } => {
+            let found = entry.rooms.trusts.find(namespace, trust);
+            let trust = found.ok_or(Error::NotFound { what: "trust" })?;
+            let read = trust.identity.read(identity);
+            let identity = read.map_err(|error| Error::Invalid(error.to_string()))?;
+            let shown = Shown {
+                trust: Some(trust.id_text()),
+                identity: Some(identity),
+                ..Shown::default()
+            };
+            let identity = shown.identity.as_deref().unwrap_or_default();
+            Ok((bound_name(namespace, &trust.id_text(), identity), shown))
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod publication;
 pub(crate) mod rules;
 pub(crate) mod ssh;
 pub(crate) mod token;
+pub(crate) mod trust;
 pub(crate) mod tsa;
 
 use serde::Serialize;

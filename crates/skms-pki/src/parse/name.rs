@@ -134,7 +134,7 @@ pub(crate) fn read_rdn(mut set: Cursor<'_>) -> Parse<usize> {
     Ok(count)
 }
 
-fn attributes<'a>(rdn: &'a [u8]) -> impl Iterator<Item = Attribute<'a>> {
+pub(crate) fn attributes<'a>(rdn: &'a [u8]) -> impl Iterator<Item = Attribute<'a>> {
     let mut cursor = Cursor::new(rdn);
     std::iter::from_fn(move || {
         let mut pair = cursor.sequence().ok()?;

@@ -5,6 +5,7 @@ mod lists;
 mod responses;
 mod scope;
 mod signer;
+mod succession;
 mod verdict;
 
 use crate::certificate::Certificate;
@@ -15,6 +16,7 @@ use crate::path::rule::{Checked, Fault, Rule, fail};
 use crate::time::Moment;
 
 pub use responses::{ResponderRules, judge_response};
+pub use succession::{Succession, succession};
 
 use verdict::{Said, combine};
 

@@ -28,6 +28,7 @@ pub mod seals;
 pub mod ssh;
 pub mod terms;
 pub mod tokens;
+pub mod trusts;
 pub mod tsa;
 pub mod validation;
 pub mod versions;

@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, authorities, certificates, documents, est, events, health, keyrings, keys, limits,
-    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, tsa,
+    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, trusts, tsa,
     validation, versions,
 };
 
@@ -65,6 +65,8 @@ pub fn schemas() -> Named {
             PutSshRoleRequest, SshSignRequest, SshCertificateView, SshRevokeRequest,
             SshKrlResponse;
         tsa: CreateTsaRequest, TsaView;
+        trusts: TrustIdentity, TrustRevocation, CreateTrustRequest, UpdateTrustRequest,
+            ImportTrustCrlRequest, TrustView, TrustCrlView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use crate::Moment;
 
 /// Registers a principal: by one certificate (its fingerprint or the
-/// certificate itself), or by an authority of the namespace, any of whose
-/// certificates for the principal then counts.
+/// certificate itself), by an authority of the namespace, any of whose
+/// certificates for the principal then counts, or by an external authority that
+/// the namespace trusts and a name in its certificates.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePrincipalRequest {
@@ -24,6 +25,13 @@ pub struct CreatePrincipalRequest {
     /// the principal is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// An external authority that the namespace trusts, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<String>,
+    /// The name in certificates of that authority that is this principal's, in
+    /// the form that counts for the trust. It is bound to one principal alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// The groups it is in, as policies name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
@@ -41,6 +49,12 @@ pub struct PrincipalView {
     /// The identifier of the authority that vouches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// The identifier of the trust that vouches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<String>,
+    /// The name in certificates of that trust that is this principal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// Its groups.
     pub groups: Vec<String>,
     /// The namespace it belongs to.

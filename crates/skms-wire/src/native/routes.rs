@@ -140,6 +140,8 @@ impl Route {
             || same(self.id, "ssh-revoke")
             || same(self.id, "token-revoke")
             || same(self.id, "principal-delete")
+            || same(self.id, "trust-delete")
+            || same(self.id, "trust-import-crl")
     }
 
     /// Whether an [`IDEMPOTENCY_HEADER`] is refused, because its sender
@@ -294,6 +296,13 @@ pub const ROUTES: &[Route] = routes! {
     Get "/tsa/{tsa}" "tsa-read" ["tsa.read"] None => Answer::Json("TsaView"), "Show a time-stamping authority.";
     Delete "/tsa/{tsa}" "tsa-delete" ["tsa.manage"] None => Empty, "Delete a time-stamping authority.";
 
+    Get "/trusts" "trust-list" ["trust.list"] None => Page("TrustView"), "List the external authorities of principals.";
+    Post "/trusts" "trust-create" ["trust.create"] Body::Json("CreateTrustRequest") => Created("TrustView"), "Trust an external authority to say who principals are.";
+    Get "/trusts/{trust}" "trust-read" ["trust.read"] None => Answer::Json("TrustView"), "Show an external authority.";
+    Patch "/trusts/{trust}" "trust-update" ["trust.update"] Body::Json("UpdateTrustRequest") => Answer::Json("TrustView"), "Change a trust's intermediates, or how much must be known of revocation.";
+    Post "/trusts/{trust}/crls" "trust-import-crl" ["trust.import-crl"] Body::Json("ImportTrustCrlRequest") => Answer::Json("TrustView"), "Import revocation lists of an external authority.";
+    Delete "/trusts/{trust}" "trust-delete" ["trust.delete"] None => Empty, "Trust an external authority no longer.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
@@ -380,7 +389,8 @@ mod tests {
                 "certificate-issue",
                 "ssh-authority-create",
                 "ssh-sign",
-                "tsa-create"
+                "tsa-create",
+                "trust-create"
             ]
         );
         for (id, refuses) in [
@@ -401,7 +411,7 @@ mod tests {
     #[test]
     fn every_urgent_route_is_there() {
         let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
-        assert_eq!(urgent, 8);
+        assert_eq!(urgent, 10);
         assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 

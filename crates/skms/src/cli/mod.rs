@@ -46,6 +46,7 @@ mod storage;
 mod target;
 mod timestamp;
 mod token;
+mod trust;
 mod tsa;
 mod unseal;
 mod wrap;
@@ -200,6 +201,9 @@ enum Command {
     /// Manage principals known by client certificates
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// Trust external authorities to say who principals are
+    #[command(subcommand)]
+    Trust(trust::Trust),
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -352,6 +356,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Token(command) => command.run(global).await,
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
+        Command::Trust(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
         Command::Est(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,
@@ -467,6 +472,12 @@ mod tests {
             "skms token list --json",
             "skms policy put p file.cedar",
             "skms principal create p --certificate c.pem --group g",
+            "skms principal create p --trust corp --identity spiffe://corp.example/p",
+            "skms trust add corp --anchor r.pem --intermediates i.pem --crl l --crl m --identity cn",
+            "skms trust add corp --anchor r.pem --identity subject --require-crl if-known",
+            "skms trust update corp --require-crl leaf --intermediates i.pem",
+            "skms trust crl corp new.crl",
+            "skms trust show corp --json",
             "skms limits show",
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",
@@ -503,6 +514,11 @@ mod tests {
             "skms encrypt --token secret orders",
             "skms derive d",
             "skms limits set",
+            "skms trust add corp --anchor r.pem",
+            "skms trust add corp --identity uri",
+            "skms trust update corp",
+            "skms principal create p --trust corp",
+            "skms principal create p --certificate c.pem --identity x",
             "skms limits set --rate fast",
             "skms ssh sign k.pub --ca users",
             "skms ssh sign k.pub --ca users --role a --extension permit-pty --no-extensions",

@@ -31,8 +31,9 @@ pub enum Principal {
     },
 }
 
-/// Register a principal: by a certificate (the file, or its fingerprint), or by
-/// an authority whose certificates for it count.
+/// Register a principal: by a certificate (the file, or its fingerprint), by an
+/// authority whose certificates for it count, or by an external authority and a
+/// name in its certificates.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub struct Create {
@@ -48,6 +49,18 @@ pub struct Create {
     /// the principal (skms cert issue --principal)
     #[arg(long, value_name = "NAME", group = "which")]
     authority: Option<String>,
+    /// An external authority that the namespace trusts (skms trust): any
+    /// certificate of it counts that has the name --identity
+    #[arg(long, value_name = "NAME", group = "which", requires = "identity")]
+    trust: Option<String>,
+    /// The name in the certificates, in the form that counts for --trust
+    #[arg(
+        long,
+        value_name = "VALUE",
+        requires = "trust",
+        conflicts_with_all = ["certificate", "fingerprint", "authority"]
+    )]
+    identity: Option<String>,
     /// A group the principal is in; may be repeated
     #[arg(long, value_name = "NAME")]
     group: Vec<String>,
@@ -80,6 +93,8 @@ impl Principal {
                         .map(|hex| hex.replace(':', "").to_lowercase()),
                     certificate: certificate.transpose()?,
                     authority: create.authority,
+                    trust: create.trust,
+                    identity: create.identity,
                     groups: create.group,
                 };
                 global.show(&client.create_principal(&request).await?, print)
@@ -96,10 +111,16 @@ impl Principal {
 
 /// What shows who it is.
 fn shown_by(principal: &PrincipalView) -> String {
-    match (&principal.fingerprint, &principal.authority) {
-        (Some(fingerprint), _) => fingerprint.clone(),
-        (None, Some(id)) => format!("certificates of the authority {id}"),
-        (None, None) => String::new(),
+    let identity = principal.identity.as_deref().unwrap_or_default();
+    match (
+        &principal.fingerprint,
+        &principal.authority,
+        &principal.trust,
+    ) {
+        (Some(fingerprint), ..) => fingerprint.clone(),
+        (None, Some(id), _) => format!("certificates of the authority {id}"),
+        (None, None, Some(id)) => format!("certificates for {identity} by the trust {id}"),
+        (None, None, None) => String::new(),
     }
 }
 

@@ -22,7 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use skms_engine::Session;
+use skms_engine::{Session, acts::trusts::SENT_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -106,8 +106,9 @@ pub struct Peer {
     pub door: Door,
     /// Whether the connection is TLS.
     pub tls: bool,
-    /// The client certificate (DER) whose key it proved to hold.
-    pub certificate: Option<Vec<u8>>,
+    /// The certificates (DER) that it showed: first the one whose key it proved
+    /// to hold, then a few that may lead from there to an authority.
+    pub shown: Vec<Vec<u8>>,
     /// The last second of that certificate, in seconds since the Unix epoch.
     pub certificate_ends: Option<u64>,
     /// What binds a message to this TLS connection: `tls-exporter` (RFC 9266).
@@ -134,7 +135,7 @@ impl Peer {
     fn new(
         (address, door): (SocketAddr, Door),
         tls: bool,
-        certificate: Option<Vec<u8>>,
+        shown: Vec<Vec<u8>>,
         load: &Arc<Load>,
     ) -> Self {
         Self {
@@ -142,8 +143,8 @@ impl Peer {
             address,
             door,
             tls,
-            certificate_ends: certificate.as_deref().and_then(super::peer::ends),
-            certificate,
+            certificate_ends: shown.first().and_then(|leaf| super::peer::ends(leaf)),
+            shown,
             binding: None,
             remembered: Mutex::new(None),
             open_requests: AtomicUsize::new(0),
@@ -151,6 +152,11 @@ impl Peer {
             opened: Instant::now(),
             last_active_ms: AtomicU64::new(0),
         }
+    }
+
+    /// The client certificate (DER) whose key it proved to hold.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.shown.first().map(Vec::as_slice)
     }
 
     /// The session that this credential led to before on this connection.
@@ -250,7 +256,7 @@ pub async fn serve(
     let _ = stream.set_nodelay(true);
     let _counted = serving.metrics.connection();
     let Some(tls) = serving.tls.as_ref().filter(|_| door == Door::All) else {
-        let peer = Peer::new((address, door), false, None, load);
+        let peer = Peer::new((address, door), false, Vec::new(), load);
         return http(stream, peer, false, serving, stop).await;
     };
     let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
@@ -273,13 +279,12 @@ pub async fn serve(
         Err(_slow) => return serving.metrics.handshake_failed(),
     };
     let session = stream.get_ref().1;
-    let certificate = session
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .map(|leaf| leaf.as_ref().to_vec());
+    let shown = session.peer_certificates().unwrap_or_default();
+    let shown = shown.iter().take(1 + SENT_MAX);
+    let shown = shown.map(|der| der.as_ref().to_vec()).collect();
     let speaks_h2 = session.alpn_protocol() == Some(b"h2");
     let binding = super::tls::binding(session);
-    let mut peer = Peer::new((address, door), true, certificate, load);
+    let mut peer = Peer::new((address, door), true, shown, load);
     peer.binding = binding;
     http(stream, peer, speaks_h2, serving, stop).await;
 }

@@ -21,5 +21,6 @@ mod slow;
 mod ssh;
 mod sweep;
 mod tls;
+mod trusts;
 mod verified;
 mod wire;

@@ -35,6 +35,7 @@ fn every_route_answers_as_described() {
     identities(&api);
     certificates(&api);
     crate::ssh::described(&api);
+    crate::trusts::described(&api);
     storage(&api);
     sealing(&api, &house.key);
     let missed: Vec<&str> = ROUTES

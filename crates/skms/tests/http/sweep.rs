@@ -153,6 +153,11 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         Some(json!({"name": "default", "key": "clock", "certificate": of,
             "policies": ["1.2.3"]})),
     );
+    server.must(
+        "POST",
+        "/api/v1/trusts",
+        Some(crate::trusts::some("default")),
+    );
     let nobody = server.must(
         "POST",
         "/api/v1/tokens",
@@ -262,6 +267,9 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "ssh-role-write" => json!({"principals": ["x"]}),
         "ssh-sign" => json!({"public_key": "ssh-ed25519 AAAA"}),
         "ssh-revoke" => json!({"serials": ["x"]}),
+        "trust-create" => json!({"name": "x", "anchors": [], "identity": "uri"}),
+        "trust-update" => json!({"revocation": "leaf"}),
+        "trust-import-crl" => json!({"crl": ""}),
         _ if takes_body(route) => json!({}),
         _ => return None,
     })

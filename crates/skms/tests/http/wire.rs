@@ -16,7 +16,8 @@ use serde_json::Value;
 
 use crate::house::PATIENCE;
 
-/// A client certificate with its key, PEM.
+/// A client certificate, those above it that are shown with it, and its key,
+/// PEM.
 pub struct Identity {
     pub certificate: String,
     pub key: String,
@@ -38,7 +39,9 @@ pub fn client_config(authority: &Path, identity: Option<&Identity>) -> Arc<Clien
         None => builder.with_no_client_auth(),
         Some(identity) => builder
             .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()],
+                CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+                    .collect::<Result<_, _>>()
+                    .unwrap(),
                 PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
             )
             .unwrap(),

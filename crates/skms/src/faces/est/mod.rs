@@ -136,7 +136,7 @@ impl Est {
             Operation::CsrAttrs => Ok(Reply::attributes(&app.engine.est_attributes(label)?)),
             _ => {
                 let wish = match operation {
-                    Operation::SimpleReenroll => Wish::Renew(peer.certificate.as_deref()),
+                    Operation::SimpleReenroll => Wish::Renew(peer.certificate()),
                     Operation::ServerKeyGen => Wish::ServerKey,
                     _ => Wish::Enrol,
                 };

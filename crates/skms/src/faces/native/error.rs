@@ -18,6 +18,8 @@ pub struct Failure {
     detail: Option<String>,
     /// For the log, where the caller is told less.
     cause: Option<String>,
+    /// For the event of a credential that was refused.
+    refused: Option<String>,
     /// When to come back, in seconds.
     retry_after: u64,
     /// Why it was turned away, if it was before any work was begun.
@@ -31,6 +33,7 @@ impl Failure {
             kind,
             detail: None,
             cause: None,
+            refused: None,
             retry_after: 1,
             shed: None,
         }
@@ -42,6 +45,7 @@ impl Failure {
             kind,
             detail: Some(detail.into()),
             cause: None,
+            refused: None,
             retry_after: 1,
             shed: None,
         }
@@ -68,6 +72,7 @@ impl Failure {
             kind,
             detail: None,
             cause: Some(cause.into()),
+            refused: None,
             retry_after: 1,
             shed: None,
         }
@@ -112,6 +117,12 @@ impl Failure {
         self.cause.as_deref()
     }
 
+    /// Why a credential was refused, in words for its event, where that is
+    /// known.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// As the caller gets it.
     pub fn problem(&self) -> Problem {
         let problem = Problem::new(self.kind);
@@ -130,6 +141,11 @@ impl From<Engine> for Failure {
             Engine::Sealed => Self::new(Kind::Sealed),
             Engine::NotInitialised => Self::new(Kind::Uninitialized),
             Engine::Unauthenticated => Self::new(Kind::Unauthenticated),
+            Engine::CertificateRefused { told, .. } => Self {
+                detail: told.then(|| said.clone()),
+                refused: Some(said),
+                ..Self::new(Kind::Unauthenticated)
+            },
             Engine::AlreadyInitialised | Engine::Exists { .. } => {
                 Self::with(Kind::AlreadyExists, said)
             }

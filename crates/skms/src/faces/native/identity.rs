@@ -32,7 +32,7 @@ pub async fn authenticate(
     namespace: &str,
     request_id: &str,
 ) -> Result<Arc<Session>, Failure> {
-    let kind = match (&sent, &peer.certificate) {
+    let kind = match (&sent, peer.certificate()) {
         (Sent::Nothing, Some(_)) => Some("certificate"),
         (Sent::Nothing, None) => None,
         _ => Some("token"),
@@ -48,7 +48,7 @@ pub async fn authenticate(
     {
         let source = Some(peer.address.ip().to_canonical());
         app.engine
-            .record_refused_credential(kind, source, request_id)
+            .record_refused_credential(kind, failure.refused(), source, request_id)
             .await?;
     }
     outcome
@@ -188,7 +188,7 @@ async fn by_token(app: &App, peer: &Peer, token: &[u8]) -> Result<Arc<Session>, 
 }
 
 async fn by_certificate(app: &App, peer: &Peer, namespace: &str) -> Result<Arc<Session>, Failure> {
-    let certificate = peer.certificate.as_deref().ok_or(UNKNOWN)?;
+    let certificate = peer.certificate().ok_or(UNKNOWN)?;
     // Its dates were right at the handshake; a connection can outlast them.
     if peer.certificate_ends.is_none_or(|end| now_seconds() > end) {
         return Err(UNKNOWN);
@@ -201,7 +201,7 @@ async fn by_certificate(app: &App, peer: &Peer, namespace: &str) -> Result<Arc<S
     may_look_up(app, peer)?;
     let session = app
         .engine
-        .authenticate_certificate(certificate, namespace)
+        .authenticate_certificate(&peer.shown, namespace)
         .await?;
     peer.remember(&credential, Arc::clone(&session));
     Ok(session)

@@ -39,6 +39,7 @@ mod ssh;
 mod storage;
 mod table;
 mod tokens;
+mod trusts;
 mod tsa;
 pub mod validation;
 mod views;

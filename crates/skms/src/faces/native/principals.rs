@@ -16,6 +16,8 @@ fn view(view: &View) -> PrincipalView {
         name: view.name.clone(),
         fingerprint: Some(view.fingerprint.clone()).filter(|text| !text.is_empty()),
         authority: view.authority.clone(),
+        trust: view.trust.clone(),
+        identity: view.identity.clone(),
         groups: view.groups.iter().cloned().collect(),
         namespace: view.namespace.clone(),
         created_at: moment(view.created_at),
@@ -33,17 +35,25 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
 
 pub async fn create(call: Call) -> Result<Reply, Failure> {
     let request: CreatePrincipalRequest = call.json()?;
-    let given = (request.fingerprint, request.certificate, request.authority);
+    let given = (
+        request.fingerprint,
+        request.certificate,
+        request.authority,
+        (request.trust, request.identity),
+    );
     let (shown_by, expires_at) = match given {
-        (Some(fingerprint), None, None) => (ShownBy::Fingerprint(fingerprint), None),
-        (None, Some(pem), None) => {
+        (Some(fingerprint), None, None, (None, None)) => (ShownBy::Fingerprint(fingerprint), None),
+        (None, Some(pem), None, (None, None)) => {
             let (fingerprint, end) = certificate(&pem)?;
             (ShownBy::Fingerprint(fingerprint), end)
         }
-        (None, None, Some(authority)) => (ShownBy::Authority(authority), None),
+        (None, None, Some(authority), (None, None)) => (ShownBy::Authority(authority), None),
+        (None, None, None, (Some(trust), Some(identity))) => {
+            (ShownBy::Trust { trust, identity }, None)
+        }
         _ => {
             return Err(Failure::invalid(
-                "give one of fingerprint, certificate and authority",
+                "give one of fingerprint, certificate and authority, or trust and identity",
             ));
         }
     };

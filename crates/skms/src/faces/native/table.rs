@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
     est, events, health, keyrings, keys, limits, namespaces, operations, policies, principals,
-    seals, ssh, storage, tokens, tsa, validation,
+    seals, ssh, storage, tokens, trusts, tsa, validation,
 };
 
 /// What serves a route.
@@ -81,6 +81,13 @@ handlers! {
     "tsa-create" => tsa::create;
     "tsa-read" => tsa::read;
     "tsa-delete" => tsa::delete;
+
+    "trust-list" => trusts::list;
+    "trust-create" => trusts::create;
+    "trust-read" => trusts::read;
+    "trust-update" => trusts::update;
+    "trust-import-crl" => trusts::import;
+    "trust-delete" => trusts::delete;
 
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;
