@@ -1,7 +1,7 @@
 //! What `cargo xtask bench` measures SKMS against, and what it loads it with.
 //!
 //! What it is: the bare servers that set the scale ([`echo`]), the
-//! cryptographic library's own rates ([`rates`]), and a mixed load that goes on
+//! cryptographic library's own rates ([`rates`], [`chunks`]), and a mixed load that goes on
 //! ([`soak`]).
 //!
 //! What it is not: part of the product. Nothing here is shipped, and it shares
@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod certificate;
+mod chunks;
 mod echo;
 mod rates;
 mod soak;
@@ -30,6 +31,8 @@ skms-bench <command>
         make, use and remove keys and tokens all the time
   rates [--seconds N]
         how often the cryptographic library does each thing, on one thread
+  chunks [--seconds N]
+        how many bytes of a file it encrypts a second, on one thread
 ";
 
 /// What every command returns: nothing, or the reason in words.
@@ -55,6 +58,7 @@ fn run(arguments: &[String]) -> Result {
         "echo" => echo::run(&echo::Options::parse(rest)?),
         "certificate" => certificate::write(rest),
         "rates" => rates::run(rest),
+        "chunks" => chunks::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -5,8 +5,8 @@
 //! each route of [`skms_wire::native::routes`], and the encryption of files
 //! under data keys that the server keeps.
 //!
-//! What it is not: it keeps no keys, reads no configuration and prints
-//! nothing.
+//! What it is not: it keeps no keys and prints nothing; of configuration it
+//! reads the one file that says where the server is ([`settings`]), when asked.
 //!
 //! Standards: RFC 9110 (HTTP), RFC 9112, RFC 9113, RFC 8446 (TLS 1.3),
 //! RFC 6750 (bearer tokens), RFC 9457 (problem details), C2SP age (files).
@@ -22,6 +22,7 @@ pub mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod retry;
+pub mod settings;
 mod tls;
 mod transport;
 

@@ -96,7 +96,8 @@ fn head(out: &mut String, measured: &Measured) {
     );
 }
 
-fn table_of_goals(out: &mut String, goals: &[Goal]) {
+/// Goals, with what came of them.
+pub fn table_of_goals(out: &mut String, goals: &[Goal]) {
     out.push_str("### Goals\n\n| goal | asked | measured | |\n| --- | --: | --: | --- |\n");
     for goal in goals {
         let verdict = match goal.met {

@@ -10,6 +10,7 @@ mod certificates;
 mod disk;
 mod document;
 mod extra;
+mod files;
 mod goals;
 pub(crate) mod load;
 mod more;
@@ -69,6 +70,14 @@ pub fn bench(arguments: &[String]) -> Result {
     }
     let begun = Instant::now();
     let folder = Folder::new()?;
+    if options.measures("files") {
+        // By themselves: nothing else runs meanwhile.
+        files::bench(&options, folder.path())?;
+    }
+    if options.measures_only("files") {
+        say(&format!("measured in {} s", begun.elapsed().as_secs()));
+        return Ok(());
+    }
     let mut stage = Stage::set(folder.path())?;
     say(&format!(
         "all servers are up after {} s",

@@ -8,9 +8,10 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 6] = [
+pub const PARTS: [&str; 7] = [
     "more",
     "certificates",
+    "files",
     "rsa-keys",
     "slow-work",
     "loaded",
@@ -86,6 +87,11 @@ impl Options {
         self.parts.contains(&part)
     }
 
+    /// Whether it is all that is measured.
+    pub fn measures_only(&self, part: &str) -> bool {
+        self.cases.is_empty() && self.parts == [part]
+    }
+
     /// The names of the main cells.
     pub fn cells(&self) -> Vec<String> {
         self.cases
@@ -144,6 +150,9 @@ mod tests {
         assert_eq!(options.cells(), ["sign-mldsa65-tls"]);
         assert!(options.measures("slow-work") && !options.measures("loaded"));
         assert!(!parse("--quick").unwrap().measures("slow-work"));
+        assert!(!options.measures_only("slow-work"));
+        assert!(parse("--only files").unwrap().measures_only("files"));
+        assert!(!parse("").unwrap().measures_only("files"));
         assert!(parse("").unwrap().measures("growth"));
         let options = parse("--only sign-p256-tls,create-aes --rounds 3 --seconds 1").unwrap();
         assert_eq!(options.cells(), ["sign-p256-tls", "create-aes-tls"]);

@@ -59,6 +59,25 @@ impl Stanza {
         Ok(())
     }
 
+    /// Reads one by itself, as age and its plugins send them to each other; at
+    /// most 1 MiB.
+    ///
+    /// # Errors
+    /// [`FileError::Malformed`], saying why; what reading gives.
+    pub fn read(input: &mut dyn BufRead) -> Result<Self> {
+        let mut lines = Lines {
+            input,
+            read: Vec::new(),
+        };
+        let line = lines
+            .must()?
+            .strip_prefix(STANZA)
+            .ok_or(FileError::Malformed("a line that begins no stanza"))?;
+        let mut stanza = Self::parse(line)?;
+        stanza.body = lines.body()?;
+        Ok(stanza)
+    }
+
     /// Reads its first line, from which the arrow was taken.
     fn parse(line: &str) -> Result<Self> {
         let mut arguments = line.split(' ').map(str::to_owned);
@@ -286,15 +305,18 @@ mod tests {
             assert!(Header::write(&[stanza], &key()).is_err(), "{odd:?}");
         }
         assert!(Header::write(&[], &key()).is_err());
-        let endless = [MAGIC, b"-> a\n", &b"AAAA".repeat(16), b"\n"].concat();
         let line = [&b"AAAA".repeat(16)[..], b"\n"].concat();
-        let endless = [endless, line.repeat(20_000)].concat();
-        assert!(matches!(
-            Header::read(&mut &endless[..]),
-            Err(FileError::Malformed(_))
-        ));
-        let one_line = [MAGIC, b"-> ", &vec![b'a'; HEADER_MAX]].concat();
-        assert!(Header::read(&mut &one_line[..]).is_err());
+        for endless in [
+            [MAGIC, b"-> a\n", &line.repeat(40_000)].concat(),
+            [MAGIC, b"-> ", &vec![b'a'; 2 * HEADER_MAX]].concat(),
+        ] {
+            let mut rest = &endless[..];
+            assert!(matches!(
+                Header::read(&mut rest),
+                Err(FileError::Malformed(_))
+            ));
+            assert_eq!(endless.len() - rest.len(), HEADER_MAX, "no more is read");
+        }
         let many = vec![stanza(700); 1100];
         assert!(Header::write(&many, &key()).is_err());
     }

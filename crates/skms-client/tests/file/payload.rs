@@ -193,6 +193,9 @@ fn an_x25519_identity_opens_what_its_recipient_got() {
     let mut altered = stanza.clone();
     altered.body[3] ^= 1;
     assert!(identity.unwrap(&altered).unwrap().is_none());
+    // What is too long is refused before it is tried.
+    altered.body.push(0);
+    assert!(identity.unwrap(&altered).is_err());
     assert_eq!(format!("{identity:?}"), "X25519Identity(<redacted>)");
     for bad in [&text[1..], &text.replace('Q', "P"), &recipient.to_string()] {
         assert!(bad.parse::<X25519Identity>().is_err(), "{bad}");

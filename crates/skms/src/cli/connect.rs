@@ -4,16 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use skms_client::settings::{Overrides, Resolved, Token};
 use skms_client::{Client, Config, Identity, Retry};
 use skms_pki::{Certificate, pem};
-use skms_wire::SecretText;
 
 use super::error::{CliError, Result};
-use super::settings::Settings;
 use super::{input, output};
-
-/// Where the server is when nobody says.
-const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";
 
 /// The longest certificate or key file read, in bytes.
 const PEM_MAX: u64 = 1 << 20;
@@ -65,77 +61,47 @@ impl Connection {
 
     /// The namespace that is meant.
     pub fn namespace(&self) -> Result<String> {
-        Ok(self.config(|name| std::env::var(name).ok())?.namespace)
+        Ok(self.resolve(variable)?.namespace)
     }
 
     /// The files of the client certificate and of its key, if they are named.
     pub fn identity_files(&self) -> Result<Option<(PathBuf, PathBuf)>> {
-        self.identity(variable, &Settings::load(variable)?)
+        Ok(self.resolve(variable)?.identity)
     }
 
-    fn identity(
-        &self,
-        variable: impl Fn(&str) -> Option<String>,
-        file: &Settings,
-    ) -> Result<Option<(PathBuf, PathBuf)>> {
-        let path = |flag: &Option<PathBuf>, name: &str, file: &Option<PathBuf>| {
-            flag.clone()
-                .or_else(|| variable(name).map(PathBuf::from))
-                .or_else(|| file.clone())
+    fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Resolved> {
+        let said = Overrides {
+            address: self.address.clone(),
+            ca_file: self.ca_file.clone(),
+            token_file: self.token_file.clone(),
+            namespace: self.namespace.clone(),
+            client_certificate: self.client_cert.clone(),
+            client_key: self.client_key.clone(),
         };
-        let certificate = path(
-            &self.client_cert,
-            "SKMS_CLIENT_CERT",
-            &file.client_certificate,
-        );
-        let key = path(&self.client_key, "SKMS_CLIENT_KEY", &file.client_key);
-        match (certificate, key) {
-            (None, None) => Ok(None),
-            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
-            _ => Err(CliError::usage(
-                "a client certificate and its key belong together",
-            )),
-        }
+        Resolved::new(&said, variable).map_err(|error| CliError::usage(error.to_string()))
     }
 
     /// Flags, then the environment, then the file.
     fn config(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Config> {
-        let file = Settings::load(&variable)?;
-        let identity = self.identity(&variable, &file)?;
-        let path = |flag: &Option<PathBuf>, name: &str, file: Option<PathBuf>| {
-            flag.clone()
-                .or_else(|| variable(name).map(PathBuf::from))
-                .or(file)
-        };
-        let text = |flag: &Option<String>, name: &str, file: Option<String>| {
-            flag.clone().or_else(|| variable(name)).or(file)
-        };
-        let address = text(&self.address, "SKMS_ADDR", file.address);
-        let mut config = Config::new(address.as_deref().unwrap_or(DEFAULT_ADDRESS).parse()?);
-        if let Some(path) = path(&self.ca_file, "SKMS_CACERT", file.ca_file) {
+        let resolved = self.resolve(variable)?;
+        let mut config = Config::new(resolved.address.parse()?);
+        if let Some(path) = resolved.ca_file {
             config.ca_pem = Some(std::mem::take(&mut *input::read(&path, PEM_MAX)?));
         }
-        config.token = match (&self.token_file, variable("SKMS_TOKEN")) {
-            (None, Some(token)) => Some(SecretText::new(token)),
-            _ => path(&self.token_file, "SKMS_TOKEN_FILE", file.token_file)
-                .as_deref()
-                .map(input::secret_file)
-                .transpose()?,
-        };
-        config.identity = match identity {
+        config.token = match resolved.token {
+            Some(Token::Text(token)) => Some(token),
+            Some(Token::File(path)) => Some(input::secret_file(&path)?),
             None => None,
-            Some((certificate, key)) => {
-                let certificates_pem = std::mem::take(&mut *input::read(&certificate, PEM_MAX)?);
-                warn_of_end(&certificates_pem)?;
-                Some(Identity {
-                    certificates_pem,
-                    private_key_pem: input::read(&key, PEM_MAX)?,
-                })
-            }
         };
-        if let Some(namespace) = text(&self.namespace, "SKMS_NAMESPACE", file.namespace) {
-            config.namespace = namespace;
+        if let Some((certificate, key)) = resolved.identity {
+            let certificates_pem = std::mem::take(&mut *input::read(&certificate, PEM_MAX)?);
+            warn_of_end(&certificates_pem)?;
+            config.identity = Some(Identity {
+                certificates_pem,
+                private_key_pem: input::read(&key, PEM_MAX)?,
+            });
         }
+        config.namespace = resolved.namespace;
         config.timeout = Duration::from_secs(self.timeout.max(1));
         Ok(config)
     }
@@ -180,6 +146,8 @@ fn ending((first, last): (i64, i64), now: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use skms_client::settings::DEFAULT_ADDRESS;
+
     use super::*;
 
     #[test]

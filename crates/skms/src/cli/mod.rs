@@ -39,7 +39,6 @@ mod restore;
 mod seals;
 mod secrets;
 mod serve;
-mod settings;
 mod sign;
 mod ssh;
 mod storage;

@@ -22,6 +22,10 @@ use super::{Global, input};
 pub use opener::{Opener, open_with_key};
 pub use recipients::Recipients;
 
+/// How many keys of servers a file is encrypted for, and how many of a header's
+/// are asked for: one from a stranger must not cause any number of requests.
+const KEYS_MAX: usize = 8;
+
 /// Encrypt and decrypt files of any size in the age format, under a key that
 /// stays in the server. One request a file, whatever its size.
 #[derive(Debug, Subcommand)]

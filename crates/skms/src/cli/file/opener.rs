@@ -10,15 +10,11 @@ use skms_wire::native::ProblemKind;
 use skms_wire::native::operations::DecryptRequest;
 use zeroize::Zeroizing;
 
-use super::explain;
+use super::{KEYS_MAX, explain};
 use crate::cli::error::{CliError, Result};
 use crate::cli::exit::Exit;
 use crate::cli::keyname::KeyName;
 use crate::cli::{Global, input};
-
-/// How many of a header's stanzas the server is asked about: a header from a
-/// stranger must not cause any number of requests.
-const ASKED_MAX: usize = 8;
 
 /// The longest file of identities that is read, in bytes.
 const IDENTITIES_MAX: u64 = 1 << 20;
@@ -117,6 +113,7 @@ pub async fn open_with_key(
     Err(refused)
 }
 
+/// The first of the stanzas that are keys of servers.
 fn wrapped(sealed: &SealedFile<'_>, path: &Path) -> Result<Vec<Wrapped>> {
     let mut all = Vec::new();
     for stanza in sealed.stanzas() {
@@ -124,12 +121,7 @@ fn wrapped(sealed: &SealedFile<'_>, path: &Path) -> Result<Vec<Wrapped>> {
             all.push(one);
         }
     }
-    if all.len() > ASKED_MAX {
-        return Err(CliError::usage(format!(
-            "{}: for more than {ASKED_MAX} keys of servers",
-            input::name(path)
-        )));
-    }
+    all.truncate(KEYS_MAX);
     Ok(all)
 }
 

@@ -8,6 +8,7 @@ use skms_client::file::{FileKey, KeyId, Stanza, Wrapped, X25519Recipient, associ
 use skms_wire::native::operations::{DataKeyRequest, EncryptRequest};
 use skms_wire::{Bytes, SecretB64};
 
+use super::KEYS_MAX;
 use crate::cli::error::{CliError, Result};
 use crate::cli::keyname::KeyName;
 use crate::cli::{Global, input};
@@ -56,6 +57,12 @@ impl Recipients {
         if self.keys.is_empty() && others.is_empty() {
             return Err(CliError::usage("nobody is named who could open the file")
                 .hint("add --key NAME or --recipient age1…"));
+        }
+        let server = |other: &&Other| matches!(other, Other::Server(_));
+        if self.keys.len() + others.iter().filter(server).count() > KEYS_MAX {
+            return Err(CliError::usage(format!(
+                "a file is for at most {KEYS_MAX} keys of the server"
+            )));
         }
         let mut client = None;
         let mut stanzas = Vec::new();
