@@ -114,6 +114,8 @@ pub mod confirmation;
 mod envelope;
 pub mod error;
 pub mod freshness;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grant;
 mod identity;
 pub mod initiator;
