@@ -9,7 +9,8 @@
 //! signatures are passed in. It decides no policy, and stores nothing: what has
 //! to be durable is handed out.
 //!
-//! The initiator: [`initiator::begin`], sign, send, [`AwaitingReply::receive`].
+//! The initiator: [`initiator::begin`], sign, send, [`AwaitingReply::receive`];
+//! with its key in memory, [`LocalIdentity::ask`].
 //! The responder: [`Responder::receive`], record the replay entry,
 //! [`Received::admit`], ask policy, [`Admitted::answer`], sign, make durable,
 //! send; in an agreement [`AwaitingConfirmation::receive`].
@@ -119,6 +120,7 @@ pub mod fuzzing;
 mod grant;
 mod identity;
 pub mod initiator;
+mod local;
 mod message;
 mod name;
 pub mod peer;
@@ -133,9 +135,18 @@ pub use freshness::{Freshness, ReplayEntry, ReplayStore, Seen};
 pub use grant::{Given, Grant, KeyFormat};
 pub use identity::Identity;
 pub use initiator::{Agreed, AwaitingReply, Distributed, Intent, Outcome, UnsignedRequest};
+pub use local::LocalIdentity;
 pub use message::Digest;
 pub use name::ServerName;
 pub use peer::{Peer, Revocations, Standing, Trust};
 pub use request::{Agreement, Distribution, KeyName, Kind, Request, Uses};
 pub use responder::{Admitted, Answer, PreActive, Received, Reply, Responder, UnsignedReply};
-pub use skms_crypto::hpke::Suite;
+
+/// What a client needs of the rooms below, which it does not use by itself.
+pub mod below {
+    pub use skms_crypto::hpke::{Fill, Suite};
+    pub use skms_crypto::{Algorithm, Format, KeyMaterial, OpenKey, PublicKey, SecretBytes, rand};
+    pub use skms_pki::issue::SigningScheme;
+    pub use skms_pki::{Certificate, Crl, Evidence, Moment, OcspResponse, Options, ValidPath, pem};
+}
+pub use below::Suite;

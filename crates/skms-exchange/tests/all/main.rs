@@ -7,6 +7,7 @@ mod flips;
 mod forged;
 mod freshness;
 mod hostile_keys;
+mod local;
 mod middle;
 mod model;
 mod runs;
