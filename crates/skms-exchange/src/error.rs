@@ -179,6 +179,13 @@ impl CertificateFault {
 }
 
 impl Error {
+    /// Whether the peer, or somebody between, was refused: what leaves an event.
+    /// Otherwise the mistake is the caller's.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Input(_) | Self::Own(_))
+    }
+
     /// Its name in docs/exchange.md, made to be searched for. The caller's own
     /// mistakes are `input` and `own`, and are no refusals of a peer.
     #[must_use]
@@ -215,4 +222,72 @@ impl Error {
 /// Something of the crypto room's that no message can cause.
 pub(crate) fn own(_: skms_crypto::Error) -> Error {
     Error::Own("the crypto library failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in docs/exchange.md, "Errors", are all there are.
+    #[test]
+    fn every_name_is_in_the_paper() {
+        let paper = include_str!("../../../docs/exchange.md");
+        let faults = [
+            CertificateFault::Expired,
+            CertificateFault::NotYetValid,
+            CertificateFault::Revoked,
+            CertificateFault::OnHold,
+            CertificateFault::RevocationUnknown,
+            CertificateFault::Purpose,
+            CertificateFault::Name,
+            CertificateFault::Untrusted(Rule::NoIssuer),
+        ];
+        let errors = [
+            Error::TooLong { limit: 0 },
+            Error::Malformed(""),
+            Error::WrongMessage {
+                wanted: 0,
+                found: 0,
+            },
+            Error::UnsupportedVersion,
+            Error::WrongServer,
+            Error::Stale,
+            Error::FromTheFuture,
+            Error::WrongCertificate,
+            Error::SameParty,
+            Error::SignatureAlgorithm,
+            Error::Signature,
+            Error::Replayed,
+            Error::NoCommonSuite,
+            Error::SuiteNotOffered,
+            Error::PublicKey,
+            Error::Encapsulation,
+            Error::Transcript,
+            Error::Grant(""),
+            Error::Confirmation,
+            Error::Sealed,
+            Error::TooLate,
+        ];
+        let (_, table) = paper.split_once("## Errors").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let all = errors.into_iter().chain(faults.map(Error::Certificate));
+        let mut names: Vec<_> = all
+            .map(|error| {
+                assert!(error.is_refusal());
+                error.name()
+            })
+            .collect();
+        for name in &names {
+            assert!(table.contains(&format!("`{name}`")), "{name}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        // Nothing in the table's first column is unknown to us.
+        let first = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let listed: usize = first
+            .map(|line| line.split(" | ").next().unwrap().matches(", `").count() + 1)
+            .sum();
+        assert_eq!(listed, names.len());
+        assert!(!Error::Own("").is_refusal() && !Error::Input("").is_refusal());
+    }
 }

@@ -156,3 +156,16 @@ fn a_forged_confirmation_does_not_stop_the_true_one() {
     let late = ours.waiting.receive(&got.confirmation, later(181));
     assert_eq!(late.unwrap_err().name(), "too-late");
 }
+
+/// The server's steps lie between awaits, on whichever thread.
+#[test]
+fn every_state_can_change_threads() {
+    fn sent<T: Send>() {}
+    sent::<skms_exchange::UnsignedRequest>();
+    sent::<skms_exchange::AwaitingReply>();
+    sent::<skms_exchange::Received>();
+    sent::<skms_exchange::Admitted>();
+    sent::<skms_exchange::UnsignedReply>();
+    sent::<skms_exchange::Reply>();
+    sent::<AwaitingConfirmation>();
+}
