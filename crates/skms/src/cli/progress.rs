@@ -44,6 +44,9 @@ pub async fn wait<T>(what: &str, work: impl Future<Output = T>) -> T {
 /// Counts bytes; shown only once it has taken a second.
 pub struct Bytes {
     bar: ProgressBar,
+    /// Asked once: it is a call of the system, and there may be very many
+    /// pieces.
+    wanted: bool,
     started: std::time::Instant,
 }
 
@@ -65,6 +68,7 @@ impl Bytes {
         }
         Self {
             bar,
+            wanted: wanted(),
             started: std::time::Instant::now(),
         }
     }
@@ -72,7 +76,7 @@ impl Bytes {
     /// More bytes are done.
     pub fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
-        if self.bar.is_hidden() && wanted() && self.started.elapsed() >= PATIENCE {
+        if self.wanted && self.bar.is_hidden() && self.started.elapsed() >= PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
