@@ -112,6 +112,7 @@ fn a_file_costs_one_request_and_several_keys_open_it() {
     server.run(&["file", "decrypt", "f.age", "-o", "back"]).ok();
     assert_eq!(uses(&server) - before, 2, "one request each");
 
+    server.run(&["key", "rotate", "gone"]).ok();
     let recipient = server.text(&["file", "recipient", "two"]);
     server.file("list", format!("# by list\n\n{recipient}\n").as_bytes());
     let keys = ["file", "encrypt", "-k", "gone", "-k", "one", "-R", "list"];
@@ -126,6 +127,10 @@ fn a_file_costs_one_request_and_several_keys_open_it() {
             .len(),
         3
     );
+    for key in ["one", "two"] {
+        let by_name = server.run(&["decrypt", key, "many.age"]).ok();
+        assert!(by_name.out == data, "{key}");
+    }
     server.run(&["key", "suspend", "gone"]).ok();
     server.run(&["key", "suspend", "one"]).ok();
     server

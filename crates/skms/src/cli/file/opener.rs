@@ -103,8 +103,14 @@ pub async fn open_with_key(
     for wrapped in wrapped(sealed, path)? {
         match unwrap(client, &key.keyring, &key.name, &wrapped, bound).await {
             Ok(key) => return Ok(key),
-            // It may be another of the stanzas.
-            Err(error) if error.problem_kind() == Some(ProblemKind::DecryptionFailed) => {
+            // It may be another of the stanzas; that of another key may also
+            // name a version that this one does not have.
+            Err(error)
+                if matches!(
+                    error.problem_kind(),
+                    Some(ProblemKind::DecryptionFailed | ProblemKind::NotFound)
+                ) =>
+            {
                 refused = error.into();
             }
             Err(error) => return Err(error.into()),
