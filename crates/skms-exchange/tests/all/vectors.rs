@@ -335,6 +335,8 @@ fn python_reads_the_vectors_as_we_do() {
     assert_eq!(checked, Ok(cases.len()));
     // And it looks at what it reads.
     for field in [
+        "initiator_random",
+        "responder_random",
         "message_1",
         "message_2",
         "message_3",

@@ -100,6 +100,61 @@ def decapsulate(kem, private, enc):
     return dhkem(kem, hash_name, dh, enc, public), public
 
 
+ORDERS = {
+    0x10: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    0x11: 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+    0x12: 0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,
+}
+PRIVATE = {0x10: 32, 0x11: 48, 0x12: 66, 0x20: 32, 0x41: 64, 0x42: 64, 0x647A: 32}
+
+
+def derive_private(kem, ikm):
+    """DeriveKeyPair (RFC 9180, section 7.1.3; draft-ietf-hpke-pq, section 5)."""
+    size, suite_id = PRIVATE[kem], b"KEM" + kem.to_bytes(2, "big")
+    assert len(ikm) == size
+    if kem in (0x41, 0x42, 0x647A):
+        label = b"DeriveKeyPair"
+        labelled = ikm + b"HPKE-v1" + suite_id + len(label).to_bytes(2, "big") + label + size.to_bytes(2, "big")
+        return hashlib.shake_256(labelled).digest(size)
+    labels = Labels("sha256" if kem == 0x20 else CURVES[kem][1], suite_id)
+    prk = labels.extract(b"", b"dkp_prk", ikm)
+    if kem == 0x20:
+        # SerializePrivateKey clamps.
+        private = bytearray(labels.expand(prk, b"sk", b"", size))
+        private[0] &= 248
+        private[31] = private[31] & 127 | 64
+        return bytes(private)
+    for counter in range(256):
+        candidate = bytearray(labels.expand(prk, b"candidate", bytes([counter]), size))
+        candidate[0] &= 0x01 if kem == 0x12 else 0xFF
+        if 0 < int.from_bytes(candidate, "big") < ORDERS[kem]:
+            return bytes(candidate)
+    raise ValueError("no private key")
+
+
+def public_of(kem, private):
+    if kem == 0x20:
+        return raw(x25519.X25519PrivateKey.from_private_bytes(private).public_key())
+    return point(ec.derive_private_key(int.from_bytes(private, "big"), CURVES[kem][0]).public_key())
+
+
+def check_random(kem, case, first, second):
+    """Whether keys, nonces and encapsulations are made of what was drawn."""
+    size, drawn = PRIVATE[kem], case["initiator_random"]
+    assert derive_private(kem, drawn[:size]) == case["ephemeral_private_key"]
+    assert drawn[size:] == first[6]
+    drawn = case["responder_random"]
+    assert drawn[:32] == second[7]
+    rest, enc = drawn[32:], second[5]
+    if kem in (0x10, 0x11, 0x12, 0x20):
+        assert public_of(kem, derive_private(kem, rest)) == enc
+    elif kem == 0x647A:
+        # ML-KEM's half is not to be had from `cryptography`.
+        assert len(rest) == 64 and public_of(0x20, rest[32:]) == enc[1088:]
+    else:
+        assert len(rest) == 32
+
+
 class Context:
     """The receiver's context in base mode (RFC 9180, section 5.1)."""
 
@@ -194,6 +249,7 @@ def check(case):
     second, server = sign1(case["message_2"], b"skms-exchange-v1 message 2", case["anchor"])
     assert second[1] == 1 and second[2] == 2 and second[3] == t1 and second[4] == suite
     assert second[6] == sha512(server)
+    check_random(suite[0], case, first, second)
     grant = second[9]
     assert all(grant[key] == first[8][key] for key in (1, 2, 3, 4))
 
