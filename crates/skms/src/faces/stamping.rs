@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt as _, Limited};
 use skms_engine::Error;
 
-use super::native::App;
+use super::native::{App, identity};
 use crate::net::Peer;
 use crate::net::load::Shed;
 
@@ -60,12 +60,21 @@ impl Stamping {
         if !is_query(&parts.headers) {
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let Some(_counted) = peer.load.begin(false) else {
-            return self.away(StatusCode::SERVICE_UNAVAILABLE, Shed::Requests, 1);
-        };
+        if let Err(limited) = identity::stranger(&self.app, peer) {
+            let seconds = limited.retry_after().unwrap_or(1);
+            return self.away(StatusCode::TOO_MANY_REQUESTS, Shed::SourceRate, seconds);
+        }
+        if !self.app.engine.may_have_tsa(place) {
+            return plain(StatusCode::NOT_FOUND);
+        }
+        // Who asks is nobody: a body that drips in holds no place among the
+        // requests under way.
         let request = match read_body(body).await {
             Ok(bytes) => bytes,
             Err(status) => return plain(status),
+        };
+        let Some(_counted) = peer.load.begin(false) else {
+            return self.away(StatusCode::SERVICE_UNAVAILABLE, Shed::Requests, 1);
         };
         let source = Some(peer.address.ip().to_canonical());
         match self.app.engine.tsa_answer(place, &request, source).await {

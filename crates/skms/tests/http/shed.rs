@@ -239,6 +239,49 @@ fn a_source_has_so_many_connections_and_no_more() {
     ));
 }
 
+#[test]
+fn nobody_who_wants_a_stamp_holds_a_place_while_the_body_drips() {
+    let house = House::new();
+    let path = house.path("few.toml");
+    let few = "workers = 1\n[limits]\nrequests_per_worker = 1\n\
+               stranger_requests_per_second = 1\nstranger_burst = 4\n";
+    std::fs::write(&path, few).unwrap();
+    let server = house.serve_with(&["--config", &path.display().to_string()]);
+    for key in ["ca", "clock"] {
+        let key = json!({"name": key, "algorithm": "EC-P256", "uses": ["sign"]});
+        server.must("POST", KEYS, Some(key));
+    }
+    let ca = json!({"name": "ca", "key": "ca", "subject": "CN=CA"});
+    server.must("POST", "/api/v1/authorities", Some(ca));
+    let wanted = json!({"profile": "time-stamping", "subject": "CN=Clock",
+        "key": {"keyring": "default", "key": "clock"}});
+    let issued = "/api/v1/authorities/ca/certificates";
+    let issued = server.must("POST", issued, Some(wanted));
+    let of = json!({"authority": "ca", "serial": issued["certificate"]["serial"]});
+    let tsa = json!({"name": "clock", "key": "clock", "certificate": of, "policies": ["1.2.3"]});
+    server.must("POST", "/api/v1/tsa", Some(tsa));
+    let drip = |name: &str| {
+        let mut connection = server.connect();
+        let head = format!(
+            "POST /tsa/root/{name} HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/timestamp-query\r\nContent-Length: 3\r\n\r\nx"
+        );
+        connection.write(head.as_bytes()).unwrap();
+        connection
+    };
+    let mut dripping = drip("clock");
+    // One that does not exist is told so before its body is there.
+    assert_eq!(drip("none").answer().unwrap().status, 404);
+    for _ in 0..10 {
+        server.must("GET", KEYS, None);
+    }
+    dripping.write(b"xx").unwrap();
+    assert_eq!(dripping.answer().unwrap().status, 200);
+    // And who asks too often is told so before anything else.
+    let limited = until(|| drip("none").answer().unwrap(), 429);
+    assert!(limited.header("retry-after").is_some());
+}
+
 fn metric_exists(text: &str, name: &str) -> bool {
     text.lines().any(|line| line.starts_with(name))
 }

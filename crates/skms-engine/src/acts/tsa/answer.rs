@@ -23,6 +23,15 @@ use crate::target::Target;
 use crate::tsa::Tsa;
 
 impl Engine {
+    /// Whether an authority may have that name: while the server is sealed,
+    /// any may.
+    pub fn may_have_tsa(&self, (namespace, name): (&str, &str)) -> bool {
+        let Ok(rooms) = self.rooms() else {
+            return true;
+        };
+        rooms.tsas.find(namespace, name).is_some()
+    }
+
     /// Answers a request (TimeStampReq, DER) with a TimeStampResp. The stamp is
     /// durable in the journal when this returns it.
     ///
