@@ -134,6 +134,9 @@ impl Config {
 /// Jobs that may wait for a slow thread before callers are told to come back.
 const SLOW_QUEUE: usize = 256;
 
+/// Certificates of external authorities that are judged at once.
+const JUDGING: usize = 4;
+
 /// What is open while the server is unsealed. Every call holds it for as long
 /// as it runs; sealing lets go of it.
 pub(crate) struct Rooms {
@@ -162,6 +165,9 @@ pub(crate) struct Rooms {
     limits: ArcSwap<HashMap<String, Arc<Limits>>>,
     /// One backup at a time.
     pub(crate) backups: Arc<Semaphore>,
+    /// Strangers' certificates that are judged at once: never all that may
+    /// wait for the slow pool.
+    pub(crate) judging: Arc<Semaphore>,
     changes: Arc<RwLock<()>>,
     revocations: Arc<tokio::sync::Mutex<()>>,
     /// Memory may differ from the store and has to be read again.
@@ -209,6 +215,7 @@ impl Rooms {
             quotas: Quotas::default(),
             limits: ArcSwap::from_pointee(limits),
             backups: Arc::new(Semaphore::new(1)),
+            judging: Arc::new(Semaphore::new(JUDGING)),
             changes: Arc::new(RwLock::new(())),
             revocations: Arc::default(),
             behind: AtomicBool::new(false),
@@ -265,6 +272,8 @@ impl Rooms {
             // Nobody gets in on what memory alone says, until it can be read.
             Err(_) => self.policies.store(Arc::new(PolicySet::empty())),
         }
+        // A look-up that began meanwhile may have seen what was there before.
+        self.sessions.end_all();
     }
 
     /// Puts in force what `change` makes of the policies in memory; the caller

@@ -5,7 +5,7 @@
 pub(crate) mod certified;
 pub(crate) mod external;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -22,7 +22,6 @@ use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::principal::PrincipalRecord;
 use crate::records::token::TokenRecord;
-use crate::trusts::list::Link;
 
 /// What every token's text begins with, so that scanners find leaked ones.
 pub const TOKEN_PREFIX: &str = "skms_";
@@ -54,16 +53,9 @@ pub(crate) struct Sessions {
 }
 
 struct Known {
-    stands_on: StandsOn,
-    session: Arc<Session>,
-}
-
-/// What a session stands on.
-struct StandsOn {
-    /// Records: when one goes, so does the session.
+    /// What it stands on: when one of these records goes, so does the session.
     records: Vec<RecordId>,
-    /// The certificates of the path to an external authority.
-    path: Vec<Link>,
+    session: Arc<Session>,
 }
 
 impl Sessions {
@@ -84,17 +76,6 @@ impl Sessions {
         session: Session,
         seen: u64,
     ) -> Option<Arc<Session>> {
-        let path = Vec::new();
-        self.keep_by_path(digest, StandsOn { records, path }, session, seen)
-    }
-
-    fn keep_by_path(
-        &self,
-        digest: &str,
-        stands_on: StandsOn,
-        session: Session,
-        seen: u64,
-    ) -> Option<Arc<Session>> {
         let mut sessions = self
             .by_digest
             .write()
@@ -112,7 +93,7 @@ impl Sessions {
         sessions.insert(
             digest.to_owned(),
             Known {
-                stands_on,
+                records,
                 session: Arc::clone(&session),
             },
         );
@@ -122,16 +103,12 @@ impl Sessions {
     /// Ends the sessions that stand on a record: a token's, a registration's, a
     /// certificate's.
     pub(crate) fn end(&self, record: RecordId) {
-        self.end_those(|known| known.stands_on.records.contains(&record));
+        self.end_those(|known| known.records.contains(&record));
     }
 
-    /// Ends the sessions that stand on a trust and on a certificate that its
-    /// lists now name.
-    pub(crate) fn end_revoked(&self, trust: RecordId, is_revoked: impl Fn(&Link) -> bool) {
-        self.end_those(|known| {
-            let on = &known.stands_on;
-            on.records.contains(&trust) && on.path.iter().any(&is_revoked)
-        });
+    /// Ends the sessions that stand on any of these records.
+    pub(crate) fn end_any(&self, records: &HashSet<RecordId>) {
+        self.end_those(|known| known.records.iter().any(|one| records.contains(one)));
     }
 
     fn end_those(&self, these: impl Fn(&Known) -> bool) {

@@ -243,6 +243,13 @@ impl Authorities {
         self.2.has(key)
     }
 
+    /// Whether any of these public keys (SubjectPublicKeyInfo, DER) is, or was,
+    /// one that an authority issues by.
+    pub(crate) fn any_issues_by(&self, keys: &[Vec<u8>]) -> bool {
+        let by = |issuer: &Arc<Issuer>| keys.contains(&issuer.pki.spki);
+        self.all().iter().any(|one| one.issuers.iter().any(by))
+    }
+
     /// When the first of the newest certificates ends.
     pub(crate) fn first_end(&self) -> Option<UnixSeconds> {
         let ends = |authority: Arc<Authority>| {

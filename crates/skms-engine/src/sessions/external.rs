@@ -11,7 +11,7 @@ use skms_pki::Certificate;
 use skms_policy::PrincipalKind;
 use skms_store::{Kind, RecordId};
 
-use super::{SYSTEM_SCOPE, StandsOn, TRIES, bound_name, bucket, principal, slot};
+use super::{SYSTEM_SCOPE, TRIES, bound_name, bucket, principal, slot};
 use crate::caller::{Authentication, Session};
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub(super) async fn session(
         let seen = rooms.sessions.ended.load(Ordering::SeqCst);
         let found = look_up(rooms, namespace, shown).await?;
         let (stands_on, session) = found.session(rooms, namespace, fingerprint)?;
-        if let Some(kept) = rooms.sessions.keep_by_path(&slot, stands_on, session, seen) {
+        if let Some(kept) = rooms.sessions.keep(&slot, stands_on, session, seen) {
             return Ok(kept);
         }
     }
@@ -63,7 +63,7 @@ impl Found {
         rooms: &Rooms,
         namespace: &str,
         fingerprint: &str,
-    ) -> Result<(StandsOn, Session)> {
+    ) -> Result<(Vec<RecordId>, Session)> {
         let record = &self.record;
         let kind = PrincipalKind::Certificate;
         let principal = principal(kind, namespace, &record.name, &record.groups)?;
@@ -78,11 +78,7 @@ impl Found {
             Some(UnixSeconds(until)),
             bucket,
         );
-        let stands_on = StandsOn {
-            records: vec![self.trust.id, self.binding],
-            path: self.good.path,
-        };
-        Ok((stands_on, session))
+        Ok((vec![self.trust.id, self.binding], session))
     }
 }
 
@@ -108,6 +104,14 @@ async fn look_up(rooms: &Rooms, namespace: &str, shown: &[Vec<u8>]) -> Result<Fo
                 continue;
             }
         };
+        // What an authority kept here revoked is on none of the trust's lists.
+        if rooms.authorities.any_issues_by(&good.keys) {
+            refused = Error::CertificateRefused {
+                why: format!("by the trust {name}: an authority on its path is kept here"),
+                told: false,
+            };
+            continue;
+        }
         // Authorities that certify each other must not stand for each other's
         // principals: who is two is nobody.
         if let Some(other) = &found
@@ -157,16 +161,23 @@ async fn bound(
     Ok(same.then_some((stored.id, record)))
 }
 
-/// On the slow pool: several signatures, and lists to read.
+/// On the slow pool: several signatures, and lists to read. Only a few at a
+/// time, for strangers choose what they cost; nobody waits for a place.
 async fn judged(
     rooms: &Rooms,
     trust: &Arc<Trust>,
     shown: &[Vec<u8>],
 ) -> Result<std::result::Result<Good, Bad>> {
+    // Held by the work itself, which goes on when whoever asked is gone.
+    let place = Arc::clone(&rooms.judging).try_acquire_owned();
+    let place = place.map_err(|_| Error::Busy)?;
     let (trust, shown, now) = (Arc::clone(trust), shown.to_vec(), rooms.clock.now().0);
     rooms
         .slow
-        .run(move || judge(&trust, &shown, now))
+        .run(move || {
+            let _place = place;
+            judge(&trust, &shown, now)
+        })
         .await
         .flatten()
 }

@@ -13,8 +13,8 @@ use crate::error::Result;
 /// Certificates beyond its own that a client may show.
 pub const SENT_MAX: usize = 8;
 
-/// What one validation may cost: who asks for it is nobody yet. Steps are for
-/// the lists, which are the trust's own.
+/// What one validation may cost. Steps are for the lists, which are the trust's
+/// own.
 pub(crate) const LIMITS: Limits = Limits {
     signatures: 32,
     comparisons: 1 << 16,
@@ -23,12 +23,17 @@ pub(crate) const LIMITS: Limits = Limits {
     steps: 1 << 23,
 };
 
+/// Signatures that are checked for a stranger: enough for the longest path, and
+/// for some certificates that turn out to be none of it.
+const STRANGERS_SIGNATURES: u32 = 12;
+
 /// A certificate that is good.
 pub(crate) struct Good {
     /// The first second at which that is to be asked anew.
     pub(crate) until: i64,
-    /// What revokes it: itself and those above it, without the anchor.
-    pub(crate) path: Vec<Link>,
+    /// The public keys (SubjectPublicKeyInfo, DER) of itself and those above
+    /// it, with the anchor.
+    pub(crate) keys: Vec<Vec<u8>>,
 }
 
 /// Why one is not, in words for the log.
@@ -62,6 +67,10 @@ pub(crate) fn judge(
     if leaf.is_ca() {
         return refused("basic-constraints: an authority's certificate");
     }
+    // What the lists name costs nobody a signature.
+    if named(trust, &leaf) {
+        return refused(NAMED);
+    }
     let anchors = list::read(&trust.record.anchors)?;
     let mut intermediates = list::read(&trust.record.intermediates)?;
     let strangers = sent.iter().take(SENT_MAX);
@@ -69,7 +78,10 @@ pub(crate) fn judge(
     let mut options = Options {
         purpose: Purpose::ClientAuth,
         key_usage: Some(KeyUsage::DIGITAL_SIGNATURE),
-        limits: LIMITS,
+        limits: Limits {
+            signatures: STRANGERS_SIGNATURES,
+            ..LIMITS
+        },
         ..Options::new(Moment(now))
     };
     let evidence = Evidence {
@@ -84,6 +96,9 @@ pub(crate) fn judge(
         Ok(found) => found,
         Err(refusal) => return Ok(Err(said(&refusal))),
     };
+    if any_named(trust, &found) {
+        return refused(NAMED);
+    }
     let checking = trust.checking();
     let lists;
     let found = match (checking, trust.lists.is_empty()) {
@@ -91,6 +106,8 @@ pub(crate) fn judge(
         _ => {
             lists = crls(trust);
             options.revocation = revocation(checking);
+            // By a path that holds: what is signed now are lists of the trust.
+            options.limits = LIMITS;
             let evidence = Evidence {
                 crls: &lists,
                 ..evidence
@@ -102,6 +119,21 @@ pub(crate) fn judge(
         }
     };
     Ok(good(trust, (checking, now), &found))
+}
+
+const NAMED: &str = "revoked: a list names it";
+
+/// Whether a list of the trust, however old, names this certificate.
+fn named(trust: &Trust, certificate: &Certificate<'_>) -> bool {
+    let link = Link::of(certificate);
+    trust.lists.iter().any(|list| list.names(&link))
+}
+
+/// Whether one names any of a path but its anchor.
+fn any_named(trust: &Trust, found: &ValidPath<'_, '_>) -> bool {
+    let below = found.certificates.len().saturating_sub(1);
+    let mut path = found.certificates.iter().take(below);
+    path.any(|one| named(trust, one))
 }
 
 fn crls(trust: &Trust) -> Vec<Crl<'_>> {
@@ -130,19 +162,14 @@ fn good(
     (checking, now): (Checking, i64),
     found: &ValidPath<'_, '_>,
 ) -> std::result::Result<Good, Bad> {
-    let below = found.certificates.len().saturating_sub(1);
-    let path: Vec<Link> = found
-        .certificates
-        .iter()
-        .take(below)
-        .map(|one| Link::of(one))
-        .collect();
-    for link in &path {
-        if trust.lists.iter().any(|list| list.names(link)) {
-            return Err(Bad::Refused("revoked: a list names it".to_owned()));
-        }
+    if any_named(trust, found) {
+        return Err(Bad::Refused(NAMED.to_owned()));
     }
     let certificates = found.certificates.iter();
+    let keys = certificates
+        .clone()
+        .map(|one| one.public_key().der.to_vec());
+    let keys = keys.collect();
     let mut last = certificates.map(|one| one.not_after().0).min();
     if checking != Checking::IfKnown {
         let of_path = |list: &TrustList| {
@@ -157,7 +184,7 @@ fn good(
     Ok(Good {
         // The last second still counts.
         until: last.unwrap_or_default().saturating_add(1),
-        path,
+        keys,
     })
 }
 

@@ -4,7 +4,7 @@
 pub(crate) mod judge;
 pub(crate) mod list;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -134,6 +134,11 @@ impl Trusts {
         let all = self.0.load();
         let ours = all.values().filter(|one| &*one.namespace_name == namespace);
         ours.cloned().collect()
+    }
+
+    /// The identifiers of all of them.
+    pub(crate) fn ids(&self) -> HashSet<RecordId> {
+        self.0.load().values().map(|one| one.id).collect()
     }
 
     /// Adds or replaces one; the caller holds the rooms' change lock.

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod kept;
 mod openssl;
 
 use std::sync::Arc;
@@ -364,11 +365,14 @@ async fn a_list_cuts_off_whom_it_names_and_nobody_else() {
     let view = stage.import("corp", list.clone()).await.unwrap();
     assert_eq!((view.lists.len(), view.lists[0].entries), (1, 1));
     assert!(!stage.goes_on(&before).await, "a session that was open");
-    assert!(stage.goes_on(&others).await, "somebody else's");
+    // By which list others are good, and until when, is found anew.
+    assert!(!stage.goes_on(&others).await, "somebody else's");
+    let others = stage.login("root", &[bob.der()]).await.unwrap();
     assert!(stage.why(&[alice.der()]).await.contains("revoked"));
     // The same again changes nothing; what is older is refused.
     let view = stage.import("corp", list).await.unwrap();
     assert_eq!(view.lists.len(), 1);
+    assert!(stage.goes_on(&others).await, "nothing changed");
     let refused = stage.import("corp", old).await.err().unwrap();
     assert!(refused.to_string().contains("newer"), "{refused}");
     assert!(!stage.enters(&alice).await);
@@ -376,8 +380,7 @@ async fn a_list_cuts_off_whom_it_names_and_nobody_else() {
     // One that is out of date shows that nobody is good, and ends sessions.
     let clock = &stage.house.config.clock;
     clock.advance_seconds(86400 + 1);
-    assert!(!stage.goes_on(&others).await, "the first list ended");
-    let others = stage.login("root", &[bob.der()]).await.unwrap();
+    assert!(stage.goes_on(&others).await, "by the newer list");
     clock.advance_seconds(86400 - 1);
     assert!(stage.goes_on(&others).await);
     clock.advance_seconds(1);
@@ -392,6 +395,15 @@ async fn a_list_cuts_off_whom_it_names_and_nobody_else() {
         .import("corp", corp.crl(("20260102000000Z", EVER.1)))
         .await
         .unwrap();
+    // Nor does anybody outlast a newer list that ends sooner.
+    let others = stage.login("root", &[bob.der()]).await.unwrap();
+    let soon = ("20260103000001Z", "20260103000011Z");
+    stage.import("corp", corp.crl(soon)).await.unwrap();
+    clock.advance_seconds(11);
+    assert!(!stage.goes_on(&others).await);
+    assert!(stage.why(&[bob.der()]).await.contains("out of date"));
+    let soon = ("20260103000002Z", EVER.1);
+    stage.import("corp", corp.crl(soon)).await.unwrap();
     assert!(stage.enters(&bob).await);
     // Nobody has to be good where that was said; what was named stays so.
     let changes = Changes {
@@ -410,7 +422,7 @@ async fn a_list_cuts_off_whom_it_names_and_nobody_else() {
     let made = Leaf::of_authority(stage.folder.path(), "below");
     corp.revoke(&made);
     stage
-        .import("corp", corp.crl(("20260102000001Z", EVER.1)))
+        .import("corp", corp.crl(("20260103000003Z", EVER.1)))
         .await
         .unwrap();
     assert!(!stage.goes_on(&session).await);

@@ -144,6 +144,21 @@ impl Ca {
         }
     }
 
+    /// The certificate (PEM) of an authority that is somebody else's, by its
+    /// request (DER).
+    pub fn certify(&self, name: &str, request: &[u8]) -> Vec<u8> {
+        let named = |ending: &str| format!("{name}.{ending}");
+        fs::write(self.folder.join(named("der")), request).unwrap();
+        let (from, csr, out) = (named("der"), named("csr"), named("pem"));
+        let read = ["req", "-inform", "DER", "-in", &from, "-out", &csr];
+        openssl(&self.folder, &read);
+        let config = self.config();
+        let own: Vec<&str> = config.split(' ').collect();
+        let files = ["-in", &csr, "-out", &out];
+        self.sign(&[&own[..], &files].concat(), AUTHORITY, EVER);
+        fs::read(self.folder.join(out)).unwrap()
+    }
+
     /// A client's certificate with these alternative names.
     pub fn client(&self, name: &str, names: &str) -> Leaf {
         let subject = format!("/O=Corp/CN={name}");

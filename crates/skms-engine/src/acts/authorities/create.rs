@@ -187,6 +187,9 @@ async fn create(
         .change(held, changes, event, move |rooms, _| {
             let view = View::try_from(&authority)?;
             rooms.authorities.put(authority);
+            // Who is known by an external authority is to be so by none that
+            // is kept here.
+            rooms.sessions.end_any(&rooms.trusts.ids());
             Ok(view)
         })
         .await

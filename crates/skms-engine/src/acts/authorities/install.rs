@@ -129,7 +129,12 @@ pub(crate) async fn put(
                 known,
             )?;
             let view = View::try_from(&after)?;
+            let more = after.issuers.len() > before.issuers.len();
             rooms.authorities.put(after);
+            if more {
+                // As for an authority that is made.
+                rooms.sessions.end_any(&rooms.trusts.ids());
+            }
             Ok(view)
         })
         .await

@@ -17,13 +17,14 @@ use crate::records;
 use crate::records::der::Der;
 use crate::records::trust::TrustListRecord;
 use crate::trusts::Trust;
-use crate::trusts::list::{Link, TrustList, verify};
+use crate::trusts::list::{TrustList, verify};
 
 impl Engine {
     /// Imports the revocation lists of a file (DER or PEM). When it returns,
     /// nobody whose certificate, or one above it, is on one of them is known
-    /// any more, on connections that are open either. A list that is there
-    /// already changes nothing.
+    /// any more, on connections that are open either: everybody who was known
+    /// by the trust is judged anew. A list that is there already changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for a list that the authority
@@ -47,6 +48,7 @@ impl Engine {
             for der in read_lists(&[file])? {
                 add(&entry, &mut trust, der, &mut changes).await?;
             }
+            let changed = !changes.is_empty();
             let entries: usize = trust.lists.iter().map(|list| list.len()).sum();
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
                 .detail(DetailKey::Count, entries as u64)
@@ -54,17 +56,14 @@ impl Engine {
             entry
                 .change(guard, changes, event, move |rooms, _| {
                     let view = View::of(&trust)?;
-                    let (id, lists) = (trust.id, trust.lists.clone());
-                    let stricter = trust.checking() != found.checking();
+                    let id = trust.id;
                     // First what later look-ups see, then what earlier ones
-                    // found.
+                    // found. Of those too whom no list names: the new one may
+                    // end before the one that they were good by.
                     rooms.trusts.put(trust);
-                    if stricter {
-                        // By the first list, of those too that it is not about.
+                    if changed {
                         rooms.sessions.end(id);
                     }
-                    let named = |link: &Link| lists.iter().any(|list| list.names(link));
-                    rooms.sessions.end_revoked(id, named);
                     Ok(view)
                 })
                 .await
@@ -85,7 +84,10 @@ pub(super) async fn add(
 ) -> Result<()> {
     let (record, now) = (trust.record.clone(), entry.now().0);
     let checked = move || verify(&record, &der, now).map(|signer| (der, signer));
-    let (der, signer) = entry.rooms.slow.run(checked).await.flatten()?;
+    // Not on the slow pool, which may be full: who is cut off by a list is not
+    // to keep it out. One at a time, under the lock on changes.
+    let checked = tokio::task::spawn_blocking(checked).await;
+    let (der, signer) = checked.map_err(|_| Error::Internal("a list that was not verified"))??;
     let new = Crl::from_der(&der).map_err(super::invalid)?;
     let mut gone = None;
     for (at, known) in trust.lists.iter().enumerate() {

@@ -43,6 +43,14 @@ pub async fn authenticate(
     {
         stranger(app, peer)?;
     }
+    // A certificate that there was no room to judge counts as well: else
+    // whoever fills that room would do so for nothing.
+    if let Err(failure) = &outcome
+        && kind == Some("certificate")
+        && failure.turned_away() == Some(Shed::Queue)
+    {
+        stranger(app, peer)?;
+    }
     if let (Err(failure), Some(kind)) = (&outcome, kind)
         && failure.kind() == ProblemKind::Unauthenticated
     {
