@@ -68,6 +68,11 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// The host of the address.
+    pub fn host(&self) -> &str {
+        self.address.host()
+    }
+
     pub fn new(
         address: Address,
         tls: Option<Arc<rustls::ClientConfig>>,

@@ -56,6 +56,13 @@ pub enum Error {
     /// The server said no, and why.
     #[error("{}", describe(.0))]
     Problem(Box<Problem>),
+    /// An answer of the key exchange that does not hold, or a key exchange that
+    /// cannot be begun: docs/exchange.md, "Errors".
+    #[error("the key exchange was refused here: {name}: {error}", name = error.name())]
+    Exchange {
+        /// Why.
+        error: skms_exchange::Error,
+    },
     /// The caller's machine: what was received could not be written.
     #[error("cannot write what was received")]
     Output(#[source] std::io::Error),
@@ -80,6 +87,12 @@ impl Error {
             Self::Problem(problem) => problem.kind(),
             _ => None,
         }
+    }
+}
+
+impl From<skms_exchange::Error> for Error {
+    fn from(error: skms_exchange::Error) -> Self {
+        Self::Exchange { error }
     }
 }
 

@@ -18,6 +18,7 @@ mod calls;
 mod config;
 mod connection;
 mod error;
+pub mod exchange;
 pub mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

@@ -97,6 +97,11 @@ impl Client {
         &self.0.origin
     }
 
+    /// The host of the server's address.
+    pub(crate) fn host(&self) -> &str {
+        self.0.connector.host()
+    }
+
     /// What was negotiated with the server by the latest connection.
     pub fn peer(&self) -> Option<Peer> {
         self.pool().peer.clone()

@@ -15,6 +15,7 @@ use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sq
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
 use crate::acts::acme::{Nonces, Traffic, Validations};
+use crate::acts::exchange::Identities;
 use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
@@ -159,6 +160,7 @@ pub(crate) struct Rooms {
     pub(crate) sessions: Sessions,
     pub(crate) agenda: Agenda,
     pub(crate) refusals: Refusals,
+    pub(crate) identities: Identities,
     pub(crate) idempotency: Arc<Running>,
     pub(crate) limiter: Limiter,
     pub(crate) quotas: Quotas,
@@ -210,6 +212,7 @@ impl Rooms {
             sessions: Sessions::default(),
             agenda: Agenda::default(),
             refusals: Refusals::default(),
+            identities: Identities::default(),
             idempotency: Arc::default(),
             limiter: Limiter::new(config.rate),
             quotas: Quotas::default(),

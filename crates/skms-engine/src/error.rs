@@ -146,6 +146,13 @@ pub enum Error {
     /// What ACME (RFC 8555) has a name of its own for.
     #[error(transparent)]
     Acme(#[from] crate::acts::acme::Refused),
+    /// A message of the key exchange that was refused: docs/exchange.md,
+    /// "Errors".
+    #[error("{name}: {error}", name = error.name())]
+    Exchange {
+        /// Why.
+        error: skms_exchange::Error,
+    },
     /// The storage refused or failed; the act did not take place, or its
     /// event could not be made durable.
     #[error("storage: {0}")]
@@ -168,6 +175,18 @@ impl Error {
     /// what memory says still holds.
     pub(crate) const fn is_away(&self) -> bool {
         matches!(self, Self::Store(skms_store::Error::Unavailable(_)))
+    }
+}
+
+impl From<skms_exchange::Error> for Error {
+    fn from(error: skms_exchange::Error) -> Self {
+        match error {
+            // The server's own mistakes are not the client's.
+            skms_exchange::Error::Input(what) | skms_exchange::Error::Own(what) => {
+                Self::Internal(what)
+            }
+            other => Self::Exchange { error: other },
+        }
     }
 }
 

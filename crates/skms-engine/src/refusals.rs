@@ -49,6 +49,23 @@ impl Engine {
         source: Option<IpAddr>,
         request_id: &str,
     ) -> Result<()> {
+        let why = why.unwrap_or("not a live credential");
+        let refused = (kind, "credential.refused", why);
+        self.record_refused(refused, source, request_id).await
+    }
+
+    /// As [`Engine::record_refused_credential`], for something else that
+    /// somebody who is nobody yet was refused: the kind of credential, what
+    /// was tried, and why not.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn record_refused(
+        &self,
+        (kind, action, why): (&'static str, &'static str, &str),
+        source: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<()> {
         let rooms = self.rooms()?;
         let now_ms = rooms.clock.now_ms();
         let Some(unrecorded) = rooms.refusals.admit(now_ms.div_euclid(1000)) else {
@@ -65,9 +82,9 @@ impl Engine {
             principal: Text::from("unknown"),
             authentication: Text::from(kind),
             source,
-            action: Text::from("credential.refused"),
+            action: Text::from(action),
             targets: Vec::new(),
-            outcome: Outcome::denied(why.unwrap_or("not a live credential")),
+            outcome: Outcome::denied(why),
             request_id: request_id.into(),
             items: None,
             details,

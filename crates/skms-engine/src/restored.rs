@@ -13,6 +13,7 @@ use skms_evidence::{DetailKey, EventId};
 use skms_store::backup::RestoreMark;
 use skms_store::{Change, Kind};
 
+use crate::acts::exchange::close_replays;
 use crate::engine::{Config, Rooms};
 use crate::error::Result;
 use crate::keychange::put_key;
@@ -31,6 +32,7 @@ pub(crate) async fn attend(config: &Config, rooms: &Rooms) -> Result<bool> {
         return Ok(false);
     };
     let burnt = burn_uses(rooms).await?;
+    close_replays(rooms).await?;
     record(config, rooms, &mark, burnt).await?;
     rooms.store.clear_mark().await?;
     Ok(true)

@@ -49,6 +49,8 @@ detail_keys! {
     Count "count";
     /// When a version is to be destroyed.
     DestroyAt "destroy_at";
+    /// SHA-256 of the message by which a key was exchanged.
+    Exchange "exchange";
     /// When a token, grant or key ends.
     ExpiresAt "expires_at";
     /// Whether the key may leave.

@@ -22,6 +22,7 @@ use crate::time::UnixSeconds;
 use crate::version::{Version, VersionNumber};
 
 mod activate;
+mod confirm;
 mod create;
 mod destroy;
 mod expire;

@@ -78,6 +78,8 @@ actions! {
     KeyRestore = "key.restore", ["manage"], [Key], "Cancel a scheduled destruction.";
     KeyDelete = "key.delete", ["manage"], [Key], "Delete the record of a destroyed key.";
     KeyExport = "key.export", [], [Key], "Take secret key material out of the server.";
+    KeyExchange = "key.exchange", ["manage"], [Key], "Agree on a new key by the key exchange.";
+    KeyDistribute = "key.distribute", [], [Key], "Fetch a key's secret material by the key exchange, sealed to oneself.";
     KeyRecoveryGrant = "key.recovery-grant", [], [Key], "Let a compromised key process data for a while.";
 
     KeyringList = "keyring.list", ["read"], [Namespace], "List a namespace's keyrings.";

@@ -65,6 +65,8 @@ impl Action {
             | Self::KeyResume
             | Self::KeyRestore
             | Self::KeyExport
+            | Self::KeyExchange
+            | Self::KeyDistribute
             | Self::KeyRecoveryGrant
             | Self::KeyringList
             | Self::KeyringRead

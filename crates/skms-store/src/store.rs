@@ -72,11 +72,15 @@ pub enum Kind {
     Trust = 26,
     /// A revocation list of an external authority.
     TrustList = 27,
+    /// That a message of a key exchange was here.
+    ExchangeReplay = 28,
+    /// A key exchange that waits for its confirmation.
+    Exchange = 29,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -104,6 +108,8 @@ impl Kind {
         Self::Tsa,
         Self::Trust,
         Self::TrustList,
+        Self::ExchangeReplay,
+        Self::Exchange,
     ];
 
     /// The number that is stored and sealed.
@@ -154,6 +160,8 @@ impl Kind {
             Self::Tsa => "time-stamping authority",
             Self::Trust => "trust",
             Self::TrustList => "trust list",
+            Self::ExchangeReplay => "key exchange replay",
+            Self::Exchange => "key exchange",
         }
     }
 }
@@ -449,7 +457,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(28).is_err());
+        assert!(Kind::from_number(30).is_err());
     }
 
     #[test]

@@ -63,6 +63,7 @@ mod acme;
 mod admin;
 mod certificates;
 mod est;
+mod exchange;
 mod keys;
 mod operations;
 mod ssh;
@@ -89,6 +90,7 @@ mod tests {
             super::admin::CALLED,
             super::certificates::CALLED,
             super::est::CALLED,
+            super::exchange::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
             super::ssh::CALLED,

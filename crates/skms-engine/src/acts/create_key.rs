@@ -101,7 +101,8 @@ impl Engine {
                 Origin::Generated,
                 &material,
             )?;
-            store(&entry, &allowed, at, described, material, (shared, claim)).await
+            let batch = (shared, claim, Vec::new());
+            store(&entry, &allowed, at, described, material, batch).await
         };
         let made = made.await;
         entry.failed(&allowed, made).await
@@ -262,20 +263,22 @@ pub(crate) async fn again<A: Act>(
 }
 
 /// Commits a new key with its material and takes it into memory. `shared` is
-/// the lock that keeps the keyring where it is meanwhile.
+/// the lock that keeps the keyring where it is meanwhile, `also` what goes into
+/// the batch besides.
 pub(crate) async fn store<A: Act>(
     entry: &Entry,
     allowed: &Authorized<A, Target>,
     at: KeyRef<'_>,
     (key, transitions): Changed,
     material: KeyMaterial,
-    (shared, claim): (impl Send + 'static, Claim),
+    (shared, claim, also): (impl Send + 'static, Claim, Vec<Change>),
 ) -> Result<Arc<KeySnapshot>> {
     let room = quotas::room_for_key(&entry.rooms, at, &key).await?;
     let mut changes = vec![
         put_key(&key, None)?,
         put_material(&entry.rooms, &key, VersionNumber::FIRST, &material)?,
     ];
+    changes.extend(also);
     changes.extend(claim.remember(RecordId(key.id.0), &KeyRecord::from(&key))?);
     drop(material);
     let event = EventDraft::of(entry, allowed, Outcome::Success)?

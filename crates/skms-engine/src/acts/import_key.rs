@@ -111,7 +111,8 @@ impl Engine {
                 Origin::Imported,
                 &material,
             )?;
-            store(&entry, &allowed, at, described, material, (shared, claim)).await
+            let batch = (shared, claim, Vec::new());
+            store(&entry, &allowed, at, described, material, batch).await
         };
         let made = made.await;
         entry.failed(&allowed, made).await

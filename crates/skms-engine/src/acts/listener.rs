@@ -61,7 +61,22 @@ impl Engine {
         &self,
         names: Vec<AltName>,
     ) -> Result<ListenerCertificate> {
-        let entry = self.enter(&Caller::system("listener")?)?;
+        self.issue_server_certificate("listener", Algorithm::EcP256, names)
+            .await
+    }
+
+    /// Issues a part of the server a certificate for the server's `names`, on a
+    /// new key.
+    ///
+    /// # Errors
+    /// As [`Engine::issue_listener_certificate`].
+    pub(crate) async fn issue_server_certificate(
+        &self,
+        part: &'static str,
+        algorithm: Algorithm,
+        names: Vec<AltName>,
+    ) -> Result<ListenerCertificate> {
+        let entry = self.enter(&Caller::system(part)?)?;
         let authority = entry
             .rooms
             .authorities
@@ -71,7 +86,7 @@ impl Engine {
         let name = authority.record.name.as_str();
         let new = NewCertificate {
             profile: ProfileKind::TlsServer.into(),
-            key: SubjectKey::New(Algorithm::EcP256),
+            key: SubjectKey::New(algorithm),
             subject: None,
             names,
             lifetime_seconds: Some(lifetime(&authority, issuer, entry.now().0)?),

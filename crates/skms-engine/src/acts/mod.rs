@@ -19,6 +19,7 @@ pub mod encapsulate;
 pub mod encrypt;
 pub mod est;
 pub mod events;
+pub mod exchange;
 pub mod export_key;
 pub mod import_key;
 pub mod keyrings;

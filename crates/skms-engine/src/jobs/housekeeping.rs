@@ -61,6 +61,7 @@ impl Engine {
         self.rooms()?.catch_up().await;
         if forget {
             self.forget_ended_idempotency_keys().await?;
+            self.forget_ended_exchanges().await?;
         }
         if sweep {
             self.sweep_agenda().await?;

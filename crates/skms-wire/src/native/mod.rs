@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod documents;
 pub mod est;
 pub mod events;
+pub mod exchange;
 pub mod health;
 pub mod idempotency;
 pub mod keyrings;

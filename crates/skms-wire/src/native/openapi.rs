@@ -5,9 +5,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, authorities, certificates, documents, est, events, health, keyrings, keys, limits,
-    namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens, trusts, tsa,
-    validation, versions,
+    acme, authorities, certificates, documents, est, events, exchange, health, keyrings, keys,
+    limits, namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens,
+    trusts, tsa, validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -49,6 +49,7 @@ pub fn schemas() -> Named {
             RefusedPath, ValidationWork;
         documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate,
             StampRequest, StampResponse, VerifyDocumentRequest, DocumentVerdict, DocumentSigner;
+        exchange: ExchangeMessage, ExchangeReply, ExchangeConfirmed;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

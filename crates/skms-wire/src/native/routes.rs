@@ -56,6 +56,9 @@ pub enum Auth {
     /// A token or a registered client certificate, and a policy that permits
     /// this action.
     Action(&'static str),
+    /// The message in the body says who sends it and proves it; a policy has
+    /// to permit this action, or another one that the message asks for.
+    Message(&'static str),
 }
 
 /// What a request's body is.
@@ -167,6 +170,7 @@ macro_rules! routes {
         },)+]
     };
     (@auth open) => { Auth::Open };
+    (@auth message $action:literal) => { Auth::Message($action) };
     (@auth $action:literal) => { Auth::Action($action) };
 }
 
@@ -234,6 +238,9 @@ pub const ROUTES: &[Route] = routes! {
 
     Post "/certificates/validate" "certificate-validate" ["certificate.validate"] Body::Json("ValidateCertificateRequest") => Answer::Json("CertificateVerdict"), "Say whether a certificate is valid, and why not.";
     Post "/documents/verify" "document-verify" ["document.verify"] Body::Json("VerifyDocumentRequest") => Answer::Json("DocumentVerdict"), "Say whether a signed document is valid, and why not.";
+
+    Post "/exchange" "exchange" [message "key.exchange"] Body::Json("ExchangeMessage") => Answer::Json("ExchangeReply"), "Agree on a key, or fetch one, by the key exchange.";
+    Post "/exchange/confirm" "exchange-confirm" [message "key.exchange"] Body::Json("ExchangeMessage") => Answer::Json("ExchangeConfirmed"), "Confirm a key that was agreed on.";
 
     Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
     Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";

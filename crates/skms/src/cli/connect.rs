@@ -7,12 +7,16 @@ use clap::Args;
 use skms_client::settings::{Overrides, Resolved, Token};
 use skms_client::{Client, Config, Identity, Retry};
 use skms_pki::{Certificate, pem};
+use zeroize::Zeroizing;
 
 use super::error::{CliError, Result};
 use super::{input, output};
 
 /// The longest certificate or key file read, in bytes.
 const PEM_MAX: u64 = 1 << 20;
+
+/// A client certificate with those above it, its private key, an authority.
+pub type ExchangeFiles = (Vec<u8>, Zeroizing<Vec<u8>>, Vec<u8>);
 
 /// Options of every command that talks to a server.
 #[derive(Debug, Default, Args)]
@@ -67,6 +71,25 @@ impl Connection {
     /// The files of the client certificate and of its key, if they are named.
     pub fn identity_files(&self) -> Result<Option<(PathBuf, PathBuf)>> {
         Ok(self.resolve(variable)?.identity)
+    }
+
+    /// What a key exchange needs: the client certificate with those above it,
+    /// its private key, and the server's authority (PEM each).
+    pub fn exchange_identity(&self) -> Result<ExchangeFiles> {
+        let config = self.config(variable)?;
+        let identity = config.identity.ok_or_else(|| {
+            CliError::usage("a key exchange needs a client certificate")
+                .hint("--client-cert and --client-key; `skms cert issue --principal` makes one")
+        })?;
+        let authority = config.ca_pem.ok_or_else(|| {
+            CliError::usage("a key exchange needs the server's authority")
+                .hint("--ca-file: the system's authorities do not count here")
+        })?;
+        Ok((
+            identity.certificates_pem,
+            identity.private_key_pem,
+            authority,
+        ))
     }
 
     fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Resolved> {

@@ -17,6 +17,7 @@ mod document;
 mod duration;
 mod error;
 mod est;
+mod exchange;
 mod exit;
 mod file;
 mod init;
@@ -100,6 +101,12 @@ impl Global {
         self.connection.client()
     }
 
+    /// The client certificate with those above it, its private key, and the
+    /// server's authority, for the key exchange.
+    pub fn exchange_identity(&self) -> Result<connect::ExchangeFiles> {
+        self.connection.exchange_identity()
+    }
+
     /// The namespace that is meant.
     pub fn namespace(&self) -> Result<String> {
         self.connection.namespace()
@@ -181,6 +188,9 @@ enum Command {
     Derive(derive::Derive),
     /// Agree on a secret with the holder of another key (Diffie-Hellman)
     Agree(derive::Agree),
+    /// Agree on keys with the server, or fetch them, end to end
+    #[command(subcommand)]
+    Exchange(exchange::Exchange),
     /// Make a shared secret and its encapsulation (KEM)
     Encapsulate(kem::Encapsulate),
     /// Open an encapsulation (KEM)
@@ -347,6 +357,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Mac(command) => command.run(global).await,
         Command::Derive(command) => command.run(global).await,
         Command::Agree(command) => command.run(global).await,
+        Command::Exchange(command) => command.run(global).await,
         Command::Encapsulate(command) => command.run(global).await,
         Command::Decapsulate(command) => command.run(global).await,
         Command::Random(command) => command.run(global).await,

@@ -207,7 +207,7 @@ async fn serve(
             .map_err(system("cannot write to standard output"))?;
     }
     let metrics = Arc::new(Metrics::new());
-    let app = Arc::new(App::new(
+    let app = App::new(
         Arc::clone(&engine),
         config.limits.clone(),
         log,
@@ -215,7 +215,8 @@ async fn serve(
         memory,
         dev_token,
         plain,
-    ));
+    );
+    let app = Arc::new(app.named(listener::names(&config.tls.names)));
     let serving = Arc::new(Serving {
         tls: tls.as_deref().map(Tls::config),
         native: Native::new(Arc::clone(&app)),

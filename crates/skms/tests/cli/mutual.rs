@@ -17,7 +17,7 @@ fn init(folder: &Path, options: &[&str]) -> Ran {
 }
 
 /// A server of an installation by `skms init`, unsealed.
-fn serve() -> Server {
+pub fn serve() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let made = init(
         folder.path(),
@@ -41,7 +41,7 @@ fn serve() -> Server {
 
 /// A command with the settings that `skms init` wrote, and nothing else but
 /// the server's port.
-fn with_settings(server: &Server, arguments: &[&str]) -> Ran {
+pub fn with_settings(server: &Server, arguments: &[&str]) -> Ran {
     let mut command = skms();
     command
         .current_dir(server.folder.path())

@@ -9,6 +9,7 @@ mod crash;
 mod describe;
 mod dev;
 mod effect;
+mod exchange;
 mod full_disk;
 mod house;
 mod mutual;

@@ -19,10 +19,10 @@ use crate::{
 const OWN: &str = "/api/v1/tokens/self";
 
 /// An installation by the command, in a folder of its own.
-struct Installed(tempfile::TempDir);
+pub struct Installed(tempfile::TempDir);
 
 impl Installed {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let installed = Self(tempfile::tempdir().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_skms"));
         for (name, _) in std::env::vars_os() {
@@ -40,16 +40,16 @@ impl Installed {
         installed
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn ca(&self) -> PathBuf {
+    pub fn ca(&self) -> PathBuf {
         self.path("data/ca.pem")
     }
 
     /// Serves; unsealed by the key file among `more`.
-    fn serve(&self, more: &[&str]) -> Server {
+    pub fn serve(&self, more: &[&str]) -> Server {
         let data = self.path("data").display().to_string();
         let mut arguments: Vec<_> = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data]
             .map(str::to_owned)
@@ -62,13 +62,13 @@ impl Installed {
         server
     }
 
-    fn serve_unsealed(&self, more: &[&str]) -> Server {
+    pub fn serve_unsealed(&self, more: &[&str]) -> Server {
         let key = self.path("key").display().to_string();
         self.serve(&[&["--unseal-key-file", &key], more].concat())
     }
 
     /// The first administrator's certificate and key, of one file.
-    fn admin(&self) -> Identity {
+    pub fn admin(&self) -> Identity {
         let text = fs::read_to_string(self.path("root.pem")).unwrap();
         Identity {
             certificate: text.clone(),

@@ -42,6 +42,8 @@ fn every_route_answers_as_described() {
         .iter()
         .map(|route| route.id)
         .filter(|id| !api.hit().contains(id))
+        // Theirs take messages: exchange.rs tries them.
+        .filter(|id| !["exchange", "exchange-confirm"].contains(id))
         .collect();
     assert!(missed.is_empty(), "never answered well: {missed:?}");
 }

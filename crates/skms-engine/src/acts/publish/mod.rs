@@ -118,6 +118,21 @@ impl Engine {
         trouble.map_or(Ok(made), Err)
     }
 
+    /// Makes the lists of an authority's issuers that have none yet, where
+    /// somebody waits for them.
+    ///
+    /// # Errors
+    /// As [`Engine::publish_due`].
+    pub(crate) async fn publish_first(&self, authority: &Authority) -> Result<()> {
+        let entry = self.enter(&Caller::system("publisher")?)?;
+        for issuer in &authority.issuers {
+            if issuer.published.lists().is_none() {
+                publish_issuer(&entry, authority, issuer).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// An issuer's certificate (DER).
     ///
     /// # Errors

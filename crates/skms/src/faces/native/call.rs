@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
+use skms_engine::acts::exchange::Sender;
 use skms_engine::{Caller, Engine, KeyRef};
 use skms_wire::native::{ProblemKind, page::PageQuery, read};
 use zeroize::Zeroizing;
@@ -14,6 +15,8 @@ pub struct Call {
     pub app: Arc<App>,
     /// Absent on routes that are open to anyone.
     pub caller: Option<Arc<Caller>>,
+    /// Where a message comes from that proves by itself who sent it.
+    pub sender: Option<Sender>,
     pub namespace: Cow<'static, str>,
     pub params: Vec<Param>,
     pub query: String,
@@ -33,6 +36,16 @@ impl Call {
     /// identify themselves on.
     pub fn caller(&self) -> Result<&Arc<Caller>, Failure> {
         self.caller
+            .as_ref()
+            .ok_or(Failure::new(ProblemKind::Unauthenticated))
+    }
+
+    /// Where a message comes from.
+    ///
+    /// # Errors
+    /// [`ProblemKind::Unauthenticated`] on a route that takes no messages.
+    pub fn sender(&self) -> Result<&Sender, Failure> {
+        self.sender
             .as_ref()
             .ok_or(Failure::new(ProblemKind::Unauthenticated))
     }

@@ -174,6 +174,7 @@ impl From<Engine> for Failure {
             Engine::Crypto(error) => error.into(),
             Engine::Policy(error) => error.into(),
             Engine::Acme(_) => Self::invalid(said),
+            Engine::Exchange { .. } => Self::with(Kind::ExchangeRefused, said),
             Engine::Pki(Pki::Unfit(_) | Pki::Signature(_)) => Self::internal(said),
             Engine::Pki(_) => Self::with(Kind::InvalidCertificate, said),
             Engine::Store(error) => error.into(),

@@ -18,6 +18,7 @@ mod documents;
 pub mod error;
 mod est;
 mod events;
+mod exchange;
 mod health;
 pub mod identity;
 mod keyrings;
@@ -51,6 +52,7 @@ use std::{
 
 use skms_crypto::{SecretBytes, locked};
 use skms_engine::Engine;
+use skms_pki::issue::AltName;
 use skms_wire::SecretText;
 
 use self::metrics::Metrics;
@@ -70,6 +72,8 @@ pub struct App {
     /// Whether only local host names are answered to, because a browser that
     /// was led here under another name would get through to plain HTTP.
     pub(crate) local_only: bool,
+    /// What the server's certificates are for.
+    pub(crate) names: Vec<AltName>,
     pub(crate) started: Instant,
     /// The memory that large bodies share.
     pub(crate) bodies: Memory,
@@ -120,9 +124,17 @@ impl App {
             memory,
             dev_token,
             local_only,
+            names: Vec::new(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Says what the server's certificates are for.
+    #[must_use]
+    pub fn named(mut self, names: Vec<AltName>) -> Self {
+        self.names = names;
+        self
     }
 
     /// Nanoseconds since the start: the clock of what is counted by address.

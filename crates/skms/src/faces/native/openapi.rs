@@ -90,6 +90,17 @@ fn operation(route: &Route) -> Value {
             Auth::Open => {
                 members.insert("security".into(), json!([]));
             }
+            Auth::Message(action) => {
+                members.insert("security".into(), json!([]));
+                members.insert(
+                    "description".into(),
+                    format!(
+                        "The message proves who sends it. Needs a policy that permits `{action}`, \
+                         or `key.distribute` where it asks for a key that is there."
+                    )
+                    .into(),
+                );
+            }
             Auth::Action(action) => {
                 members.insert(
                     "security".into(),
@@ -251,7 +262,7 @@ mod tests {
         for route in ROUTES {
             let needs = match route.auth {
                 Auth::Open => "nothing".to_owned(),
-                Auth::Action(action) => format!("`{action}`"),
+                Auth::Action(action) | Auth::Message(action) => format!("`{action}`"),
             };
             table.push_str(&format!(
                 "| {} | `{}` | {} | {needs} |\n",

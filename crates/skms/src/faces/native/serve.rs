@@ -17,6 +17,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header, request::Parts};
 use skms_crypto::rand;
 use skms_engine::Caller;
+use skms_engine::acts::exchange::Sender;
 use skms_wire::native::{
     Problem, ProblemKind,
     routes::{
@@ -100,6 +101,10 @@ impl Native {
     }
 }
 
+/// The longest body with a message that proves who sends it: 64 KiB of message
+/// in base64, and room for what is around it.
+const MESSAGE_BODY_MAX: usize = 96 * 1024;
+
 /// What the table says about a request.
 struct Routed {
     place: usize,
@@ -126,7 +131,8 @@ where
     let request_id = request_id(&parts.headers);
     // Who is nobody yet holds no place among the requests under way while its
     // body drips in; what it sends is limited by where it comes from.
-    let counts = route.auth != Auth::Open || route.body == RouteBody::None;
+    let stranger = matches!(route.auth, Auth::Open | Auth::Message(_));
+    let counts = !stranger || route.body == RouteBody::None;
     let under_way = counts.then(|| peer.load.begin(routed.urgent));
     let result = if !matches!(under_way, Some(None)) {
         let walk = walk(app, peer, routed, parts, body, &request_id);
@@ -205,6 +211,10 @@ where
             identity::stranger(app, peer)?;
             None
         }
+        Auth::Message(_) => {
+            identity::may_look_up(app, peer)?;
+            None
+        }
         Auth::Action(_) => Some(Arc::new(Caller {
             session: identity::authenticate(
                 app,
@@ -227,7 +237,10 @@ where
     let params = routed
         .params
         .ok_or_else(|| Failure::malformed("the path is not percent-encoded UTF-8"))?;
-    let bounds = Bounds::of(&app.limits, caller.is_some());
+    let bounds = match route.auth {
+        Auth::Message(_) => Bounds::of(&app.limits, true).at_most(MESSAGE_BODY_MAX),
+        _ => Bounds::of(&app.limits, caller.is_some()),
+    };
     let _memory = bounds.claim(&body, &app.bodies)?;
     let body = bounds.read(&parts.headers, body).await?;
     if let Some(caller) = &mut caller
@@ -238,6 +251,11 @@ where
     let call = Call {
         app: Arc::clone(app),
         caller,
+        sender: matches!(route.auth, Auth::Message(_)).then(|| Sender {
+            source: Some(peer.address.ip().to_canonical()),
+            request_id: request_id.to_owned(),
+            tls: peer.tls,
+        }),
         namespace,
         params,
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -246,7 +264,17 @@ where
     if route.body == RouteBody::None {
         call.no_body()?;
     }
-    handler(call).await
+    let done = handler(call).await;
+    // Whose message was refused is nobody still, and counts as such.
+    if let (Auth::Message(_), Err(failure)) = (route.auth, &done)
+        && matches!(
+            failure.kind(),
+            ProblemKind::ExchangeRefused | ProblemKind::Unauthenticated
+        )
+    {
+        identity::stranger(app, peer)?;
+    }
+    done
 }
 
 /// Counts a request against what its principal may ask for, and as one of

@@ -4,8 +4,8 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
-    est, events, health, keyrings, keys, limits, namespaces, operations, policies, principals,
-    seals, ssh, storage, tokens, trusts, tsa, validation,
+    est, events, exchange, health, keyrings, keys, limits, namespaces, operations, policies,
+    principals, seals, ssh, storage, tokens, trusts, tsa, validation,
 };
 
 /// What serves a route.
@@ -138,6 +138,9 @@ handlers! {
 
     "certificate-validate" => validation::validate;
     "document-verify" => documents::verify;
+
+    "exchange" => exchange::begin;
+    "exchange-confirm" => exchange::confirm;
 
     "token-list" => tokens::list;
     "token-create" => tokens::create;
