@@ -2,6 +2,7 @@
 //! work is begun, and what must get through does.
 
 use serde_json::{Value, json};
+use skms_wire::native::routes::DEFAULT_NAMESPACE;
 
 use crate::{
     house::{House, Server},
@@ -263,7 +264,7 @@ fn nobody_who_wants_a_stamp_holds_a_place_while_the_body_drips() {
     let drip = |name: &str| {
         let mut connection = server.connect();
         let head = format!(
-            "POST /tsa/root/{name} HTTP/1.1\r\nHost: localhost\r\n\
+            "POST /tsa/{DEFAULT_NAMESPACE}/{name} HTTP/1.1\r\nHost: localhost\r\n\
              Content-Type: application/timestamp-query\r\nContent-Length: 3\r\n\r\nx"
         );
         connection.write(head.as_bytes()).unwrap();
