@@ -1,10 +1,13 @@
 //! Chunks worked on by several threads at once, read and written in order.
 //!
 //! Every thread does the same: reads a batch under one lock, works on it under
-//! none, and writes it when its turn comes. So a batch stays in one core's
-//! cache from beginning to end, reading and writing overlap with the work, and
-//! memory is a batch for each thread, whatever the file's size.
+//! none, and puts it where the writing is done. Whoever finds nobody writing
+//! there writes what is next, as far as it is ready. So nobody waits for a
+//! thread that the system has put aside before all batches are in use, reading
+//! and writing overlap with the work, and memory is a few batches for each
+//! thread, whatever the file's size.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +15,10 @@ use super::buffer::Buffer;
 use super::{FileError, Result};
 
 /// How many chunks a thread takes at a time.
-const BATCH: usize = 8;
+const BATCH: usize = 4;
+/// How many batches there are for each thread, and how many besides: enough to
+/// go on with for some milliseconds while one thread is put aside.
+const BATCHES: (usize, usize) = (4, 16);
 
 /// What is done to each chunk.
 pub(super) trait Work: Sync {
@@ -88,13 +94,16 @@ pub(super) fn run<W: Work>(
             ended: false,
         }),
         sink: Mutex::new(Sink {
-            output,
+            output: Some(output),
+            ready: BTreeMap::new(),
             turn: 0,
+            free: Vec::new(),
+            unmade: BATCHES.0 * threads + BATCHES.1,
             written: 0,
             failure: None,
             stopped: false,
         }),
-        turned: Condvar::new(),
+        freed: Condvar::new(),
         progress,
     };
     std::thread::scope(|scope| {
@@ -167,9 +176,22 @@ impl Source<'_> {
     }
 }
 
+/// A batch that was worked on.
+struct Ready {
+    batch: Batch,
+    chunks: Vec<Buffer>,
+    /// How many of them are handed on.
+    done: usize,
+}
+
 struct Sink<'a> {
-    output: &'a mut (dyn Write + Send),
+    /// None while a thread writes.
+    output: Option<&'a mut (dyn Write + Send)>,
+    ready: BTreeMap<u64, Ready>,
     turn: u64,
+    free: Vec<Vec<Buffer>>,
+    /// Batches that may still be made.
+    unmade: usize,
     written: u64,
     failure: Option<FileError>,
     stopped: bool,
@@ -179,19 +201,19 @@ struct Lanes<'a, W> {
     work: &'a W,
     source: Mutex<Source<'a>>,
     sink: Mutex<Sink<'a>>,
-    turned: Condvar,
+    freed: Condvar,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Sends the others home when its thread panics, so that nobody waits for a
-/// turn that never comes.
+/// Sends the others home when its thread panics, so that nobody waits for what
+/// never comes.
 struct Leaving<'a, 'b, W>(&'a Lanes<'b, W>);
 
 impl<W> Drop for Leaving<'_, '_, W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             locked(&self.0.sink).stopped = true;
-            self.0.turned.notify_all();
+            self.0.freed.notify_all();
         }
     }
 }
@@ -203,9 +225,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<W: Work> Lanes<'_, W> {
     fn walk(&self) {
         let _leaving = Leaving(self);
-        let mut chunks: Vec<Buffer> = (0..BATCH).map(|_| Buffer::new()).collect();
         let mut spare = Buffer::new();
-        loop {
+        while let Some(mut chunks) = self.room() {
             let Some(mut batch) = locked(&self.source).next(&mut chunks, W::SIZE) else {
                 return;
             };
@@ -219,39 +240,85 @@ impl<W: Work> Lanes<'_, W> {
                 }
                 done += 1;
             }
-            let ready = chunks.get(..done).unwrap_or_default();
-            if !self.hand_on(batch, ready) {
-                // Nobody reads further behind a failure.
-                locked(&self.source).ended = true;
-                return;
+            self.hand_on(Ready {
+                batch,
+                chunks,
+                done,
+            });
+        }
+        // Nobody reads further behind a failure.
+        locked(&self.source).ended = true;
+    }
+
+    /// Room for a batch, as soon as there is some; none if the work has ended.
+    fn room(&self) -> Option<Vec<Buffer>> {
+        let mut sink = locked(&self.sink);
+        loop {
+            if sink.stopped {
+                return None;
             }
+            if let Some(chunks) = sink.free.pop() {
+                return Some(chunks);
+            }
+            if sink.unmade > 0 {
+                sink.unmade -= 1;
+                return Some((0..BATCH).map(|_| Buffer::new()).collect());
+            }
+            sink = self
+                .freed
+                .wait(sink)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Waits for the batch's turn and writes it. Says whether to go on.
-    fn hand_on(&self, batch: Batch, ready: &[Buffer]) -> bool {
-        let sink = locked(&self.sink);
-        let mut sink = self
-            .turned
-            .wait_while(sink, |sink| sink.turn != batch.turn && !sink.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        if sink.stopped {
-            return false;
-        }
-        let mut failure = None;
-        for chunk in ready {
-            if let Err(error) = sink.output.write_all(chunk.bytes()) {
-                failure = Some(FileError::Write(error));
+    /// Leaves a batch to whoever writes, or writes it and what follows it.
+    fn hand_on(&self, ready: Ready) {
+        let mut sink = locked(&self.sink);
+        sink.ready.insert(ready.batch.turn, ready);
+        let Some(output) = sink.output.take() else {
+            return;
+        };
+        loop {
+            let turn = sink.turn;
+            let next = match sink.stopped {
+                true => None,
+                false => sink.ready.remove(&turn),
+            };
+            let Some(Ready {
+                batch,
+                chunks,
+                done,
+            }) = next
+            else {
                 break;
+            };
+            drop(sink);
+            let chosen = chunks.get(..done).unwrap_or_default();
+            let (count, failure) = self.write(output, chosen);
+            sink = locked(&self.sink);
+            sink.written += count;
+            sink.turn += 1;
+            sink.free.push(chunks);
+            sink.failure = failure.or(batch.failure);
+            sink.stopped |= sink.failure.is_some();
+            match sink.stopped {
+                true => self.freed.notify_all(),
+                false => self.freed.notify_one(),
+            }
+        }
+        sink.output = Some(output);
+    }
+
+    fn write(&self, output: &mut dyn Write, chunks: &[Buffer]) -> (u64, Option<FileError>) {
+        let mut written = 0;
+        for chunk in chunks {
+            if let Err(error) = output.write_all(chunk.bytes()) {
+                return (written, Some(FileError::Write(error)));
             }
             let count = chunk.bytes().len() as u64;
-            sink.written += count;
+            written += count;
             (self.progress)(count);
         }
-        sink.turn += 1;
-        sink.failure = failure.or(batch.failure);
-        sink.stopped = sink.failure.is_some();
-        self.turned.notify_all();
-        !sink.stopped
+        (written, None)
     }
 }
