@@ -155,11 +155,12 @@ impl Entry {
             return Ok(Once::First(Claim(None)));
         };
         let principal = &self.caller.session.principal;
-        let name = name(
-            (principal.namespace(), principal.id()),
-            namespace,
-            &given.key,
+        let who = (
+            principal.kind().name(),
+            principal.namespace(),
+            principal.id(),
         );
+        let name = name(who, namespace, &given.key);
         let place = self.rooms.idempotency.begin(name)?;
         let found = self
             .rooms
@@ -210,9 +211,11 @@ impl Entry {
 
 /// What a key's record is found by. The parts have their lengths before them,
 /// so that no two keys share a name.
-fn name((home, principal): (&str, &str), namespace: [u8; 16], key: &str) -> [u8; 32] {
+fn name((kind, home, principal): (&str, &str, &str), namespace: [u8; 16], key: &str) -> [u8; 32] {
     let length = |part: &str| (part.len() as u64).to_be_bytes();
     sha256(&[
+        &length(kind),
+        kind.as_bytes(),
         &length(home),
         home.as_bytes(),
         &length(principal),
@@ -274,11 +277,12 @@ mod tests {
 
     #[test]
     fn names_keep_their_parts_apart() {
-        let one = name(("root", "ab"), [1; 16], "c");
-        assert_eq!(one, name(("root", "ab"), [1; 16], "c"));
-        assert_ne!(one, name(("roota", "b"), [1; 16], "c"));
-        assert_ne!(one, name(("root", "ab"), [2; 16], "c"));
-        assert_ne!(one, name(("root", "ab"), [1; 16], "d"));
+        let one = name(("token", "root", "ab"), [1; 16], "c");
+        assert_eq!(one, name(("token", "root", "ab"), [1; 16], "c"));
+        assert_ne!(one, name(("token", "roota", "b"), [1; 16], "c"));
+        assert_ne!(one, name(("token", "root", "ab"), [2; 16], "c"));
+        assert_ne!(one, name(("token", "root", "ab"), [1; 16], "d"));
+        assert_ne!(one, name(("certificate", "root", "ab"), [1; 16], "c"));
     }
 
     #[test]

@@ -124,6 +124,12 @@ impl Options {
             return Err(AddressError::Scheme);
         }
         let (rest, query) = address.split_once('?').unwrap_or((address, ""));
+        // What follows is the rest of a password, and is not to be quoted.
+        if query.contains('@') && !rest.contains('@') {
+            return Err(AddressError::Syntax(
+                "a `?` in a name or password is written %3F".to_owned(),
+            ));
+        }
         let mut passed_on = Vec::new();
         let (mut mode, mut roots, mut file) = (None, None, None);
         let (mut timeout, mut readers, mut allow_lossy) = (Self::DEFAULT_TIMEOUT, 2, false);
@@ -347,6 +353,9 @@ mod tests {
             "postgres://u:hunter2@h/d?sslmode=%zz",
             "postgres://u:hunter2@h/d?sslmode=%f",
             "postgres://h/d",
+            "postgres://u:secret?hunter2@h/d",
+            "postgres://u:secret?hunter2=x@h/d",
+            "postgres://u:?hunter2@h/d?sslmode=require",
         ] {
             let error = parse(address).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
