@@ -53,7 +53,8 @@ pub(crate) fn moment(at: UnixSeconds) -> Moment {
 ///
 /// # Errors
 /// [`Error::Pki`] for what the profile or the authority does not allow;
-/// [`Error::KeyForbids`] for a key that is known to be compromised, and while
+/// [`Error::KeyForbids`] for a key that is known to be compromised, or is
+/// suspended where the authority holds certificates for that, and while
 /// the authority's own certificate, or one above it, is revoked or on hold.
 pub(crate) async fn issue(
     entry: &Entry,
@@ -145,6 +146,11 @@ async fn certified_key(
     if record.compromised {
         return Err(Error::KeyForbids(
             "this public key is compromised: a certificate of it was revoked for that".into(),
+        ));
+    }
+    if authority.rules.hold_suspended && !record.suspended_by.is_empty() {
+        return Err(Error::KeyForbids(
+            "a key kept here with this public half is suspended".into(),
         ));
     }
     let now = entry.now().0;

@@ -1,5 +1,7 @@
 //! Certificates that were issued, what became of them, and whose key is whose.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use skms_store::Kind;
 
@@ -86,6 +88,10 @@ pub(crate) struct CertifiedKeyRecord {
     pub(crate) certificates: Vec<CertifiedRecord>,
     /// Nothing is issued for it any more.
     pub(crate) compromised: bool,
+    /// Identifiers of keys kept here, with this public half, that are
+    /// suspended: no authority that holds issues for it meanwhile.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) suspended_by: BTreeSet<String>,
 }
 
 /// One of them.

@@ -2,6 +2,7 @@
 //! and good again when the key is, unless somebody else holds them.
 
 use skms_crypto::{Algorithm, Format, KeyMaterial};
+use skms_engine::Error;
 use skms_engine::acts::authorities::{Rules, end_entities};
 use skms_engine::acts::certificates::{NewCertificate, SubjectKey, View};
 use skms_engine::acts::create_key::NewKeySpec;
@@ -12,6 +13,7 @@ use skms_pki::crl::Reason;
 use skms_pki::ocsp::SingleStatus;
 
 use crate::common::{House, at};
+use crate::withdrawal::imported;
 use crate::{authority, kept, ocsp, publish, revoke};
 
 const ALL: Versions = Versions::All;
@@ -161,6 +163,36 @@ async fn what_somebody_else_did_stays() {
         ),
         "{status:?}"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_issued_for_a_suspended_key() {
+    let house = house().await;
+    authority(&house, "plain", Algorithm::EcP256, Rules::default()).await;
+    let request = imported(&house, "asks").await;
+    let asks = async |ca: &str| {
+        let new = NewCertificate {
+            profile: "tls-server".into(),
+            key: SubjectKey::Request(request.clone()),
+            subject: None,
+            names: vec!["www.example.org".parse().unwrap()],
+            lifetime_seconds: None,
+        };
+        let made = house.engine.issue_certificate(&house.root, "root", ca, new);
+        made.await.map(|made| made.certificate)
+    };
+    // Before it had any certificate, and once it has one.
+    for _ in 0..2 {
+        suspend(&house, "asks", ALL).await;
+        let refused = asks("ca").await;
+        assert!(matches!(refused, Err(Error::KeyForbids(_))), "{refused:?}");
+        resume(&house, "asks", ALL).await;
+        let good = asks("ca").await.unwrap();
+        assert!(!held(&house, "ca", &good).await);
+    }
+    // One that does not hold has nothing to keep.
+    suspend(&house, "asks", ALL).await;
+    asks("plain").await.unwrap();
 }
 
 #[tokio::test]

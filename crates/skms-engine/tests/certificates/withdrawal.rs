@@ -31,7 +31,7 @@ async fn broken_off<T>(work: impl Future<Output = T>, polls: usize) -> bool {
 }
 
 /// A key imported under a name, and a signed request for its certificate.
-async fn imported(house: &House, name: &'static str) -> Vec<u8> {
+pub async fn imported(house: &House, name: &'static str) -> Vec<u8> {
     let material = KeyMaterial::generate(Algorithm::EcP256).unwrap();
     let incoming = Incoming {
         bytes: material.export(Format::Pkcs8Der, None).unwrap(),

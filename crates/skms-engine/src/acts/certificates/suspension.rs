@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use skms_keys::{RevocationReason, UnixSeconds};
 use skms_pki::Certificate;
 use skms_pki::issue::{ProfileKind, Serial};
-use skms_store::{Change, Kind};
+use skms_store::{Change, Kind, RecordId};
 
 use super::revoke::{Reached, put};
 use crate::acts::authorities::unreadable;
@@ -37,7 +37,8 @@ impl Suspension<'_> {
         reached: &mut Reached,
     ) -> Result<()> {
         let decide = |authority: &Authority, one: &Known<'_>| self.held(authority, one);
-        each(rooms, namespace, spki, decide, reached).await
+        self.each((rooms, namespace), spki, (true, decide), reached)
+            .await
     }
 
     /// Ends the holds that suspending the key began, and no others.
@@ -49,7 +50,8 @@ impl Suspension<'_> {
         reached: &mut Reached,
     ) -> Result<()> {
         let decide = |_: &Authority, one: &Known<'_>| self.released(one);
-        each(rooms, namespace, spki, decide, reached).await
+        self.each((rooms, namespace), spki, (false, decide), reached)
+            .await
     }
 
     fn held(self, authority: &Authority, one: &Known<'_>) -> Option<Revocation> {
@@ -90,6 +92,68 @@ impl Suspension<'_> {
         }
         Some(hold)
     }
+
+    /// Adds what `decide` makes of each certificate of a public key, and that the
+    /// key is suspended or no longer so: none is issued for it meanwhile.
+    async fn each(
+        self,
+        (rooms, namespace): (&Rooms, &str),
+        spki: &[u8],
+        (begins, decide): (bool, impl Fn(&Authority, &Known<'_>) -> Option<Revocation>),
+        reached: &mut Reached,
+    ) -> Result<()> {
+        let Some(place) = rooms.places.namespace(namespace) else {
+            return Ok(());
+        };
+        let (store, scope) = (&rooms.store, place.id.0);
+        let name = key_name(spki);
+        let found = store.find(scope, Kind::CertifiedKey, &name).await?;
+        let (id, expected, mut known) = match found {
+            Some(stored) => {
+                let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
+                (stored.id, Some(stored.revision), known)
+            }
+            None if begins => (RecordId::random()?, None, CertifiedKeyRecord::default()),
+            None => return Ok(()),
+        };
+        for one in &known.certificates {
+            let name = serial_name(&one.authority, one.issuer, &one.serial);
+            let Some(found) = store.find(scope, Kind::Certificate, &name).await? else {
+                continue;
+            };
+            let record: CertificateRecord = records::decode(found.plaintext.expose())?;
+            let authority = rooms.authorities.by_id(namespace, &record.authority);
+            let Some(authority) = authority else { continue };
+            let Some(issuer) = authority.issuer(record.issuer) else {
+                continue;
+            };
+            let read = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+            let serial = Serial::from_contents(read.serial())?;
+            let certificate = Known {
+                ends: UnixSeconds(read.not_after().0),
+                before: issuer.revoked.get(&serial),
+                record: &record,
+            };
+            if let Some(entry) = decide(&authority, &certificate) {
+                let of = (issuer, found.id, &record);
+                put(rooms, namespace, of, serial, entry, reached).await?;
+            }
+        }
+        match begins {
+            true => known.suspended_by.insert(self.key.to_owned()),
+            false => known.suspended_by.remove(self.key),
+        };
+        // Written in any case: a certificate that is issued meanwhile conflicts.
+        reached.changes.push(Change::Put {
+            namespace: scope,
+            kind: Kind::CertifiedKey,
+            id,
+            name: Some(name),
+            expected,
+            plaintext: records::encode(&known)?,
+        });
+        Ok(())
+    }
 }
 
 /// A certificate, and what became of it so far.
@@ -97,56 +161,4 @@ struct Known<'a> {
     record: &'a CertificateRecord,
     ends: UnixSeconds,
     before: Option<Revocation>,
-}
-
-/// Adds what `decide` makes of each certificate of a public key.
-async fn each(
-    rooms: &Rooms,
-    namespace: &str,
-    spki: &[u8],
-    decide: impl Fn(&Authority, &Known<'_>) -> Option<Revocation>,
-    reached: &mut Reached,
-) -> Result<()> {
-    let Some(place) = rooms.places.namespace(namespace) else {
-        return Ok(());
-    };
-    let (store, scope) = (&rooms.store, place.id.0);
-    let name = key_name(spki);
-    let Some(stored) = store.find(scope, Kind::CertifiedKey, &name).await? else {
-        return Ok(());
-    };
-    let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
-    for one in &known.certificates {
-        let name = serial_name(&one.authority, one.issuer, &one.serial);
-        let Some(found) = store.find(scope, Kind::Certificate, &name).await? else {
-            continue;
-        };
-        let record: CertificateRecord = records::decode(found.plaintext.expose())?;
-        let authority = rooms.authorities.by_id(namespace, &record.authority);
-        let Some(authority) = authority else { continue };
-        let Some(issuer) = authority.issuer(record.issuer) else {
-            continue;
-        };
-        let read = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
-        let serial = Serial::from_contents(read.serial())?;
-        let certificate = Known {
-            ends: UnixSeconds(read.not_after().0),
-            before: issuer.revoked.get(&serial),
-            record: &record,
-        };
-        if let Some(entry) = decide(&authority, &certificate) {
-            let of = (issuer, found.id, &record);
-            put(rooms, namespace, of, serial, entry, reached).await?;
-        }
-    }
-    // Written in any case: a certificate that is issued meanwhile conflicts.
-    reached.changes.push(Change::Put {
-        namespace: scope,
-        kind: Kind::CertifiedKey,
-        id: stored.id,
-        name: Some(name),
-        expected: Some(stored.revision),
-        plaintext: records::encode(&known)?,
-    });
-    Ok(())
 }
