@@ -11,6 +11,7 @@ use skms_pki::Certificate;
 use skms_pki::documents::Signer;
 use skms_pki::oid::OidBuf;
 use skms_store::{RecordId, SealedStore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authority::{Authorities, Link, load};
 use crate::error::{Error, Result};
@@ -23,6 +24,9 @@ const BURST_SECONDS: u32 = 200;
 /// How far a stamp's time is moved on, in milliseconds, so that no two have the
 /// same; beyond it the clock went back.
 const AHEAD_MAX_MS: i64 = 1_000;
+
+/// Stamps of one authority that are made at once: the others have places left.
+const STAMPING: usize = 4;
 
 /// One authority. What its record says does not change.
 #[derive(Clone)]
@@ -43,15 +47,43 @@ pub(crate) struct Tsa {
 }
 
 /// What goes through an authority; it outlasts a reading of the store.
-#[derive(Default)]
 pub(crate) struct Flow {
     bucket: Gcra,
+    places: Semaphore,
+    /// The second of the last failure that left an event.
+    failed_at: AtomicI64,
     /// The time of the last stamp that can be put in order, in milliseconds.
     last_ms: AtomicI64,
     order: Mutex<()>,
 }
 
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            bucket: Gcra::default(),
+            places: Semaphore::new(STAMPING),
+            failed_at: AtomicI64::new(i64::MIN),
+            last_ms: AtomicI64::default(),
+            order: Mutex::default(),
+        }
+    }
+}
+
 impl Flow {
+    /// Room for making one stamp, until that is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while as many are being made as may be.
+    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>> {
+        self.places.try_acquire().map_err(|_| Error::Busy)
+    }
+
+    /// Whether a failure leaves an event: the first of each second does, for
+    /// strangers cause them.
+    pub(crate) fn tells_failure(&self, now: UnixSeconds) -> bool {
+        self.failed_at.swap(now.0, Ordering::Relaxed) != now.0
+    }
+
     /// Takes one stamp out of `per_second`, at a time in milliseconds.
     ///
     /// # Errors
@@ -215,6 +247,15 @@ mod tests {
         // The clock went back: what would be said is not its time.
         assert_eq!(flow.next_ms(5_000), None);
         assert_eq!(flow.next_ms(5_001), Some(6_001));
+    }
+
+    #[test]
+    fn one_authority_leaves_places_to_others() {
+        let flow = Flow::default();
+        let held: Vec<_> = (0..STAMPING).map(|_| flow.place().unwrap()).collect();
+        assert!(matches!(flow.place(), Err(Error::Busy)));
+        drop(held);
+        assert!(flow.place().is_ok());
     }
 
     #[test]

@@ -152,6 +152,48 @@ async fn nothing_is_made_on_what_ended_nor_by_whoever_may_not() {
 }
 
 #[tokio::test]
+async fn a_namespace_has_so_many_on_a_key_each() {
+    let (house, of) = house().await;
+    create(&house, &house.root, new(of, 5)).await.unwrap();
+    let named = |name: &str, key: &str, of| NewTsa {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        ..new(of, 5)
+    };
+    let of = certificate(&house, kept("clock")).await;
+    let refused = create(&house, &house.root, named("twin", "clock", of)).await;
+    assert!(matches!(refused, Err(Error::KeyForbids(_))), "{refused:?}");
+    for number in 1..17 {
+        let key = format!("key-{number}");
+        house.create(&key, Algorithm::EcP256).await;
+        let of = certificate(&house, kept(&key)).await;
+        let made = create(&house, &house.root, named(&key, &key, of)).await;
+        match number {
+            16 => assert!(matches!(made, Err(Error::TooLarge { limit: 16, .. }))),
+            _ => drop(made.unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_fails_leaves_an_event_a_second() {
+    let (house, of) = house().await;
+    create(&house, &house.root, new(of, 5)).await.unwrap();
+    let all = skms_keys::Versions::All;
+    let suspended = house
+        .engine
+        .suspend_key(&house.root, crate::common::at("clock"), all);
+    suspended.await.unwrap();
+    for seconds in 1..3 {
+        for _ in 0..10 {
+            assert!(!stamps(&house, [192, 0, 2, 1]).await.unwrap());
+        }
+        assert_eq!(events(&house).await, seconds);
+        house.config.clock.advance_seconds(1);
+    }
+}
+
+#[tokio::test]
 async fn strangers_get_so_much_and_leave_no_more_behind() {
     let (house, of) = house().await;
     create(&house, &house.root, new(of, 2)).await.unwrap();

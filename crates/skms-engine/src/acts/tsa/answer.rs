@@ -57,6 +57,7 @@ impl Engine {
         };
         // What may be stamped costs the key a use and the journal an event.
         let now_ms = rooms.clock.now_ms();
+        let _place = tsa.flow.place()?;
         let traffic = self.acme_traffic();
         let _slot = traffic.stamp(source, now_ms)?;
         tsa.flow.take(tsa.record.per_second, now_ms)?;
@@ -112,7 +113,10 @@ impl<'a> Wanted<'a> {
         let allowed =
             entry.authorize_target_as_system::<Stamp>(target.stored(tsa.id.0, tsa.revision))?;
         let done = self.signed(&entry, tsa, &allowed).await;
-        entry.failed(&allowed, done).await
+        match &done {
+            Err(_) if !tsa.flow.tells_failure(entry.now()) => done,
+            _ => entry.failed(&allowed, done).await,
+        }
     }
 
     async fn signed(
@@ -123,7 +127,6 @@ impl<'a> Wanted<'a> {
     ) -> Result<Vec<u8>> {
         certified(entry, tsa)?;
         let key = key_of(entry, tsa).await?;
-        let signer = Signer::take(entry, &key, &tsa.record.key).await?;
         let at_ms = match tsa.record.ordering {
             false => Some(entry.now_ms),
             true => tsa.flow.next_ms(entry.now_ms),
@@ -131,6 +134,7 @@ impl<'a> Wanted<'a> {
         let Some(at_ms) = at_ms else {
             return Ok(refused(Failure::TimeNotAvailable));
         };
+        let signer = Signer::take(entry, &key, &tsa.record.key).await?;
         let stamping = Stamping {
             policy: self.policy.clone(),
             serial: Serial::from_random(rand::array()?),

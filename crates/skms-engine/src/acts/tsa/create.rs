@@ -29,6 +29,8 @@ use crate::tsa::{self, Tsa};
 
 /// The most stamps in a second that an authority may be let give.
 pub const PER_SECOND_MAX: u32 = 1_000;
+/// The most authorities of a namespace.
+const TSAS_MAX: usize = 16;
 /// The most policies of one authority.
 const POLICIES_MAX: usize = 16;
 /// The most certificates above one's own, with it.
@@ -62,11 +64,11 @@ impl Engine {
     /// Makes a time-stamping authority.
     ///
     /// # Errors
-    /// [`Error::Exists`]; [`Error::NotFound`] for key or certificate;
-    /// [`Error::Invalid`] for a certificate that is not the key's, not for
-    /// time-stamps alone, revoked or at its end; [`Error::KeyForbids`] for a key
-    /// that an authority stands on; [`Error::StateForbids`] for one that signs
-    /// nothing now.
+    /// [`Error::Exists`]; [`Error::TooLarge`] for more than a namespace may
+    /// have; [`Error::NotFound`] for key or certificate; [`Error::Invalid`] for
+    /// a certificate that is not the key's, not for time-stamps alone, revoked
+    /// or at its end; [`Error::KeyForbids`] for a key that an authority of any
+    /// kind stands on; [`Error::StateForbids`] for one that signs nothing now.
     pub async fn create_tsa(
         &self,
         caller: &Arc<Caller>,
@@ -117,6 +119,12 @@ impl Engine {
                 what: "a time-stamping authority of that name",
             });
         }
+        if entry.rooms.tsas.of(namespace).len() >= TSAS_MAX {
+            return Err(Error::TooLarge {
+                what: "the number of time-stamping authorities",
+                limit: TSAS_MAX as u64,
+            });
+        }
         let signing = signing_key(&key, &chain, new.scheme.as_deref())?;
         // What its record says later is read as it was taken now.
         documents::Signer::new(chain.clone(), load::scheme(&signing)?).map_err(refused)?;
@@ -133,6 +141,11 @@ impl Engine {
         entry
             .rooms
             .signs_for_nobody_else(namespace, &record.key.id)?;
+        if entry.rooms.tsas.on_key(namespace, &record.key.id).is_some() {
+            return Err(Error::KeyForbids(
+                "a time-stamping authority stands on this key already".into(),
+            ));
+        }
         let id = RecordId::random()?;
         let made = tsa::tsa((id, 1), whose, record.clone())?;
         is_good(entry, &made)?;
