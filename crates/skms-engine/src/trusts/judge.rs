@@ -23,9 +23,12 @@ pub(crate) const LIMITS: Limits = Limits {
     steps: 1 << 23,
 };
 
-/// Signatures that are checked for a stranger: enough for the longest path, and
-/// for some certificates that turn out to be none of it.
-const STRANGERS_SIGNATURES: u32 = 12;
+/// For a stranger: signatures enough for the longest path, and for some
+/// certificates that turn out to be none of it.
+pub(crate) const STRANGERS: Limits = Limits {
+    signatures: 12,
+    ..LIMITS
+};
 
 /// A certificate that is good.
 pub(crate) struct Good {
@@ -78,10 +81,7 @@ pub(crate) fn judge(
     let mut options = Options {
         purpose: Purpose::ClientAuth,
         key_usage: Some(KeyUsage::DIGITAL_SIGNATURE),
-        limits: Limits {
-            signatures: STRANGERS_SIGNATURES,
-            ..LIMITS
-        },
+        limits: STRANGERS,
         ..Options::new(Moment(now))
     };
     let evidence = Evidence {

@@ -43,7 +43,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Exchange`], by its name in docs/exchange.md;
-    /// [`Error::Unauthenticated`] for a client that is nobody here; those of
+    /// [`Error::Unauthenticated`] for a client that is nobody here;
+    /// [`Error::Busy`] while too many others are judged; those of
     /// creating a key and of exporting one.
     pub async fn exchange(
         &self,
@@ -64,7 +65,12 @@ impl Engine {
         };
         let now = Moment(rooms.clock.now().0);
         let (by, known) = (Arc::clone(&own), Anchored::of(&rooms));
+        // Strangers choose what their certificates cost: as for those that
+        // external authorities certified, a few at a time, and nobody waits.
+        let place = Arc::clone(&rooms.judging).try_acquire_owned();
+        let place = place.map_err(|_| Error::Busy)?;
         let received = self.slow().run(move || {
+            let _place = place;
             let responder = Responder::new(by.names.clone());
             known.receive(&responder, &message, &by.identity, now)
         });

@@ -11,6 +11,7 @@ use skms_pki::{Certificate, Evidence, Moment, ValidPath};
 
 use crate::authority::Issuer;
 use crate::engine::Rooms;
+use crate::trusts::judge::STRANGERS;
 
 /// The issuers that may have certified the client, and whether their own
 /// certificates are revoked.
@@ -43,12 +44,13 @@ impl Anchored {
         let between = chains.iter().copied().flatten();
         let intermediates: Vec<_> = between.filter_map(|der| read(der)).collect();
         let standing = |path: &ValidPath<'_, '_>| self.standing(path);
-        let trust = Trust::new(Evidence {
+        let mut trust = Trust::new(Evidence {
             anchors: &anchors,
             intermediates: &intermediates,
             ..Evidence::default()
         })
         .told(&standing);
+        trust.options.limits = STRANGERS;
         responder.receive(message, identity, &trust, now)
     }
 

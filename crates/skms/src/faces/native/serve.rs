@@ -265,12 +265,14 @@ where
         call.no_body()?;
     }
     let done = handler(call).await;
-    // Whose message was refused is nobody still, and counts as such.
+    // Whose message was refused is nobody still, and counts as such; and so is
+    // one for whom there was no room.
     if let (Auth::Message(_), Err(failure)) = (route.auth, &done)
-        && matches!(
-            failure.kind(),
-            ProblemKind::ExchangeRefused | ProblemKind::Unauthenticated
-        )
+        && (failure.turned_away() == Some(Shed::Queue)
+            || matches!(
+                failure.kind(),
+                ProblemKind::ExchangeRefused | ProblemKind::Unauthenticated
+            ))
     {
         identity::stranger(app, peer)?;
     }
