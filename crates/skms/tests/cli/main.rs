@@ -16,5 +16,6 @@ mod mutual;
 mod operations;
 mod plain;
 mod postgres;
+mod python;
 mod ssh;
 mod support;

@@ -1,0 +1,53 @@
+"""Client of the SKMS key management server.
+
+Synchronous and typed; ``cryptography`` is the only dependency. ``Client`` is
+where to begin.
+"""
+
+from .client import Client
+from .errors import (
+    Error,
+    ExchangeRefused,
+    Problem,
+    ProtocolError,
+    TransportError,
+    UnsupportedSuite,
+)
+from .exchange import ExchangedKey, Suite, available_suites
+from .models import (
+    DataKey,
+    ExportedKey,
+    Key,
+    KeyChange,
+    Mac,
+    PublicKey,
+    Signature,
+    Version,
+    WrappedKey,
+)
+from .secret import Secret
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Client",
+    "DataKey",
+    "Error",
+    "ExchangeRefused",
+    "ExchangedKey",
+    "ExportedKey",
+    "Key",
+    "KeyChange",
+    "Mac",
+    "Problem",
+    "ProtocolError",
+    "PublicKey",
+    "Secret",
+    "Signature",
+    "Suite",
+    "TransportError",
+    "UnsupportedSuite",
+    "Version",
+    "WrappedKey",
+    "available_suites",
+]
