@@ -6,7 +6,7 @@ use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
 use skms_evidence::{DetailKey, Outcome};
 use skms_exchange::{
     Admitted, Agreement, Answer, Distribution, KeyFormat, KeyName, PreActive, Received, Reply,
-    Request, Responder, Seen, Uses,
+    Request, Responder, Uses,
 };
 use skms_keys::{
     Key, KeyId, Keyring, Name, NewKey, Operation, Origin, Rules, UnixSeconds, VersionNumber,
@@ -79,19 +79,19 @@ impl Engine {
             Err(why) => return self.refuse_exchange(sender, why).await,
         };
         let entry = self.let_in(sender, &received).await?;
-        if replay::record(&rooms, received.replay_entry()).await? == Seen::Again {
-            return self
-                .refuse_exchange(sender, skms_exchange::Error::Replayed)
-                .await;
-        }
-        let message = match received.request() {
+        let seen = replay::record(&rooms, received.replay_entry()).await?;
+        let admitted = match received.admit(seen) {
+            Ok(admitted) => admitted,
+            Err(why) => return self.refuse_exchange(sender, why).await,
+        };
+        let message = match admitted.request() {
             Request::Agreement(wanted) => {
                 let wanted = wanted.clone();
-                self.agree_on(&entry, &own, received, wanted).await?
+                self.agree_on(&entry, &own, admitted, wanted).await?
             }
             Request::Distribution(wanted) => {
                 let wanted = wanted.clone();
-                self.distribute(&entry, &own, received, wanted).await?
+                self.distribute(&entry, &own, admitted, wanted).await?
             }
         };
         let lists = own.lists(&rooms);
@@ -127,7 +127,7 @@ impl Engine {
         &self,
         entry: &Entry,
         own: &Arc<OwnIdentity>,
-        received: Received,
+        admitted: Admitted,
         wanted: Agreement,
     ) -> Result<Vec<u8>> {
         let at = place(&wanted.key);
@@ -149,10 +149,10 @@ impl Engine {
             let id = KeyId(RecordId::at(entry.now_ms)?.0);
             let planned = Planned::of(&wanted, algorithm?, &ring)?;
             let answer = planned.answer(id);
-            let certificate = Der(received.client().certificate().to_vec());
+            let certificate = Der(admitted.client().certificate().to_vec());
             let now = Moment(entry.now().0);
             let by = Arc::clone(own);
-            let work = move || reply(&by, received.admit(Seen::First)?, &answer, now);
+            let work = move || reply(&by, admitted, &answer, now);
             let Reply { message, agreed } = self.slow().run(work).await??;
             let agreed = agreed.ok_or(Error::Internal("an agreement without a key"))?;
             let PreActive { key, waiting, .. } = agreed;
@@ -207,7 +207,7 @@ impl Engine {
         &self,
         entry: &Entry,
         own: &Arc<OwnIdentity>,
-        received: Received,
+        admitted: Admitted,
         wanted: Distribution,
     ) -> Result<Vec<u8>> {
         let allowed = entry
@@ -242,7 +242,7 @@ impl Engine {
                 };
                 let bytes = material.export(raw, None)?;
                 let answer = given.answer(format, &bytes);
-                reply(&by, received.admit(Seen::First)?, &answer, now)
+                reply(&by, admitted, &answer, now)
             };
             let reply = self.slow().run(work).await??;
             if !in_use.still_live() {
