@@ -1,8 +1,12 @@
 //! What is kept of key exchanges: that a message was here, and what waits for
 //! its confirmation.
 
-use serde::{Deserialize, Serialize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use skms_crypto::SecretBytes;
 use skms_store::Kind;
+use zeroize::Zeroizing;
 
 use super::Record;
 use super::der::Der;
@@ -19,7 +23,7 @@ impl Record for ReplayRecord {
 }
 
 /// An agreement that waits for message 3.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct ExchangeRecord {
     /// When the wait ends, in seconds since the Unix epoch.
     pub(crate) ends_at: i64,
@@ -32,9 +36,29 @@ pub(crate) struct ExchangeRecord {
     /// The initiator's certificate (DER): it must still be good.
     pub(crate) certificate: Der,
     /// What waits, as the exchange room writes it.
-    pub(crate) waiting: Der,
+    pub(crate) waiting: Waiting,
 }
 
 impl Record for ExchangeRecord {
     const KIND: Kind = Kind::Exchange;
+}
+
+/// What is expected of message 3, in base64. Who can read it can confirm.
+pub(crate) struct Waiting(pub(crate) SecretBytes);
+
+impl Serialize for Waiting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(self.0.expose()));
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Waiting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        STANDARD
+            .decode(text.as_bytes())
+            .map(|bytes| Self(SecretBytes::new(bytes)))
+            .map_err(|_| serde::de::Error::custom("base64"))
+    }
 }

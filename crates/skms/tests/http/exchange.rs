@@ -189,6 +189,59 @@ fn what_was_sent_before_is_refused_also_after_a_crash() {
     assert_eq!(state(&server, "other"), "pre-activation");
 }
 
+/// Entries that came after a backup are lost with a restore, so that nothing is
+/// taken until no message of before is in time any more.
+#[test]
+fn after_a_restore_no_exchange_begins() {
+    let installed = Installed::new();
+    let server = installed.serve_unsealed(&[]);
+    let run = |arguments: &[&str]| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_skms"))
+            .current_dir(installed.path(""))
+            .env("SKMS_CONFIG", "root.toml")
+            .env(
+                "SKMS_ADDR",
+                format!("https://localhost:{}", server.address.port()),
+            )
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    };
+    run(&["backup", "create", "copy"]);
+    let admin = client(&installed, &installed.admin());
+    let (first, _) = begin(&admin, Request::Agreement(agreement("before")));
+    replied(&send(&server, "/api/v1/exchange", &first));
+    server.signal("TERM");
+    run(&["restore", "copy", "--to", "elsewhere", "--key-file", "key"]);
+    let (data, key) = (installed.path("elsewhere"), installed.path("key"));
+    // The listener's own files are not in a backup.
+    for file in ["listener.pem", "ca.pem"] {
+        std::fs::copy(installed.path("data").join(file), data.join(file)).unwrap();
+    }
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--unseal-key-file",
+        key.to_str().unwrap(),
+    ];
+    let arguments: Vec<String> = arguments.map(str::to_owned).into();
+    let mut restored = Server::start(&arguments).unwrap();
+    restored.tls.clone_from(&server.tls);
+    let (fresh, _) = begin(&admin, Request::Agreement(agreement("after")));
+    for message in [first, fresh] {
+        let answer = send(&restored, "/api/v1/exchange", &message);
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+}
+
 /// A principal of the authority that `skms init` made.
 fn principal(server: &Server, name: &str, groups: &[&str]) -> (Identity, String) {
     let new = json!({"name": name, "authority": "admins", "groups": groups});

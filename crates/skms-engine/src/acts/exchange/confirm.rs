@@ -40,7 +40,7 @@ impl Engine {
             return self.refuse_exchange(sender, Refusal::Transcript).await;
         };
         let record: ExchangeRecord = records::decode(stored.plaintext.expose())?;
-        let waiting = AwaitingConfirmation::from_record(&record.waiting.0)?;
+        let waiting = AwaitingConfirmation::from_record(record.waiting.0.expose())?;
         if let Err(why) = waiting.receive(message, Moment(rooms.clock.now().0)) {
             return self.refuse_exchange(sender, why).await;
         }

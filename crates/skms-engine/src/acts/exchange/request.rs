@@ -29,7 +29,7 @@ use crate::opened::{read_material, take_for};
 use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::der::Der;
-use crate::records::exchange::ExchangeRecord;
+use crate::records::exchange::{ExchangeRecord, Waiting};
 use crate::sessions::hex;
 use crate::target::Target;
 
@@ -37,9 +37,9 @@ impl Engine {
     /// Takes message 1 and gives message 2. `names` are what the server's
     /// certificate is for; a message for another name is refused.
     ///
-    /// The walk: the protocol's own checks → the replay entry, durable → the
-    /// client's session, as at every other door → policy → the key → message 2,
-    /// signed → record → answer.
+    /// The walk: the protocol's own checks → the client's session, as at every
+    /// other door → the replay entry, durable → policy → message 2, signed → the
+    /// key and its event, or the event alone → answer.
     ///
     /// # Errors
     /// [`Error::Exchange`], by its name in docs/exchange.md;
@@ -151,9 +151,9 @@ impl Engine {
             let answer = planned.answer(id);
             let certificate = Der(admitted.client().certificate().to_vec());
             let now = Moment(entry.now().0);
-            let by = Arc::clone(own);
-            let work = move || reply(&by, admitted, &answer, now);
-            let Reply { message, agreed } = self.slow().run(work).await??;
+            // At once: every suite that is accepted is fast, and whoever changes
+            // a keyring or a policy is not to wait for the pool's queue.
+            let Reply { message, agreed } = reply(own, admitted, &answer, now)?;
             let agreed = agreed.ok_or(Error::Internal("an agreement without a key"))?;
             let PreActive { key, waiting, .. } = agreed;
             let algorithm = planned.algorithm;
@@ -183,7 +183,7 @@ impl Engine {
                 key: at.name.to_owned(),
                 id: id.to_string(),
                 certificate,
-                waiting: Der(waiting.to_record().expose().to_vec()),
+                waiting: Waiting(waiting.to_record()),
             };
             let waits = Change::Put {
                 namespace: SYSTEM_SCOPE,
