@@ -375,6 +375,8 @@ enum Verdict {
 
 fn name(into: &mut Vec<PolicyName>, name: &PolicyName) {
     if !into.contains(name) {
+        // Nearly always the only one, and kept for long.
+        into.reserve_exact(1);
         into.push(name.clone());
     }
 }

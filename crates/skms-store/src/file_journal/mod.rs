@@ -14,6 +14,7 @@ mod read;
 pub(crate) mod segment;
 pub(crate) mod survey;
 mod waiting;
+mod window;
 mod writer;
 
 use std::collections::{HashSet, VecDeque};

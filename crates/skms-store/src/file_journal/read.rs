@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::frame::{FrameCipher, FrameHeader, HEADER_LEN, Sort};
+use super::frame::{FrameCipher, HEADER_LEN, Sort};
 use super::prepare::path_of;
 use super::segment::{self, End, Link, Position, SEGMENT_HEADER_LEN, SegmentHeader};
+use super::window::Window;
 use super::writer::digest;
 use super::{SegmentInfo, SegmentKeys, Shared, lock};
 use crate::disk::Disk;
@@ -172,25 +173,20 @@ fn read_segment(
     };
     let path = path_of(&shared.directory, number);
     let failed = |error| Error::io(format!("journal {}", path.display()), error);
-    let mut bytes = vec![0; segment.end.saturating_sub(position.offset)];
-    shared
-        .disk
-        .open(&path)
-        .and_then(|file| file.read_exact_at(&mut bytes, position.offset as u64))
-        .map_err(failed)?;
+    let file = shared.disk.open(&path).map_err(failed)?;
+    let mut window = Window::new(file, segment.end);
     let cipher = cipher(keys, &segment.header)?;
-    let mut rest = bytes.as_slice();
     while entries.len() < limit {
-        let Some(header) = FrameHeader::parse(rest) else {
+        let Some((header, bytes)) = window.frame(position.offset).map_err(failed)? else {
             // Zeros end a segment; anything else does not belong here.
-            if rest.iter().all(|byte| *byte == 0) {
+            if window.is_zero_from(position.offset).map_err(failed)? {
                 break;
             }
             return Err(corrupt(number, position.offset, "it is no entry"));
         };
         if header.sort == Sort::Entry && position.sequence >= from {
             let entry = cipher
-                .open(rest)
+                .open(bytes)
                 .filter(|(header, _)| header.index == position.index)
                 .and_then(|(_, entry)| entry)
                 .ok_or(corrupt(number, position.offset, "it does not open"))?;
@@ -199,11 +195,9 @@ fn read_segment(
                 entry,
             });
         }
-        let len = HEADER_LEN + header.len;
-        position.offset += len;
+        position.offset += HEADER_LEN + header.len;
         position.index += 1;
         position.sequence += u64::from(header.sort == Sort::Entry);
-        rest = rest.get(len..).unwrap_or_default();
     }
     *lock(&shared.resume) = Some(Resume { number, position });
     Ok(())

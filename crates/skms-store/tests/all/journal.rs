@@ -414,6 +414,36 @@ async fn damage_in_an_old_segment_is_found_by_reading_and_verifying() {
 }
 
 #[tokio::test]
+async fn pages_from_anywhere_have_what_was_written_whatever_its_length() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options::default();
+    let (journal, _) = open_as(1, directory.path(), &options).unwrap();
+    // Frames that end within, at and beyond what is read at once.
+    let lengths = [1, 70_000, 130_900, 131_072, 400_000, 5, 1_000_000, 64];
+    let sized = |number: u64| Entry {
+        bytes: vec![number as u8; lengths[number as usize % lengths.len()]],
+        ..entry(number)
+    };
+    let count = 60;
+    let all: Vec<Entry> = (0..count).map(sized).collect();
+    for some in all.chunks(4) {
+        let written = journal.append(some.to_vec()).unwrap();
+        written.wait().await.unwrap();
+    }
+    for from in (0..=count).rev() {
+        for limit in [1, 7, 1000] {
+            let page = journal.read(from, limit).await.unwrap();
+            let expected = all.iter().skip(from as usize).take(limit);
+            assert_eq!(page.len(), expected.len(), "{limit} from {from}");
+            for ((stored, expected), number) in page.iter().zip(expected).zip(from..) {
+                assert_eq!(stored.sequence, number);
+                assert!(stored.entry == *expected, "{number}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_second_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (journal, _) = open(directory.path()).unwrap();
