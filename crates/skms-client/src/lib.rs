@@ -8,6 +8,29 @@
 //! What it is not: it keeps no keys and prints nothing; of configuration it
 //! reads the one file that says where the server is ([`settings`]), when asked.
 //!
+//! ```no_run
+//! use skms_client::wire::SecretB64;
+//! use skms_client::wire::native::operations::EncryptRequest;
+//! use skms_client::{Client, Config};
+//!
+//! # async fn encrypts() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = Config::new("https://kms.example.org:8200".parse()?);
+//! // The only authority that may have certified this server.
+//! config.ca_pem = Some(std::fs::read("ca.pem")?);
+//! let client = Client::new(config)?;
+//! let request = EncryptRequest {
+//!     plaintext: SecretB64::new(b"4111 1111 1111 1111".to_vec()),
+//!     ..EncryptRequest::default()
+//! };
+//! let sealed = client.encrypt("default", "orders", &request).await?;
+//! println!("{}", sealed.ciphertext);
+//! # Ok(()) }
+//! ```
+//!
+//! Whole programs, which the tests run against a server: a key's life
+//! (`examples/keys.rs`), the key exchange (`examples/exchange.rs`), and a file
+//! in the age format (`examples/files.rs`).
+//!
 //! Standards: RFC 9110 (HTTP), RFC 9112, RFC 9113, RFC 8446 (TLS 1.3),
 //! RFC 6750 (bearer tokens), RFC 9457 (problem details), C2SP age (files).
 #![forbid(unsafe_code)]

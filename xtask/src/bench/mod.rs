@@ -9,6 +9,7 @@ pub(crate) mod case;
 mod certificates;
 mod disk;
 mod document;
+mod exchange;
 mod extra;
 mod files;
 mod goals;
@@ -74,7 +75,10 @@ pub fn bench(arguments: &[String]) -> Result {
         // By themselves: nothing else runs meanwhile.
         files::bench(&options, folder.path())?;
     }
-    if options.measures_only("files") {
+    if options.measures("exchange") {
+        exchange::bench(&options)?;
+    }
+    if options.measures_apart() {
         say(&format!("measured in {} s", begun.elapsed().as_secs()));
         return Ok(());
     }

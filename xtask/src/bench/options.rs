@@ -8,10 +8,11 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 7] = [
+pub const PARTS: [&str; 8] = [
     "more",
     "certificates",
     "files",
+    "exchange",
     "rsa-keys",
     "slow-work",
     "loaded",
@@ -87,9 +88,10 @@ impl Options {
         self.parts.contains(&part)
     }
 
-    /// Whether it is all that is measured.
-    pub fn measures_only(&self, part: &str) -> bool {
-        self.cases.is_empty() && self.parts == [part]
+    /// Whether nothing is measured but what needs no server beside others.
+    pub fn measures_apart(&self) -> bool {
+        let apart = |part: &&str| matches!(*part, "files" | "exchange");
+        self.cases.is_empty() && self.parts.iter().all(apart)
     }
 
     /// The names of the main cells.
@@ -150,9 +152,10 @@ mod tests {
         assert_eq!(options.cells(), ["sign-mldsa65-tls"]);
         assert!(options.measures("slow-work") && !options.measures("loaded"));
         assert!(!parse("--quick").unwrap().measures("slow-work"));
-        assert!(!options.measures_only("slow-work"));
-        assert!(parse("--only files").unwrap().measures_only("files"));
-        assert!(!parse("").unwrap().measures_only("files"));
+        assert!(!options.measures_apart());
+        assert!(parse("--only files,exchange").unwrap().measures_apart());
+        assert!(!parse("--only files,more").unwrap().measures_apart());
+        assert!(!parse("").unwrap().measures_apart());
         assert!(parse("").unwrap().measures("growth"));
         let options = parse("--only sign-p256-tls,create-aes --rounds 3 --seconds 1").unwrap();
         assert_eq!(options.cells(), ["sign-p256-tls", "create-aes-tls"]);

@@ -9,6 +9,7 @@ mod ceremony;
 mod cert;
 mod demo;
 mod est;
+mod examples;
 mod exchange;
 mod file;
 mod keys;
