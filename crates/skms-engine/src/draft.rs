@@ -206,6 +206,28 @@ impl EventDraft {
         self
     }
 
+    /// The key and version by which a key was agreed on, as one more target, and
+    /// who has the other half.
+    pub(crate) fn agreed_by(
+        mut self,
+        snapshot: &KeySnapshot,
+        version: VersionNumber,
+        (party, fingerprint): (&str, &[u8; 32]),
+    ) -> Self {
+        self = self.also_key(snapshot);
+        if let Some(target) = self.event.targets.last_mut() {
+            target.version = Some(version.0);
+        }
+        self.detail(DetailKey::Origin, "agreed")
+            .agreed_with(party, fingerprint)
+    }
+
+    /// The party that a key is agreed on with, and its public key.
+    pub(crate) fn agreed_with(self, party: &str, fingerprint: &[u8; 32]) -> Self {
+        self.detail(DetailKey::Peer, party)
+            .detail(DetailKey::Fingerprint, hex(fingerprint))
+    }
+
     /// The authority that the act is about, as one more target.
     pub(crate) fn authority(mut self, authority: &Authority) -> Self {
         let target = Target::authority(&authority.namespace_name, &authority.record.name);

@@ -77,6 +77,8 @@ detail_keys! {
     Order "order";
     /// Where material came from.
     Origin "origin";
+    /// The party that a key was agreed on with.
+    Peer "peer";
     /// The policies that decided.
     Policies "policies";
     /// The profile of a certificate.

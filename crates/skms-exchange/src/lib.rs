@@ -127,6 +127,7 @@ pub mod peer;
 pub mod request;
 pub mod responder;
 mod schedule;
+pub mod static_key;
 pub mod suite;
 
 pub use confirmation::{AwaitingConfirmation, Confirmed};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::ids::KeyId;
 use crate::reason::RevocationReason;
 use crate::state::KeyState;
 use crate::time::UnixSeconds;
@@ -34,6 +35,16 @@ pub enum Origin {
     Generated,
     /// Brought in: somebody else has had it.
     Imported,
+    /// Agreed on with a peer, who has it too, by Diffie-Hellman with a key
+    /// that is here.
+    Agreed {
+        /// Our key.
+        key: KeyId,
+        /// Its version.
+        version: VersionNumber,
+        /// SHA-256 of the peer's public key.
+        peer: [u8; 32],
+    },
 }
 
 /// A revocation, as it was made.

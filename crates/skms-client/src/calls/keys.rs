@@ -1,9 +1,9 @@
 //! Keys and their versions.
 
 use skms_wire::native::keys::{
-    CreateKeyRequest, ExportRequest, ExportResponse, ImportKeyRequest, KeyChange, KeyView,
-    PublicKeyQuery, PublicKeyResponse, RecoveryGrantRequest, RevokeRequest, RotateRequest,
-    UpdateKeyRequest, VersionRequest,
+    AgreeKeyRequest, AgreeKeyResponse, CreateKeyRequest, ExportRequest, ExportResponse,
+    ImportKeyRequest, KeyChange, KeyView, PublicKeyQuery, PublicKeyResponse, RecoveryGrantRequest,
+    RevokeRequest, RotateRequest, UpdateKeyRequest, VersionRequest,
 };
 use skms_wire::native::routes::{Route, route};
 use skms_wire::native::versions::VersionView;
@@ -17,6 +17,8 @@ calls! {
     json create_key ["key-create"] (keyring) send CreateKeyRequest => KeyChange;
     /// Brings a key.
     json import_key ["key-import"] (keyring) send ImportKeyRequest => KeyChange;
+    /// Makes a key that this one agrees on with a peer's.
+    json agree_key ["agree-key"] (keyring, key) send AgreeKeyRequest => AgreeKeyResponse;
     /// Shows a key.
     json key ["key-read"] (keyring, key) => KeyView;
     /// Changes a key's rules, tags, owner or minimum versions.

@@ -1,6 +1,8 @@
-//! Agrees on a secret with a peer by Diffie-Hellman; the private share stays here.
+//! Agrees on a secret with a peer by Diffie-Hellman; the private share stays here,
+//! the secret goes to the caller. Where it stays too: [`super::agree_key`].
 
 use skms_crypto::{Format, Hash, OpenKey, PublicKey, SecretBytes, hkdf};
+use skms_exchange::static_key::is_kept_back;
 use skms_keys::{Key, Operation, VersionNumber};
 
 use crate::act::act;
@@ -61,6 +63,15 @@ impl KeyOperation for Agree {
     }
 
     fn check(key: &Key, request: &Request) -> Result<()> {
+        if let Kdf::Hkdf { info, .. } = &request.kdf
+            && is_kept_back(info)
+        {
+            return Err(crate::Error::Invalid(
+                "info that begins so is kept for agreed keys that stay in the server: \
+                 docs/agreement.md"
+                    .into(),
+            ));
+        }
         if matches!(request.kdf, Kdf::None) && !key.exportable {
             return Err(crate::Error::KeyForbids(
                 "the raw shared secret leaves only with an exportable key: ask for a derived one"

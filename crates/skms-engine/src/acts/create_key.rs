@@ -269,6 +269,19 @@ pub(crate) async fn store<A: Act>(
     entry: &Entry,
     allowed: &Authorized<A, Target>,
     at: KeyRef<'_>,
+    described: Changed,
+    material: KeyMaterial,
+    batch: (impl Send + 'static, Claim, Vec<Change>),
+) -> Result<Arc<KeySnapshot>> {
+    let event = EventDraft::of(entry, allowed, Outcome::Success)?;
+    store_as(entry, event, at, described, material, batch).await
+}
+
+/// As [`store`], with the event that the caller has begun.
+pub(crate) async fn store_as(
+    entry: &Entry,
+    event: EventDraft,
+    at: KeyRef<'_>,
     (key, transitions): Changed,
     material: KeyMaterial,
     (shared, claim, also): (impl Send + 'static, Claim, Vec<Change>),
@@ -281,10 +294,7 @@ pub(crate) async fn store<A: Act>(
     changes.extend(also);
     changes.extend(claim.remember(RecordId(key.id.0), &KeyRecord::from(&key))?);
     drop(material);
-    let event = EventDraft::of(entry, allowed, Outcome::Success)?
-        .key(&key)
-        .transitions(&transitions)
-        .finish();
+    let event = event.key(&key).transitions(&transitions).finish();
     let (namespace, keyring): (Arc<str>, Arc<str>) =
         (Arc::from(at.namespace), Arc::from(at.keyring));
     let rooms = Arc::clone(&entry.rooms);

@@ -5,6 +5,7 @@
 
 pub mod acme;
 pub mod agree;
+pub mod agree_key;
 pub mod authorities;
 pub mod backup;
 pub mod certificates;

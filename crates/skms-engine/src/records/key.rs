@@ -62,6 +62,17 @@ struct VersionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_spki: Option<String>,
     imported: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agreed: Option<AgreedRecord>,
+}
+
+/// By which key, and with whom, a version was agreed on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AgreedRecord {
+    key: String,
+    version: u32,
+    /// SHA-256 of the peer's public key, in hex.
+    peer: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -144,6 +155,14 @@ impl From<&Version> for VersionRecord {
             uses_reserved: version.uses_reserved,
             public_spki: version.public_spki.as_deref().map(hex),
             imported: version.origin == Origin::Imported,
+            agreed: match &version.origin {
+                Origin::Agreed { key, version, peer } => Some(AgreedRecord {
+                    key: key.to_string(),
+                    version: version.0,
+                    peer: hex(peer),
+                }),
+                Origin::Generated | Origin::Imported => None,
+            },
         }
     }
 }
@@ -224,11 +243,22 @@ impl VersionRecord {
             uses_reserved: self.uses_reserved,
             public_spki,
             fingerprint,
-            origin: if self.imported {
-                Origin::Imported
-            } else {
-                Origin::Generated
+            origin: match (self.agreed, self.imported) {
+                (Some(agreed), _) => agreed.into_domain()?,
+                (None, true) => Origin::Imported,
+                (None, false) => Origin::Generated,
             },
+        })
+    }
+}
+
+impl AgreedRecord {
+    fn into_domain(self) -> Result<Origin> {
+        let peer = unhex(&self.peer).and_then(|digest| digest.try_into().ok());
+        Ok(Origin::Agreed {
+            key: self.key.parse().map_err(|_| damaged("agreed"))?,
+            version: VersionNumber(self.version),
+            peer: peer.ok_or_else(|| damaged("agreed"))?,
         })
     }
 }

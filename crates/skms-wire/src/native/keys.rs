@@ -105,6 +105,72 @@ pub struct ImportKeyRequest {
     pub rules: Option<Rules>,
 }
 
+/// Makes a key that is agreed on with the holder of another key (ECDH, X25519,
+/// or finite-field Diffie-Hellman), as docs/agreement.md says. Neither the
+/// private share nor the key leaves the server for it.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgreeKeyRequest {
+    /// The peer's public key.
+    pub peer_public_key: Bytes,
+    /// How it is written; found out if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_format: Option<KeyFormat>,
+    /// Who the peer is: bound into the key.
+    #[schema(example = "bob@example.org")]
+    pub peer_party: String,
+    /// Who we are: bound into the key; `skms:NAMESPACE/KEYRING/KEY` of the key
+    /// that agrees if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_party: Option<String>,
+    /// The hash under HKDF: SHA-256 if left out, SHA-384 or SHA-512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// HKDF's salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<Bytes>,
+    /// Our version; the newest if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// The new key's keyring; the agreeing key's if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyring: Option<String>,
+    /// The new key's name.
+    pub name: String,
+    /// The new key's algorithm, a symmetric one; the keyring's default if left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Vec<KeyUse>>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exportable: Option<bool>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
+}
+
+/// A key that was agreed on, and what its peer derives it with.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AgreeKeyResponse {
+    /// The key.
+    pub key: KeyView,
+    /// The version of our key that agreed.
+    pub version: u32,
+    /// Who we are.
+    pub own_party: String,
+    /// What is bound into the key (docs/agreement.md): no secret.
+    pub fixed_info: Bytes,
+}
+
 /// A key of the same namespace that wraps or unwraps another.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -34,15 +34,15 @@ pub fn schemas() -> Named {
         health: Health, ServerStatus, AlgorithmView, Algorithms;
         namespaces: CreateNamespaceRequest, NamespaceView;
         keyrings: CreateKeyringRequest, KeyDefaults, KeyringView;
-        versions: VersionView, RevocationView, RecoveryGrantView;
-        keys: Rules, CreateKeyRequest, ImportKeyRequest, WrappingKey, UpdateKeyRequest, KeyView,
+        versions: VersionView, AgreedView, RevocationView, RecoveryGrantView;
+        keys: Rules, CreateKeyRequest, ImportKeyRequest, AgreeKeyRequest, AgreeKeyResponse, WrappingKey, UpdateKeyRequest, KeyView,
             KeyChange, RotateRequest, VersionRequest, RevokeRequest, RecoveryGrantRequest,
             ExportRequest, ExportResponse, PublicKeyResponse;
         operations: EncryptRequest, EncryptResponse, DecryptRequest, DecryptResponse,
             ReencryptRequest, DataKeyRequest, DataKeyResponse, WrapRequest, WrapResponse,
             UnwrapRequest, UnwrapResponse, SignRequest, SignResponse, VerifyRequest,
             VerifyResponse, MacRequest, MacResponse, MacVerifyRequest, DeriveRequest,
-            DeriveResponse, AgreeRequest, AgreedKey, AgreeResponse, EncapsulateRequest,
+            DeriveResponse, AgreeRequest, AgreeResponse, EncapsulateRequest,
             EncapsulateResponse, DecapsulateRequest, DecapsulateResponse, RandomRequest,
             RandomResponse, HashRequest, HashResponse;
         validation: ValidateCertificateRequest, CertificateVerdict, PathCertificate,

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::keys::KeyView;
-use super::terms::{KeyFormat, KeyUse, SignatureEncoding, SignatureScheme, WrapMode};
+use super::terms::{KeyFormat, SignatureEncoding, SignatureScheme, WrapMode};
 use crate::{Bytes, Ciphertext, SecretB64};
 
 /// Encrypts data with the newest active version.
@@ -317,39 +316,13 @@ pub struct AgreeRequest {
     /// Our version; the newest if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// Keep the result here as this key, and do not answer with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub into: Option<AgreedKey>,
 }
 
-/// The named key that an agreement becomes.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AgreedKey {
-    /// Its keyring; the agreeing key's if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keyring: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Its (symmetric) algorithm.
-    pub algorithm: String,
-    /// What it may be used for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uses: Option<Vec<KeyUse>>,
-    /// Whether it may leave the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exportable: Option<bool>,
-}
-
-/// What was agreed: the bytes, or the key they became.
+/// What was agreed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AgreeResponse {
-    /// The bytes, when no key was named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<SecretB64>,
-    /// The key, when one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyView>,
+    /// The derived bytes.
+    pub secret: SecretB64,
     /// Our version.
     pub version: u32,
 }

@@ -230,6 +230,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/mac-verify" "mac-verify" ["key.mac-verify"] OneOrBatch("MacVerifyRequest") => OneOrResults("VerifyResponse"), "Verify a MAC.";
     Post "/keyrings/{keyring}/keys/{key}/derive" "derive" ["key.derive"] OneOrBatch("DeriveRequest") => OneOrResults("DeriveResponse"), "Derive key bytes.";
     Post "/keyrings/{keyring}/keys/{key}/agree" "agree" ["key.agree"] OneOrBatch("AgreeRequest") => OneOrResults("AgreeResponse"), "Agree on a secret.";
+    Post "/keyrings/{keyring}/keys/{key}/agree/key" "agree-key" ["key.agree"] Body::Json("AgreeKeyRequest") => Created("AgreeKeyResponse"), "Agree on a key that stays here.";
     Post "/keyrings/{keyring}/keys/{key}/encapsulate" "encapsulate" ["key.encapsulate"] OneOrBatch("EncapsulateRequest") => OneOrResults("EncapsulateResponse"), "Encapsulate a shared secret.";
     Post "/keyrings/{keyring}/keys/{key}/decapsulate" "decapsulate" ["key.decapsulate"] OneOrBatch("DecapsulateRequest") => OneOrResults("DecapsulateResponse"), "Decapsulate a shared secret.";
 
@@ -389,6 +390,7 @@ mod tests {
                 "keyring-create",
                 "key-create",
                 "key-import",
+                "agree-key",
                 "token-create",
                 "principal-create",
                 "authority-create",

@@ -125,6 +125,8 @@ words! {
         Generated = "generated",
         /// Brought by its owner.
         Imported = "imported",
+        /// Agreed on with a peer, by Diffie-Hellman.
+        Agreed = "agreed",
     }
 }
 

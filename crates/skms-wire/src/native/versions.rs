@@ -15,6 +15,9 @@ pub struct VersionView {
     pub state: KeyState,
     /// Where its material came from.
     pub origin: Origin,
+    /// How it was agreed on, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<AgreedView>,
     /// When it was made.
     pub created_at: Moment,
     /// When it became active.
@@ -49,6 +52,17 @@ pub struct VersionView {
     /// SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+}
+
+/// By which key of ours, and whose, a version was agreed on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AgreedView {
+    /// The identifier of our key.
+    pub key: String,
+    /// Its version.
+    pub version: u32,
+    /// SHA-256 of the peer's SubjectPublicKeyInfo, lower-case hexadecimal.
+    pub peer_fingerprint: String,
 }
 
 /// Why and when a version was revoked.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use skms_wire::Bytes;
-use skms_wire::native::operations::{AgreeRequest, AgreedKey, DeriveRequest};
-use skms_wire::native::terms::{KeyFormat, KeyUse};
+use skms_wire::native::operations::{AgreeRequest, DeriveRequest};
+use skms_wire::native::terms::KeyFormat;
 
 use super::Global;
 use super::error::Result;
@@ -81,7 +81,8 @@ impl Derive {
 }
 
 /// Agree on a secret with the holder of another key: ECDH, X25519 or
-/// finite-field Diffie-Hellman, then HKDF.
+/// finite-field Diffie-Hellman, then HKDF. `skms key agree` keeps the result in
+/// the server.
 #[derive(Debug, Args)]
 pub struct Agree {
     /// Our key: KEYRING/NAME or NAME
@@ -98,23 +99,6 @@ pub struct Agree {
     /// Our version; the newest if left out
     #[arg(long, value_name = "NUMBER")]
     version: Option<u32>,
-    /// Keep the result in the server as this key
-    #[arg(long, value_name = "KEY", requires = "algorithm")]
-    into: Option<KeyName>,
-    /// The new key's algorithm
-    #[arg(long, value_name = "NAME", requires = "into")]
-    algorithm: Option<String>,
-    /// What the new key may be used for, separated by commas
-    #[arg(
-        long = "use",
-        value_name = "USES",
-        value_delimiter = ',',
-        requires = "into"
-    )]
-    uses: Vec<KeyUse>,
-    /// The new key may leave the server
-    #[arg(long, requires = "into")]
-    exportable: bool,
     #[command(flatten)]
     context: Context,
     #[command(flatten)]
@@ -125,13 +109,6 @@ impl Agree {
     /// Agrees.
     pub async fn run(self, global: &Global) -> Result<()> {
         let mut peer = input::read(&self.peer, PUBLIC_MAX)?;
-        let into = self.into.map(|key| AgreedKey {
-            keyring: Some(key.keyring),
-            name: key.name,
-            algorithm: self.algorithm.unwrap_or_default(),
-            uses: (!self.uses.is_empty()).then_some(self.uses),
-            exportable: self.exportable.then_some(true),
-        });
         let request = AgreeRequest {
             peer_public_key: Bytes::new(std::mem::take(&mut *peer)),
             peer_format: self.peer_format,
@@ -139,7 +116,6 @@ impl Agree {
             info: self.context.info(),
             length_bytes: self.length,
             version: self.version,
-            into,
         };
         let client = global.client()?;
         let answer = client
@@ -148,13 +124,6 @@ impl Agree {
         if global.json && self.out.out.is_none() {
             return output::json(&answer);
         }
-        match (&answer.secret, &answer.key) {
-            (Some(secret), _) => self.out.bytes(secret.expose(), Encoding::Base64),
-            (None, Some(key)) => output::line(format!(
-                "agreed: {}/{} {}",
-                key.keyring, key.name, key.algorithm
-            )),
-            (None, None) => Ok(()),
-        }
+        self.out.bytes(answer.secret.expose(), Encoding::Base64)
     }
 }

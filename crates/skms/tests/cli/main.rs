@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod acme;
+mod agreement;
 mod bench;
 mod ca;
 mod ceremony;

@@ -528,11 +528,25 @@ fn secrets_shared(api: &Described<'_>) {
         api.good("agree", &["default", own], Some(body))["secret"].clone()
     };
     assert_eq!(agree("dh1", "dh2"), agree("dh2", "dh1"));
-    let into = json!({"peer_public_key": share("dh2"),
-        "into": {"name": "agreed", "algorithm": "AES-256-GCM"}});
-    let kept = api.good("agree", &["default", "dh1"], Some(into));
-    assert!(kept.get("secret").is_none());
-    assert_eq!(kept["key"]["name"], "agreed");
+    let wanted = json!({"peer_public_key": share("dh2"), "peer_party": "two",
+        "own_party": "one", "hash": "SHA-512", "salt": b64(b"s"), "version": 1,
+        "name": "agreed", "algorithm": "AES-256-GCM", "uses": ["encrypt", "decrypt"],
+        "exportable": false, "owner": "x", "tags": {"a": "b"}, "rules": {}});
+    let kept = api.good("agree-key", &["default", "dh1"], Some(wanted));
+    assert_eq!(
+        (&kept["key"]["name"], &kept["own_party"]),
+        (&json!("agreed"), &json!("one"))
+    );
+    let version = api.good("key-version-read", &["default", "agreed", "1"], None);
+    assert_eq!(
+        (&version["origin"], &version["agreed"]["version"]),
+        (&json!("agreed"), &json!(1))
+    );
+    let own = json!({"peer_public_key": share("dh1"), "peer_party": "two", "name": "mirror"});
+    assert_eq!(
+        api.bad("agree-key", &["default", "dh1"], Some(own)),
+        "invalid-key"
+    );
 
     create(api, "kem", "ML-KEM-768", json!({}));
     let at = ["default", "kem"];

@@ -23,21 +23,21 @@ const KEY_MAX: u64 = 64 * 1024;
 pub struct Properties {
     /// The algorithm, such as AES-256-GCM (see `skms algorithms`)
     #[arg(long, short = 'a', value_name = "NAME")]
-    algorithm: Option<String>,
+    pub algorithm: Option<String>,
     /// What it may be used for, separated by commas; all that fits if left out
     #[arg(long = "use", value_name = "USES", value_delimiter = ',')]
-    uses: Vec<KeyUse>,
+    pub uses: Vec<KeyUse>,
     /// It may leave the server; cannot be granted later
     #[arg(long)]
-    exportable: bool,
+    pub exportable: bool,
     /// Who answers for it
     #[arg(long, value_name = "NAME")]
-    owner: Option<String>,
+    pub owner: Option<String>,
     /// A label NAME=VALUE; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
-    tag: Vec<(String, String)>,
+    pub tag: Vec<(String, String)>,
     #[command(flatten)]
-    rules: RuleOptions,
+    pub rules: RuleOptions,
 }
 
 /// Make a key; the server chooses its material.

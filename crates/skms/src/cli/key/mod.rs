@@ -1,5 +1,6 @@
 //! `skms key`: the life of keys.
 
+mod agree;
 mod change;
 mod create;
 mod export;
@@ -19,6 +20,8 @@ pub enum Key {
     Create(Box<create::Create>),
     /// Bring a key made elsewhere
     Import(Box<create::Import>),
+    /// Make a key that is agreed on with a peer, by Diffie-Hellman
+    Agree(Box<agree::Agree>),
     /// Take an exportable key out of the server
     Export(export::Export),
     /// Print a public key
@@ -53,6 +56,7 @@ impl Key {
         match self {
             Self::Create(command) => command.run(global).await,
             Self::Import(command) => command.run(global).await,
+            Self::Agree(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Public(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,

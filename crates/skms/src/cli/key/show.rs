@@ -173,6 +173,9 @@ fn remark(version: &VersionView) -> String {
         parts.push(format!("revoked {}: {}", revocation.at, revocation.reason));
         parts.extend(revocation.message.clone());
     }
+    if let Some(agreed) = &version.agreed {
+        parts.push(format!("by key {} version {}", agreed.key, agreed.version));
+    }
     if let Some(grant) = &version.recovery_grant {
         parts.push(format!("recovery until {}", grant.until));
     }

@@ -1,11 +1,10 @@
 //! Agreement: the secret is answered with, or becomes a key here.
 
 use skms_crypto::{Format, Hash};
-use skms_engine::acts::{agree, create_key::NewKeySpec, import_key::Incoming};
-use skms_wire::native::{
-    OneOrBatch,
-    operations::{AgreeRequest, AgreeResponse, AgreedKey},
-};
+use skms_engine::acts::{agree, agree_key::NewAgreement};
+use skms_wire::Bytes;
+use skms_wire::native::keys::{AgreeKeyRequest, AgreeKeyResponse};
+use skms_wire::native::operations::{AgreeRequest, AgreeResponse};
 
 use super::{
     answer::Reply,
@@ -13,36 +12,18 @@ use super::{
     call::Call,
     convert::{self, exposed, optional, version},
     error::Failure,
+    keys::Said,
     operations::LENGTH_DEFAULT,
     views,
 };
 
 pub async fn agree(call: Call) -> Result<Reply, Failure> {
-    let request = |item: AgreeRequest| {
-        if item.into.is_some() {
-            return Err(Failure::invalid("a batch cannot make keys: leave out into"));
-        }
-        agreement(item)
-    };
     let answer = |done: agree::Agreed| AgreeResponse {
-        secret: Some(exposed(done.secret)),
-        key: None,
+        secret: exposed(done.secret),
         version: done.version.0,
     };
-    match call.json()? {
-        OneOrBatch::One(AgreeRequest {
-            into: Some(into), ..
-        }) if into.name.is_empty() => Err(Failure::invalid("the agreed key needs a name")),
-        OneOrBatch::One(mut item) if item.into.is_some() => {
-            let into = item.into.take().unwrap_or_default();
-            let done = call
-                .engine()
-                .operate_one::<agree::Agree>(call.caller()?, call.key(), agreement(item)?)
-                .await?;
-            keep(&call, into, done).await
-        }
-        body => Reply::json(&batch::run::<agree::Agree, _, _>(&call, body, request, answer).await?),
-    }
+    let body = call.json()?;
+    Reply::json(&batch::run::<agree::Agree, _, _>(&call, body, agreement, answer).await?)
 }
 
 fn agreement(item: AgreeRequest) -> Result<agree::Request, Failure> {
@@ -59,32 +40,39 @@ fn agreement(item: AgreeRequest) -> Result<agree::Request, Failure> {
     })
 }
 
-/// Makes what was agreed a key: a second act, with its own permission.
-async fn keep(call: &Call, into: AgreedKey, done: agree::Agreed) -> Result<Reply, Failure> {
-    let spec = NewKeySpec {
-        algorithm: Some(convert::algorithm(&into.algorithm)?),
-        uses: into.uses.as_deref().map(convert::uses),
-        exportable: into.exportable,
-        ..NewKeySpec::default()
+pub async fn agree_key(call: Call) -> Result<Reply, Failure> {
+    let asked: AgreeKeyRequest = call.json()?;
+    let said = Said {
+        algorithm: asked.algorithm,
+        uses: asked.uses,
+        exportable: asked.exportable,
+        owner: asked.owner,
+        tags: asked.tags,
+        rules: asked.rules,
     };
-    let incoming = Incoming {
-        bytes: done.secret,
-        format: Format::Raw,
-        passphrase: None,
-        wrapped_with: None,
+    let wanted = NewAgreement {
+        peer: asked.peer_public_key.into_inner(),
+        format: asked.peer_format.map_or(Format::Auto, convert::format),
+        peer_party: asked.peer_party,
+        own_party: asked.own_party,
+        hash: convert::hash(asked.hash.as_deref())?.unwrap_or(Hash::Sha256),
+        salt: optional(asked.salt),
+        version: version(asked.version)?,
+        spec: said.spec()?,
     };
     let mut at = call.key();
-    at.name = &into.name;
-    if let Some(keyring) = &into.keyring {
+    at.name = &asked.name;
+    if let Some(keyring) = &asked.keyring {
         at.keyring = keyring;
     }
     let made = call
         .engine()
-        .import_key(call.caller()?, at, spec, incoming)
+        .agree_on_key(call.caller()?, call.key(), at, wanted)
         .await?;
-    Reply::json(&AgreeResponse {
-        secret: None,
-        key: Some(views::snapshot(&made)?),
-        version: done.version.0,
+    Reply::json(&AgreeKeyResponse {
+        key: views::snapshot(&made.key)?,
+        version: made.version.0,
+        own_party: made.own_party,
+        fixed_info: Bytes::new(made.fixed_info),
     })
 }

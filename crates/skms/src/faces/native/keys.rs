@@ -29,17 +29,17 @@ use super::{
 };
 
 /// What a request says about a new key.
-struct Said {
-    algorithm: Option<String>,
-    uses: Option<Vec<skms_wire::native::terms::KeyUse>>,
-    exportable: Option<bool>,
-    owner: Option<String>,
-    tags: std::collections::BTreeMap<String, String>,
-    rules: Option<skms_wire::native::keys::Rules>,
+pub(super) struct Said {
+    pub(super) algorithm: Option<String>,
+    pub(super) uses: Option<Vec<skms_wire::native::terms::KeyUse>>,
+    pub(super) exportable: Option<bool>,
+    pub(super) owner: Option<String>,
+    pub(super) tags: std::collections::BTreeMap<String, String>,
+    pub(super) rules: Option<skms_wire::native::keys::Rules>,
 }
 
 impl Said {
-    fn spec(self) -> Result<NewKeySpec, Failure> {
+    pub(super) fn spec(self) -> Result<NewKeySpec, Failure> {
         let (rules, activate_at) = match &self.rules {
             None => (None, None),
             Some(rules) => {

@@ -131,6 +131,7 @@ handlers! {
     "mac-verify" => operations::mac_verify;
     "derive" => operations::derive;
     "agree" => agree::agree;
+    "agree-key" => agree::agree_key;
     "encapsulate" => operations::encapsulate;
     "decapsulate" => operations::decapsulate;
     "random" => operations::random;

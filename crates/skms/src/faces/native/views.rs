@@ -6,7 +6,7 @@ use skms_keys::{Key, KeyState, Origin, RevocationReason, Version};
 use skms_wire::native::{
     keys::{KeyChange, KeyView},
     terms,
-    versions::{RecoveryGrantView, RevocationView, VersionView},
+    versions::{AgreedView, RecoveryGrantView, RevocationView, VersionView},
 };
 
 use super::{
@@ -76,6 +76,15 @@ pub fn version(version: &Version) -> VersionView {
         origin: match version.origin {
             Origin::Generated => terms::Origin::Generated,
             Origin::Imported => terms::Origin::Imported,
+            Origin::Agreed { .. } => terms::Origin::Agreed,
+        },
+        agreed: match version.origin {
+            Origin::Agreed { key, version, peer } => Some(AgreedView {
+                key: key.to_string(),
+                version: version.0,
+                peer_fingerprint: hex(&peer),
+            }),
+            Origin::Generated | Origin::Imported => None,
         },
         created_at: moment(version.created_at),
         activated_at: version.activated_at.map(moment),
