@@ -66,7 +66,7 @@ EXCHANGE_ERRORS = frozenset(
     revocation-unknown certificate-purpose certificate-name
     certificate-untrusted same-party signature-algorithm signature replayed
     no-common-suite suite-not-offered public-key encapsulation transcript grant
-    confirmation sealed too-late""".split()
+    confirmation channel sealed too-late""".split()
 )
 
 

@@ -10,6 +10,8 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
+use skms_exchange::Error as Refusal;
+use skms_exchange::channel::Channel;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -105,29 +107,65 @@ impl Connector {
         }
     }
 
+    /// Connects, and gives what keys are bound to the connection by; `own` is
+    /// the certificate (DER) that is shown.
+    pub async fn connect_bound(&self, own: &[u8]) -> Result<(Sender, Channel)> {
+        match timeout(self.timeout, self.attempt_bound(own)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
     async fn attempt(&self) -> Result<(Sender, Peer)> {
+        let tcp = self.tcp().await?;
+        let Some(tls) = &self.tls else {
+            return Ok((self.http1(tcp).await?, Peer::default()));
+        };
+        let stream = self.handshake(tls, tcp).await?;
+        let peer = describe(&stream);
+        Ok((self.http(stream, peer.http2).await?, peer))
+    }
+
+    async fn attempt_bound(&self, own: &[u8]) -> Result<(Sender, Channel)> {
+        let tls = self.tls.as_ref().ok_or(Refusal::Channel)?;
+        let stream = self.handshake(tls, self.tcp().await?).await?;
+        let (_, session) = stream.get_ref();
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        let shown = shown.ok_or(Refusal::Channel)?;
+        let channel = Channel::of(own, shown, |label, context, out| {
+            let exported = session.export_keying_material(out, label, Some(context));
+            exported.map(|_| ())
+        })?;
+        let http2 = session.alpn_protocol() == Some(b"h2");
+        Ok((self.http(stream, http2).await?, channel))
+    }
+
+    async fn tcp(&self) -> Result<TcpStream> {
         let tcp = TcpStream::connect((self.address.host(), self.address.port()))
             .await
             .map_err(|source| self.unreachable(source))?;
         tcp.set_nodelay(true)
             .map_err(|source| self.unreachable(source))?;
-        let Some((connector, name)) = &self.tls else {
-            return Ok((self.http1(tcp).await?, Peer::default()));
-        };
-        let stream = connector
-            .connect(name.clone(), tcp)
-            .await
-            .map_err(|source| Error::Tls {
-                address: self.address.to_string(),
-                source,
-            })?;
-        let peer = describe(&stream);
-        let sender = if peer.http2 {
-            self.http2(stream).await?
-        } else {
-            self.http1(stream).await?
-        };
-        Ok((sender, peer))
+        Ok(tcp)
+    }
+
+    async fn handshake(
+        &self,
+        (connector, name): &(TlsConnector, ServerName<'static>),
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>> {
+        let done = connector.connect(name.clone(), tcp).await;
+        done.map_err(|source| Error::Tls {
+            address: self.address.to_string(),
+            source,
+        })
+    }
+
+    async fn http(&self, stream: TlsStream<TcpStream>, two: bool) -> Result<Sender> {
+        match two {
+            true => self.http2(stream).await,
+            false => self.http1(stream).await,
+        }
     }
 
     async fn http1<S>(&self, stream: S) -> Result<Sender>

@@ -5,10 +5,13 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use skms_exchange::below::{Certificate, Crl, Evidence, pem, rand};
-use skms_exchange::{AwaitingReply, LocalIdentity, Trust};
+use skms_exchange::channel::{Answered, Asked, Channel};
+use skms_exchange::{AwaitingReply, LocalIdentity, NONCE, Trust};
 use skms_wire::Bytes;
-use skms_wire::native::exchange::ExchangeMessage;
+use skms_wire::native::exchange::{BindKeyRequest, BindKeyResponse, ExchangeMessage};
 use skms_wire::native::keys::KeyView;
+use skms_wire::native::routes::{Route, route};
+use skms_wire::native::terms::KeyUse;
 
 pub use skms_exchange::below::{Moment, SecretBytes};
 pub use skms_exchange::suite;
@@ -136,6 +139,45 @@ impl Client {
         }
     }
 
+    /// Agrees on a new key that is bound to a TLS connection, made for it: by
+    /// the client certificate of this client, and nothing else.
+    ///
+    /// # Errors
+    /// [`crate::Error::Exchange`] with `channel` where somebody ends TLS in
+    /// between, and what a call gives.
+    pub async fn bind_key(&self, wanted: Agreement) -> Result<AgreedKey> {
+        const ROUTE: &Route = route("exchange-bind");
+        let mut nonce = [0; NONCE];
+        rand::fill(&mut nonce).map_err(|_| Refusal::Own("no randomness"))?;
+        let asked = Asked { wanted, nonce };
+        let named = &asked.wanted;
+        let words = named.uses.iter().map(|word| {
+            let known = KeyUse::ALL.iter().find(|known| known.word() == word);
+            known.copied().ok_or(Refusal::Input("a use of keys"))
+        });
+        let words = words.collect::<std::result::Result<Vec<_>, _>>()?;
+        let request = |channel: &Channel| -> Result<BindKeyRequest> {
+            Ok(BindKeyRequest {
+                keyring: named.key.keyring.clone(),
+                name: named.key.name.clone(),
+                algorithm: named.algorithm.clone(),
+                uses: (!words.is_empty()).then_some(words),
+                lifetime_seconds: named.lifetime_seconds,
+                nonce: Bytes::new(nonce.to_vec()),
+                mac: Bytes::new(channel.request_mac(&asked)?.to_vec()),
+            })
+        };
+        let called = self.bound::<_, BindKeyResponse>(ROUTE, &named.key.namespace, request);
+        let (channel, answer) = called.await?;
+        let answered = answered(&asked, &answer)?;
+        channel.check_answer(&asked, &answered, &answer.mac)?;
+        Ok(AgreedKey {
+            key: channel.key(&asked, &answered)?,
+            grant: answered.grant,
+            view: answer.key,
+        })
+    }
+
     async fn exchange_with(&self, party: &Party, request: Request) -> Result<Outcome> {
         let server = ServerName::host(self.host())?;
         let (message, waiting) = party.begin(Intent::new(server, request), now())?;
@@ -144,6 +186,28 @@ impl Client {
         let lists: Vec<_> = reply.crls.into_iter().map(Bytes::into_inner).collect();
         Ok(party.receive(waiting, &reply.message, &lists, now())?)
     }
+}
+
+/// What the server says that it gave; nothing of it is believed before its MAC
+/// was checked.
+fn answered(asked: &Asked, answer: &BindKeyResponse) -> std::result::Result<Answered, Refusal> {
+    let malformed = |_| Refusal::Malformed("an answer that is none");
+    let nonce = <[u8; NONCE]>::try_from(answer.nonce.as_ref());
+    let length = usize::try_from(answer.length_bytes);
+    Ok(Answered {
+        grant: Grant {
+            key: asked.wanted.key.clone(),
+            algorithm: answer.key.algorithm.clone(),
+            uses: Uses::new(answer.key.uses.iter().map(|one| one.word()))?,
+            lifetime_seconds: answer.lifetime_seconds,
+            version: answer.version.into(),
+            id: answer.key.id.clone(),
+            given: Given::Agreed {
+                length: length.map_err(|_| Refusal::Malformed("a long key"))?,
+            },
+        },
+        nonce: nonce.map_err(malformed)?,
+    })
 }
 
 fn now() -> Moment {

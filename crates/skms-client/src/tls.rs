@@ -41,6 +41,13 @@ pub(crate) fn client_config(config: &Config) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(tls))
 }
 
+/// The certificate (DER) that is shown to servers.
+pub(crate) fn own_certificate(config: &Config) -> Option<Vec<u8>> {
+    let shown = config.identity.as_ref()?;
+    let chain = certificates(&shown.certificates_pem).ok()?;
+    Some(chain.first()?.as_ref().to_vec())
+}
+
 fn roots(ca_pem: Option<&[u8]>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match ca_pem {

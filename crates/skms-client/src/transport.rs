@@ -7,9 +7,11 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_
 use http::{HeaderMap, HeaderValue, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::TrySendError;
 use hyper::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use skms_exchange::channel::Channel;
 use skms_wire::native::problem::{MEDIA_TYPE, Problem};
 use skms_wire::native::routes::{
     Body as BodyShape, IDEMPOTENCY_HEADER, NAMESPACE_HEADER, PREFIX, Route,
@@ -37,6 +39,8 @@ struct Inner {
     authority: HeaderValue,
     timeout: Duration,
     retry: Retry,
+    /// The certificate (DER) that is shown, if any is.
+    own: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -81,7 +85,9 @@ impl Client {
         }
         let authority = HeaderValue::from_str(&config.address.authority())
             .map_err(|_| Error::Credential("the address has characters no host has".into()))?;
+        let own = tls::own_certificate(&config);
         Ok(Self(Arc::new(Inner {
+            own,
             connector: Connector::new(config.address.clone(), tls, config.connect_timeout)?,
             pool: Mutex::default(),
             headers,
@@ -124,6 +130,44 @@ impl Client {
                 error.column()
             ))
         })
+    }
+
+    /// Calls a route once, on a connection of its own, with a body that is made
+    /// for that connection. No token goes along: the certificate says who it is.
+    pub(crate) async fn bound<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        route: &Route,
+        namespace: &str,
+        body: impl FnOnce(&Channel) -> Result<Q>,
+    ) -> Result<(Channel, A)> {
+        let own = self.0.own.as_deref().ok_or_else(|| {
+            Error::Credential("a key that is bound to TLS needs a client certificate".into())
+        })?;
+        let (mut sender, channel) = self.0.connector.connect_bound(own).await?;
+        let body = skms_wire::secret::to_json(&body(&channel)?)
+            .map_err(|error| self.unexpected(format!("cannot write the request: {error}")))?;
+        let two = matches!(sender, Sender::Two(_));
+        let target = target(route, &[], &[]);
+        let mut request = self.request(route, &target, Bytes::from_owner(body), two)?;
+        let namespace = HeaderValue::from_str(namespace)
+            .map_err(|_| Error::Credential("the namespace has characters no name has".into()))?;
+        request.headers_mut().insert(NAMESPACE_HEADER, namespace);
+        request.headers_mut().remove(AUTHORIZATION);
+        let asked = async {
+            let response = sender.send(request).await;
+            let broken = |failed: TrySendError<_>| self.0.connector.broken(failed.into_error());
+            self.read(response.map_err(broken)?)
+                .await
+                .map_err(|(error, _)| error)
+        };
+        let late = |_| Error::Timeout {
+            address: self.0.origin.clone(),
+            seconds: self.0.timeout.as_secs(),
+        };
+        let reply = timeout(self.0.timeout, asked).await.map_err(late)??;
+        let answer = serde_json::from_slice(&reply.body);
+        let odd = |_| self.unexpected(format!("the answer to {} is not as documented", route.id));
+        Ok((channel, answer.map_err(odd)?))
     }
 
     /// Calls a route that answers with nothing.

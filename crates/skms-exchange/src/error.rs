@@ -101,6 +101,10 @@ pub enum Error {
     /// The MAC does not hold.
     #[error("the confirmation does not hold")]
     Confirmation,
+    /// A MAC under a key of the TLS connection does not hold, or there is no
+    /// connection that has one.
+    #[error("the other end is not the other end of this TLS connection")]
+    Channel,
     /// The sealed key does not open.
     #[error("the sealed key does not open")]
     Sealed,
@@ -211,6 +215,7 @@ impl Error {
             Self::Transcript => "transcript",
             Self::Grant(_) => "grant",
             Self::Confirmation => "confirmation",
+            Self::Channel => "channel",
             Self::Sealed => "sealed",
             Self::TooLate => "too-late",
             Self::Input(_) => "input",
@@ -265,6 +270,7 @@ mod tests {
             Error::Transcript,
             Error::Grant(""),
             Error::Confirmation,
+            Error::Channel,
             Error::Sealed,
             Error::TooLate,
         ];

@@ -111,6 +111,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cbor;
+pub mod channel;
 pub mod confirmation;
 mod envelope;
 pub mod error;
@@ -137,7 +138,7 @@ pub use grant::{Given, Grant, KeyFormat};
 pub use identity::Identity;
 pub use initiator::{Agreed, AwaitingReply, Distributed, Intent, Outcome, UnsignedRequest};
 pub use local::LocalIdentity;
-pub use message::Digest;
+pub use message::{Digest, NONCE};
 pub use name::ServerName;
 pub use peer::{Peer, Revocations, Standing, Trust};
 pub use request::{Agreement, Distribution, KeyName, Kind, Request, Uses};

@@ -135,7 +135,7 @@ impl Between<'_> {
 }
 
 /// HMAC-SHA-512.
-fn mac(key: &SecretBytes, message: &[u8]) -> Result<Digest> {
+pub(crate) fn mac(key: &SecretBytes, message: &[u8]) -> Result<Digest> {
     let key = KeyMaterial::from_record(Algorithm::HmacSha512, key.expose()).map_err(own)?;
     let tag = OpenKey::open(&key)
         .and_then(|key| key.mac(message))

@@ -10,7 +10,7 @@ use crate::error::{Error, Message, Result};
 /// The version of this crate.
 pub(crate) const VERSION: u64 = 1;
 /// Bytes of a nonce.
-pub(crate) const NONCE: usize = 32;
+pub const NONCE: usize = 32;
 /// Bytes of a hash: SHA-512.
 pub(crate) const HASH: usize = 64;
 

@@ -49,7 +49,7 @@ pub fn schemas() -> Named {
             RefusedPath, ValidationWork;
         documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate,
             StampRequest, StampResponse, VerifyDocumentRequest, DocumentVerdict, DocumentSigner;
-        exchange: ExchangeMessage, ExchangeReply, ExchangeConfirmed;
+        exchange: ExchangeMessage, ExchangeReply, ExchangeConfirmed, BindKeyRequest, BindKeyResponse;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

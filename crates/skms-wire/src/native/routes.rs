@@ -242,6 +242,7 @@ pub const ROUTES: &[Route] = routes! {
 
     Post "/exchange" "exchange" [message "key.exchange"] Body::Json("ExchangeMessage") => Answer::Json("ExchangeReply"), "Agree on a key, or fetch one, by the key exchange.";
     Post "/exchange/confirm" "exchange-confirm" [message "key.exchange"] Body::Json("ExchangeMessage") => Answer::Json("ExchangeConfirmed"), "Confirm a key that was agreed on.";
+    Post "/exchange/bind" "exchange-bind" ["key.exchange"] Body::Json("BindKeyRequest") => Answer::Json("BindKeyResponse"), "Agree on a key that is bound to the TLS connection.";
 
     Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
     Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";

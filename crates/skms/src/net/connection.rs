@@ -21,8 +21,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ServerConfig;
-use skms_engine::{Session, acts::trusts::SENT_MAX};
+use skms_engine::{
+    Session,
+    acts::{exchange::Channel, trusts::SENT_MAX},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -35,6 +37,7 @@ use super::{
     load::Load,
     log::Log,
     rest::{Watch, Watched},
+    tls::Tls,
 };
 use crate::{
     config::Limits,
@@ -59,7 +62,7 @@ const PING: Duration = Duration::from_secs(20);
 /// What every connection is served with.
 pub struct Serving {
     /// `None` serves plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<Tls>>,
     pub native: Native,
     pub publications: Publications,
     pub stamping: Stamping,
@@ -113,6 +116,9 @@ pub struct Peer {
     pub certificate_ends: Option<u64>,
     /// What binds a message to this TLS connection: `tls-exporter` (RFC 9266).
     pub binding: Option<[u8; 32]>,
+    /// What keys are bound to it by (docs/exchange.md), where it showed a
+    /// certificate.
+    pub channel: Option<Arc<Channel>>,
     /// What its worker has under way.
     pub load: Arc<Load>,
     /// The session that its last credential led to.
@@ -146,6 +152,7 @@ impl Peer {
             certificate_ends: shown.first().and_then(|leaf| super::peer::ends(leaf)),
             shown,
             binding: None,
+            channel: None,
             remembered: Mutex::new(None),
             open_requests: AtomicUsize::new(0),
             watch: Arc::default(),
@@ -259,7 +266,8 @@ pub async fn serve(
         let peer = Peer::new((address, door), false, Vec::new(), load);
         return http(stream, peer, false, serving, stop).await;
     };
-    let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
+    let before = tls.current();
+    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
     let handshake = tokio::time::timeout(serving.limits.handshake_timeout, handshake);
     // In boxes: what a connection holds while it is idle has room for neither
     // the handshake nor copies of the session on its way from step to step.
@@ -284,8 +292,11 @@ pub async fn serve(
     let shown = shown.map(|der| der.as_ref().to_vec()).collect();
     let speaks_h2 = session.alpn_protocol() == Some(b"h2");
     let binding = super::tls::binding(session);
+    let channel = super::tls::channel(session, (&before, &tls.current())).map(Arc::new);
+    drop(before);
     let mut peer = Peer::new((address, door), true, shown, load);
     peer.binding = binding;
+    peer.channel = channel;
     http(stream, peer, speaks_h2, serving, stop).await;
 }
 

@@ -218,7 +218,7 @@ async fn serve(
     );
     let app = Arc::new(app.named(listener::names(&config.tls.names)));
     let serving = Arc::new(Serving {
-        tls: tls.as_deref().map(Tls::config),
+        tls: tls.clone(),
         native: Native::new(Arc::clone(&app)),
         publications: Publications::new(Arc::clone(&app)),
         stamping: Stamping::new(Arc::clone(&app)),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustls::{
-    RootCertStore, ServerConfig, ServerConnection,
+    HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{
@@ -17,6 +17,7 @@ use rustls::{
     sign::CertifiedKey,
     version::TLS13,
 };
+use skms_engine::acts::exchange::Channel;
 
 use super::{certificate, listener, peer::AnyCertificate};
 use crate::config::TlsConfig;
@@ -93,12 +94,14 @@ impl Tls {
 
     /// The certificate (DER) that the next connection gets.
     pub fn leaf(&self) -> Option<Vec<u8>> {
-        let current = self
-            .current
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let current = self.current();
         current.cert.first().map(|leaf| leaf.as_ref().to_vec())
+    }
+
+    /// What the next connection gets: certificate and key.
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        let current = self.current.0.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the certificate lies if the server has it from its authority.
@@ -127,6 +130,30 @@ pub(super) fn binding(session: &ServerConnection) -> Option<[u8; 32]> {
     session
         .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
         .ok()
+}
+
+/// What keys can be bound to: a connection whose client showed a certificate,
+/// in a handshake that was made whole, by the server's certificate that was
+/// current before it and still is.
+pub(super) fn channel(
+    session: &ServerConnection,
+    (before, after): (&Arc<CertifiedKey>, &Arc<CertifiedKey>),
+) -> Option<Channel> {
+    let shown = session.peer_certificates()?.first()?;
+    let whole = matches!(
+        session.handshake_kind(),
+        Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest)
+    );
+    let modern = session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    // The library does not say which certificate it showed.
+    if !whole || !modern || !Arc::ptr_eq(before, after) {
+        return None;
+    }
+    let export = |label: &[u8], context: &[u8], out: &mut [u8]| {
+        let exported = session.export_keying_material(out, label, Some(context));
+        exported.map(|_| ())
+    };
+    Channel::of(shown, before.cert.first()?, export).ok()
 }
 
 /// The library's own choices, with the key exchanges named here so that an

@@ -39,6 +39,13 @@ fn a_key_is_agreed_on_and_one_is_fetched() {
     assert_eq!(fetched["key"], exported["key"]);
     with_settings(&server, &["exchange", "fetch", "shared"]).fails(4, "may not leave");
 
+    let bind = ["exchange", "bind", "bound", "-o", "bound.key"];
+    let bound = with_settings(&server, &bind).ok().json();
+    assert_eq!(bound["name"], "bound");
+    assert_eq!(std::fs::read(server.path("bound.key")).unwrap().len(), 32);
+    assert!(is_private(&server.path("bound.key")));
+    with_settings(&server, &bind).fails(4, "exists already");
+
     // Somebody has to be known by a certificate, and to know the server.
     let bad = ["exchange", "agree", "x", "--algorithm", "RSA-2048"];
     with_settings(&server, &bad).fails(2, "symmetric");
@@ -49,4 +56,5 @@ fn a_key_is_agreed_on_and_one_is_fetched() {
         .collect();
     server.file("root.toml", bare.join("\n").as_bytes());
     with_settings(&server, &["exchange", "fetch", "leaves"]).fails(2, "client certificate");
+    with_settings(&server, &["exchange", "bind", "other"]).fails(2, "client certificate");
 }

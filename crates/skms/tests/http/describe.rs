@@ -54,19 +54,35 @@ impl<'a> Described<'a> {
 
     fn call(&self, id: &str, parameters: &[&str], body: Option<Value>) -> (&'static Route, Answer) {
         let route = by_id(id).unwrap();
-        let operation = &self.document["paths"][format!("{PREFIX}{}", route.path)]
-            [route.method.name().to_ascii_lowercase()];
-        assert_eq!(operation["operationId"], id);
+        let operation = self.operation(route);
         let (path, query) = fill(route.path, parameters);
         if let Some(body) = &body {
-            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            self.check(&format!("{id}'s request"), schema, body);
+            self.check_request(id, operation, body);
         }
         let answer = self
             .server
             .ask(route.method.name(), &format!("{PREFIX}{path}{query}"), body);
         self.check_answer(id, operation, &answer);
         (route, answer)
+    }
+
+    /// That a request and its answer, however they were sent, are as described.
+    pub fn are_described(&self, id: &str, body: &Value, answer: &Answer) {
+        let operation = self.operation(by_id(id).unwrap());
+        self.check_request(id, operation, body);
+        self.check_answer(id, operation, answer);
+    }
+
+    fn operation(&self, route: &Route) -> &Value {
+        let operation = &self.document["paths"][format!("{PREFIX}{}", route.path)]
+            [route.method.name().to_ascii_lowercase()];
+        assert_eq!(operation["operationId"], route.id);
+        operation
+    }
+
+    fn check_request(&self, id: &str, operation: &Value, body: &Value) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        self.check(&format!("{id}'s request"), schema, body);
     }
 
     fn check_answer(&self, id: &str, operation: &Value, answer: &Answer) {

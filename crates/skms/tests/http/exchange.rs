@@ -1,15 +1,11 @@
 //! The key exchange against the real server, with somebody in the middle.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
-    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use skms_client::{
     Client, Config,
@@ -23,11 +19,12 @@ use skms_exchange::AwaitingReply;
 use crate::{
     describe::Described,
     house::Server,
+    middle::{Change, Middle},
     mutual::Installed,
-    wire::{Answer, Connection, Identity},
+    wire::{Answer, Identity},
 };
 
-const KEYS: &str = "/api/v1/keyrings/default/keys";
+pub const KEYS: &str = "/api/v1/keyrings/default/keys";
 
 fn now() -> Moment {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -41,7 +38,7 @@ fn client(installed: &Installed, own: &Identity) -> Party {
     Party::from_pem(certificate, key, &authority).unwrap()
 }
 
-fn agreement(name: &str) -> Agreement {
+pub fn agreement(name: &str) -> Agreement {
     Agreement {
         key: KeyName::new("root", "default", name),
         algorithm: "HMAC-SHA-256".to_owned(),
@@ -87,11 +84,11 @@ fn refused(answer: &Answer, name: &str) {
     assert!(detail.starts_with(&format!("{name}:")), "{name}: {detail}");
 }
 
-fn state(server: &Server, name: &str) -> Value {
+pub fn state(server: &Server, name: &str) -> Value {
     server.must("GET", &format!("{KEYS}/{name}"), None)["state"].clone()
 }
 
-fn events(server: &Server, action: &str) -> Vec<Value> {
+pub fn events(server: &Server, action: &str) -> Vec<Value> {
     let page = server.must("GET", "/api/v1/events?limit=500", None);
     let all = page["items"].as_array().unwrap().clone();
     all.into_iter()
@@ -100,12 +97,12 @@ fn events(server: &Server, action: &str) -> Vec<Value> {
 }
 
 /// What the server makes of a message under a key of HMAC-SHA-256.
-fn mac(server: &Server, name: &str) -> Vec<u8> {
+pub fn mac(server: &Server, name: &str) -> Vec<u8> {
     let body = json!({"data": STANDARD.encode(b"one")});
     bytes(&server.must("POST", &format!("{KEYS}/{name}/mac"), Some(body))["mac"])
 }
 
-fn mac_here(key: &[u8]) -> Vec<u8> {
+pub fn mac_here(key: &[u8]) -> Vec<u8> {
     let material = KeyMaterial::import(key, Format::Raw, Some(Algorithm::HmacSha256), None);
     let open = OpenKey::open(&material.unwrap()).unwrap();
     open.mac(b"one").unwrap().to_vec()
@@ -243,9 +240,14 @@ fn after_a_restore_no_exchange_begins() {
 }
 
 /// A principal of the authority that `skms init` made.
-fn principal(server: &Server, name: &str, groups: &[&str]) -> (Identity, String) {
+pub fn principal(server: &Server, name: &str, groups: &[&str]) -> (Identity, String) {
     let new = json!({"name": name, "authority": "admins", "groups": groups});
     server.must("POST", "/api/v1/principals", Some(new));
+    certificate_of(server, name)
+}
+
+/// A certificate for somebody who may be nobody here.
+pub fn certificate_of(server: &Server, name: &str) -> (Identity, String) {
     certificate(server, "principal", &format!("uri:{}", uri(name)))
 }
 
@@ -299,7 +301,7 @@ fn who_is_not_who_it_says_gets_nothing() {
     let (bob, _) = principal(&server, "bob", &[]);
     let answer = ask(&client(&installed, &bob), "bobs");
     assert!([403, 404].contains(&answer.status), "{}", answer.text());
-    let (nobody, _) = certificate(&server, "principal", &format!("uri:{}", uri("nobody")));
+    let (nobody, _) = certificate_of(&server, "nobody");
     let answer = ask(&client(&installed, &nobody), "nobodys");
     assert_eq!(answer.status, 401, "{}", answer.text());
     let own = rcgen::KeyPair::generate().unwrap();
@@ -417,93 +419,6 @@ fn the_routes_are_as_described() {
         api.bad("exchange-confirm", &[], body(&agreed.confirmation)),
         "exchange-refused"
     );
-}
-
-/// Ends TLS in the middle, and does with messages what it likes.
-struct Middle {
-    address: SocketAddr,
-    authority: String,
-    seen: Arc<Mutex<Vec<u8>>>,
-}
-
-type Change = dyn Fn(&str, bool, Value) -> Value + Send + Sync;
-
-impl Middle {
-    /// `change` gets the path, whether it is the answer, and the body.
-    fn new(server: &Server, change: Box<Change>) -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let own = params.self_signed(&key).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.der().clone()], private)
-            .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (upstream, tls) = (server.address, server.tls.clone().unwrap());
-        let (config, kept) = (Arc::new(config), Arc::clone(&seen));
-        let change: Arc<Change> = Arc::from(change);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (config, tls) = (Arc::clone(&config), Arc::clone(&tls));
-                let (kept, change) = (Arc::clone(&kept), Arc::clone(&change));
-                thread::spawn(move || {
-                    let session = rustls::ServerConnection::new(config).unwrap();
-                    let mut client = rustls::StreamOwned::new(session, stream);
-                    let mut server = Connection::open(upstream, Some(&tls)).unwrap();
-                    while pass(&mut client, &mut server, &kept, &*change).is_some() {}
-                });
-            }
-        });
-        Self {
-            address,
-            authority: own.pem(),
-            seen,
-        }
-    }
-}
-
-/// Passes one request and its answer on.
-fn pass(
-    client: &mut rustls::StreamOwned<rustls::ServerConnection, TcpStream>,
-    server: &mut Connection,
-    seen: &Mutex<Vec<u8>>,
-    change: &Change,
-) -> Option<()> {
-    let mut text = Vec::new();
-    let mut byte = [0];
-    while !text.ends_with(b"\r\n\r\n") {
-        client.read_exact(&mut byte).ok()?;
-        text.push(byte[0]);
-    }
-    let head = String::from_utf8(text).unwrap().to_ascii_lowercase();
-    let path = head.split(' ').nth(1).unwrap().to_owned();
-    let length = head.split("content-length: ").nth(1)?;
-    let length: usize = length.split("\r\n").next()?.parse().ok()?;
-    let mut body = vec![0; length];
-    client.read_exact(&mut body).ok()?;
-    seen.lock().unwrap().extend(&body);
-    let body = change(&path, false, serde_json::from_slice(&body).unwrap());
-    let answer = server.ask("", "POST", &path, Some(&body), &[]);
-    let body = match answer.status {
-        200 => serde_json::to_vec(&change(&path, true, answer.json())).unwrap(),
-        _ => answer.text().into_bytes(),
-    };
-    seen.lock().unwrap().extend(&body);
-    let kind = answer.header("content-type").unwrap_or_default();
-    let head = format!(
-        "HTTP/1.1 {} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
-        answer.status,
-        body.len()
-    );
-    client.write_all(head.as_bytes()).ok()?;
-    client.write_all(&body).ok()?;
-    client.flush().ok()
 }
 
 /// Agrees on a key, or fetches one, through somebody in the middle whom TLS

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod backup;
+mod bound;
 mod certificates;
 mod certified;
 mod crash;
@@ -12,6 +13,7 @@ mod effect;
 mod exchange;
 mod full_disk;
 mod house;
+mod middle;
 mod mutual;
 mod once;
 mod openapi;

@@ -245,6 +245,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "mac-verify" => json!({"data": "", "mac": ""}),
         "derive" => json!({"length_bytes": 1}),
         "agree" => json!({"peer_public_key": ""}),
+        "exchange-bind" => json!({"keyring": "default", "name": "x", "algorithm": "AES-256-GCM",
+            "nonce": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "mac": ""}),
         "agree-key" => json!({"peer_public_key": "", "peer_party": "x", "name": "x"}),
         "decapsulate" => json!({"ciphertext": ""}),
         "policy-write" => json!({"policy": "permit (principal, action, resource);"}),

@@ -9,10 +9,11 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use serde_json::Value;
+use skms_exchange::channel::Channel;
 
 use crate::house::PATIENCE;
 
@@ -70,6 +71,31 @@ impl Connection {
             session.complete_io(&mut stream)?;
         }
         Ok(Self(Box::new(StreamOwned::new(session, stream))))
+    }
+
+    /// As [`Connection::open`] over TLS, with what keys are bound to it by, and
+    /// how the handshake went.
+    pub fn bound(
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+        own: &Identity,
+    ) -> (Self, Channel, HandshakeKind) {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut session = ClientConnection::new(Arc::clone(config), name).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut stream).unwrap();
+        }
+        let own = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap();
+        let shown = &session.peer_certificates().unwrap()[0];
+        let channel = Channel::of(&own, shown, |label, context, out| {
+            let exported = session.export_keying_material(out, label, Some(context));
+            exported.map(|_| ())
+        });
+        let kind = session.handshake_kind().unwrap();
+        let stream = Box::new(StreamOwned::new(session, stream));
+        (Self(stream), channel.unwrap(), kind)
     }
 
     /// Writes bytes as they are.

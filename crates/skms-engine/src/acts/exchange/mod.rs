@@ -5,8 +5,10 @@
 //! The protocol is the exchange room's. Here are its surroundings: the
 //! server's own identity ([`identity`]), whom it trusts ([`trust`]), the
 //! replay entries ([`replay`]), and the acts that policy decides on:
-//! [`Agree`] and [`Distribute`].
+//! [`Agree`] and [`Distribute`]. [`Bind`] is for clients whose TLS connection
+//! proves already who they are ([`bind`]).
 
+mod bind;
 mod confirm;
 mod identity;
 mod refused;
@@ -20,6 +22,10 @@ use std::sync::Arc;
 use crate::act::act;
 use crate::opened::KeySnapshot;
 
+pub use bind::BoundKey;
+pub use skms_exchange::channel::{Answered, Asked, Channel};
+pub use skms_exchange::{Agreement, KeyName, NONCE, Uses};
+
 pub(crate) use identity::Identities;
 pub(crate) use replay::close as close_replays;
 
@@ -28,6 +34,11 @@ act!(
     Distribute,
     KeyDistribute,
     "Seals a key to the client that asks for it."
+);
+act!(
+    Bind,
+    KeyExchange,
+    "Agrees on a key with a client, bound to its TLS connection."
 );
 act!(
     Confirm,

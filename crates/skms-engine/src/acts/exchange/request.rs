@@ -268,7 +268,7 @@ fn reply(own: &OwnIdentity, admitted: Admitted, answer: &Answer<'_>, now: Moment
     Ok(unsigned.signed(&signature)?)
 }
 
-fn place(key: &KeyName) -> KeyRef<'_> {
+pub(super) fn place(key: &KeyName) -> KeyRef<'_> {
     KeyRef {
         namespace: &key.namespace,
         keyring: &key.keyring,
@@ -277,18 +277,18 @@ fn place(key: &KeyName) -> KeyRef<'_> {
 }
 
 /// What is to be agreed upon.
-struct Planned {
-    algorithm: Algorithm,
+pub(super) struct Planned {
+    pub(super) algorithm: Algorithm,
     /// Bytes.
-    length: usize,
-    uses: skms_crypto::Uses,
-    words: Uses,
+    pub(super) length: usize,
+    pub(super) uses: skms_crypto::Uses,
+    pub(super) words: Uses,
     lifetime_seconds: Option<u64>,
     rules: Rules,
 }
 
 impl Planned {
-    fn of(wanted: &Agreement, algorithm: Algorithm, ring: &Keyring) -> Result<Self> {
+    pub(super) fn of(wanted: &Agreement, algorithm: Algorithm, ring: &Keyring) -> Result<Self> {
         let length = algorithm.row().key_bytes.ok_or_else(|| {
             Error::Invalid(
                 "a key for a symmetric algorithm can be agreed upon, and no other".into(),
@@ -324,7 +324,7 @@ impl Planned {
     }
 
     /// The keyring's rules, ending when the client asked for it.
-    fn rules(&self, now: UnixSeconds) -> Rules {
+    pub(super) fn rules(&self, now: UnixSeconds) -> Rules {
         let asked = self.lifetime_seconds.map(|seconds| now.plus(seconds));
         let ends = [asked, self.rules.expires_at].into_iter().flatten().min();
         Rules {

@@ -18,6 +18,8 @@ use super::{Global, duration, progress};
 pub enum Exchange {
     /// Agree on a new key with the server
     Agree(Agree),
+    /// Agree on a new key that is bound to a TLS connection to the server
+    Bind(Bind),
     /// Fetch an exportable key, sealed to this machine
     Fetch(Fetch),
 }
@@ -27,14 +29,15 @@ impl Exchange {
     pub async fn run(self, global: &Global) -> Result<()> {
         match self {
             Self::Agree(agree) => agree.run(global).await,
+            Self::Bind(bind) => bind.run(global).await,
             Self::Fetch(fetch) => fetch.run(global).await,
         }
     }
 }
 
-/// Agree on a new key with the server: both have it, and it was never sent.
+/// What a new key is to be.
 #[derive(Debug, Args)]
-pub struct Agree {
+struct Wished {
     /// What the new key is to be called: KEYRING/NAME or NAME
     key: KeyName,
     /// What it is for, by the name of a symmetric algorithm
@@ -47,20 +50,53 @@ pub struct Agree {
     /// How long it is to last, such as 30d
     #[arg(long, value_name = "TIME", value_parser = duration::seconds)]
     lifetime: Option<u64>,
+}
+
+impl Wished {
+    fn agreement(self, global: &Global) -> Result<Agreement> {
+        let uses = Uses::new(self.uses.iter().map(String::as_str));
+        Ok(Agreement {
+            key: wanted(global, &self.key)?,
+            algorithm: self.algorithm,
+            uses: uses.map_err(|error| CliError::usage(error.to_string()))?,
+            lifetime_seconds: self.lifetime,
+        })
+    }
+}
+
+/// Agree on a new key with the server: both have it, and it was never sent.
+#[derive(Debug, Args)]
+pub struct Agree {
+    #[command(flatten)]
+    wished: Wished,
     #[command(flatten)]
     out: Out,
+}
+
+/// Agree on a new key that is bound to a TLS connection to the server, made for
+/// it. It needs a client certificate, and nobody who ends TLS in between: use
+/// `agree` behind a load balancer.
+#[derive(Debug, Args)]
+pub struct Bind {
+    #[command(flatten)]
+    wished: Wished,
+    #[command(flatten)]
+    out: Out,
+}
+
+impl Bind {
+    async fn run(self, global: &Global) -> Result<()> {
+        let client = global.client()?;
+        let work = client.bind_key(self.wished.agreement(global)?);
+        let agreed = progress::wait("Agreeing", work).await?;
+        show(global, &self.out, &agreed.grant, agreed.key.expose(), "raw")
+    }
 }
 
 impl Agree {
     async fn run(self, global: &Global) -> Result<()> {
         let (client, identity) = (global.client()?, identity(global)?);
-        let uses = Uses::new(self.uses.iter().map(String::as_str));
-        let wanted = Agreement {
-            key: wanted(global, &self.key)?,
-            algorithm: self.algorithm,
-            uses: uses.map_err(|error| CliError::usage(error.to_string()))?,
-            lifetime_seconds: self.lifetime,
-        };
+        let wanted = self.wished.agreement(global)?;
         let work = client.agree_on_key(&identity, wanted);
         let agreed = progress::wait("Agreeing", work).await?;
         show(global, &self.out, &agreed.grant, agreed.key.expose(), "raw")

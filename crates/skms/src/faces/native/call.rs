@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use skms_engine::acts::exchange::Sender;
+use skms_engine::acts::exchange::{Channel, Sender};
 use skms_engine::{Caller, Engine, KeyRef};
 use skms_wire::native::{ProblemKind, page::PageQuery, read};
 use zeroize::Zeroizing;
@@ -17,6 +17,9 @@ pub struct Call {
     pub caller: Option<Arc<Caller>>,
     /// Where a message comes from that proves by itself who sent it.
     pub sender: Option<Sender>,
+    /// The TLS connection that it came by, where its route asks for that and
+    /// both ends showed a certificate.
+    pub channel: Option<Arc<Channel>>,
     pub namespace: Cow<'static, str>,
     pub params: Vec<Param>,
     pub query: String,

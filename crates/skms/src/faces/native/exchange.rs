@@ -1,9 +1,12 @@
 //! The key exchange: its messages, in JSON. Who sends one is said by the
 //! message itself.
 
+use skms_engine::acts::exchange::{Agreement, Asked, KeyName, Uses};
 use skms_wire::Bytes;
 use skms_wire::native::ProblemKind;
-use skms_wire::native::exchange::{ExchangeConfirmed, ExchangeMessage, ExchangeReply};
+use skms_wire::native::exchange::{
+    BindKeyRequest, BindKeyResponse, ExchangeConfirmed, ExchangeMessage, ExchangeReply,
+};
 
 use super::{answer::Reply, call::Call, error::Failure, views};
 
@@ -26,6 +29,45 @@ pub async fn confirm(call: Call) -> Result<Reply, Failure> {
     let done = call.engine().confirm_exchange(call.sender()?, &message);
     Reply::json(&ExchangeConfirmed {
         key: views::snapshot(&done.await?.key)?,
+    })
+}
+
+pub async fn bind(call: Call) -> Result<Reply, Failure> {
+    let asked: BindKeyRequest = call.json()?;
+    let nonce = asked.nonce.into_inner().try_into();
+    let nonce = nonce.map_err(|_| Failure::invalid("the nonce has 32 bytes"))?;
+    let words = asked.uses.unwrap_or_default();
+    let uses = Uses::new(words.iter().map(|word| word.word()));
+    let uses = uses.map_err(|why| Failure::invalid(why.to_string()))?;
+    let mac = asked.mac.into_inner();
+    let asked = Asked {
+        wanted: Agreement {
+            key: KeyName::new(&call.namespace, &asked.keyring, &asked.name),
+            algorithm: asked.algorithm,
+            uses,
+            lifetime_seconds: asked.lifetime_seconds,
+        },
+        nonce,
+    };
+    let channel = call.channel.as_deref();
+    let bound = call
+        .engine()
+        .bind_key(call.caller()?, channel, asked, &mac)
+        .await?;
+    let length = bound
+        .key
+        .key()
+        .algorithm
+        .row()
+        .key_bytes
+        .unwrap_or_default();
+    Reply::json(&BindKeyResponse {
+        key: views::snapshot(&bound.key)?,
+        version: bound.key.key().newest()?.number.0,
+        lifetime_seconds: bound.answered.grant.lifetime_seconds,
+        length_bytes: u32::try_from(length).map_err(|_| Failure::internal("a long key"))?,
+        nonce: Bytes::new(bound.answered.nonce.to_vec()),
+        mac: Bytes::new(bound.mac),
     })
 }
 

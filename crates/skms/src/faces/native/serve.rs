@@ -105,6 +105,9 @@ impl Native {
 /// in base64, and room for what is around it.
 const MESSAGE_BODY_MAX: usize = 96 * 1024;
 
+/// The route whose keys are bound to the connection.
+const BINDS: &str = "exchange-bind";
+
 /// What the table says about a request.
 struct Routed {
     place: usize,
@@ -256,6 +259,10 @@ where
             request_id: request_id.to_owned(),
             tls: peer.tls,
         }),
+        channel: match route.id {
+            BINDS => peer.channel.clone(),
+            _ => None,
+        },
         namespace,
         params,
         query: parts.uri.query().unwrap_or_default().to_owned(),

@@ -142,6 +142,7 @@ handlers! {
 
     "exchange" => exchange::begin;
     "exchange-confirm" => exchange::confirm;
+    "exchange-bind" => exchange::bind;
 
     "token-list" => tokens::list;
     "token-create" => tokens::create;
