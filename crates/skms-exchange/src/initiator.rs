@@ -229,6 +229,9 @@ impl AwaitingReply {
         let server = judge(chain, &head.certificate, spki, role, trust, now)?;
         envelope.check(server.certificate(), Message::Second)?;
 
+        if suite::gives_zero(*suite, &head.encapsulation) {
+            return Err(Error::Encapsulation);
+        }
         let info = info(&self.digest);
         let mut context = Receiver::setup_once(pair, *suite, &head.encapsulation, &info)
             .map_err(|_| Error::Encapsulation)?;

@@ -145,7 +145,8 @@ impl Received {
         let public = PublicKey::import(&offer.public, Format::Raw, Some(algorithm))
             .map_err(|_| Error::PublicKey)?;
         // Compressed points read as well, and are not what HPKE has.
-        if public.to_raw().ok().as_ref() != Some(&offer.public) {
+        let same = public.to_raw().ok().as_ref() == Some(&offer.public);
+        if !same || suite::gives_zero(suite, &offer.public) {
             return Err(Error::PublicKey);
         }
         Ok(Admitted {

@@ -44,6 +44,14 @@ fn bad_points(suite: Suite, good: &[u8]) -> Vec<Vec<u8>> {
     ];
     if suite == X25519 {
         bad.extend(low_order());
+    } else if suite == X_WING {
+        // X25519's half is at the end.
+        let rest = &good[..good.len() - 32];
+        bad.extend(
+            low_order()
+                .iter()
+                .map(|point| [rest, point.as_slice()].concat()),
+        );
     } else if [P256, P384, P521].contains(&suite) {
         bad.push(off_the_curve(good.len()));
         bad.push(vec![0; good.len()]);
