@@ -4,6 +4,7 @@ Synchronous and typed; ``cryptography`` is the only dependency. ``Client`` is
 where to begin.
 """
 
+from .certificates import Authority, Certificate, IssuedCertificate, Principal, Verdict
 from .client import Client
 from .errors import (
     Error,
@@ -16,6 +17,7 @@ from .errors import (
 from .exchange import ExchangedKey, Suite, available_suites
 from .models import (
     DataKey,
+    Event,
     ExportedKey,
     Key,
     KeyChange,
@@ -30,15 +32,20 @@ from .secret import Secret
 __version__ = "0.1.0"
 
 __all__ = [
+    "Authority",
+    "Certificate",
     "Client",
     "DataKey",
     "Error",
+    "Event",
     "ExchangeRefused",
     "ExchangedKey",
     "ExportedKey",
+    "IssuedCertificate",
     "Key",
     "KeyChange",
     "Mac",
+    "Principal",
     "Problem",
     "ProtocolError",
     "PublicKey",
@@ -47,6 +54,7 @@ __all__ = [
     "Suite",
     "TransportError",
     "UnsupportedSuite",
+    "Verdict",
     "Version",
     "WrappedKey",
     "available_suites",

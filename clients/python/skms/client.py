@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Union
+from pathlib import Path
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
 
 from cryptography import x509
 
-from pathlib import Path
-
+from .certificates import AnyCertificate, Authorities, Principals, Verdict, validation
+from .errors import Problem, ProtocolError
 from .exchange.certificates import AnchorTrust
 from .exchange.face import Exchange
 from .exchange.identity import Identity
 from .exchange.messages import ServerName
 from .keys import Keys, key_path
-from .models import DataKey, Mac, Signature, WrappedKey, member
+from .models import DataKey, Event, Mac, Signature, WrappedKey, member
 from .secret import Secret
 from .transport import PathLike, Transport, from_base64, to_base64
 
@@ -21,7 +22,9 @@ from .transport import PathLike, Transport, from_base64, to_base64
 class Client:
     """A connection to one server, as one principal, in one namespace.
 
-    ``ca_file`` has the server's authority (PEM); no other counts. The principal
+    ``ca_file`` has the server's authority (PEM); no other counts. Where somebody
+    else ends TLS on the way, ``ca_file`` has theirs, and ``exchange_ca_file`` the
+    server's: it alone counts in ``exchange``. The principal
     is a client certificate (``client_cert``, with ``client_key`` where the key
     is in another file) or a ``token``. Use it in a ``with`` statement or call
     ``close``. It may be shared between threads, which then take turns.
@@ -35,6 +38,7 @@ class Client:
         address: str,
         *,
         ca_file: Optional[PathLike] = None,
+        exchange_ca_file: Optional[PathLike] = None,
         client_cert: Optional[PathLike] = None,
         client_key: Optional[PathLike] = None,
         token: Optional[str] = None,
@@ -54,10 +58,14 @@ class Client:
             longest_wait_seconds=longest_wait_seconds,
         )
         self._namespace = namespace
-        self._ca_file = ca_file
+        self._exchange_ca_file = exchange_ca_file or ca_file
         self._certificates = (client_cert, client_key)
         #: Making keys and changing their states.
         self.keys = Keys(self._transport, namespace)
+        #: Certificate authorities and what they issue.
+        self.authorities = Authorities(self._transport, namespace)
+        #: Who is known by certificates.
+        self.principals = Principals(self._transport, namespace)
 
     def __enter__(self) -> "Client":
         return self
@@ -77,9 +85,10 @@ class Client:
         """The key exchange, by the client certificate. Raises ``ValueError``
         without one, or without the server's authority."""
         certificate, key = self._certificates
-        if certificate is None or self._ca_file is None:
+        authority = self._exchange_ca_file
+        if certificate is None or authority is None:
             raise ValueError("an exchange takes a client certificate and the server's authority")
-        anchors = x509.load_pem_x509_certificates(Path(self._ca_file).read_bytes())
+        anchors = x509.load_pem_x509_certificates(Path(authority).read_bytes())
         return Exchange(
             self._transport,
             self._namespace,
@@ -111,6 +120,37 @@ class Client:
         """Decrypts what ``encrypt`` gave."""
         body = {"ciphertext": ciphertext, "associated_data": _bytes(associated_data)}
         return from_base64(self._act(keyring, key, "decrypt", body).get("plaintext"))
+
+    def batch(
+        self, key: str, act: str, items: Sequence[Mapping[str, Any]], *, keyring: str = "default"
+    ) -> List[Union[Mapping[str, Any], Problem]]:
+        """Up to 1000 operations of one key in one request, with one event.
+
+        ``act`` is the route's (``encrypt``, ``mac-verify``) and an item its body,
+        bytes in base64. In the same order come answers, and a ``Problem`` where
+        one failed, which leaves the others alone.
+        """
+        answer = self._act(keyring, key, act, {"batch": [dict(item) for item in items]})
+        results = [_result(one) for one in member(answer, "results", list)]
+        if len(results) != len(items):
+            raise ProtocolError("the answer has another number of results")
+        return results
+
+    def encrypt_batch(
+        self, key: str, plaintexts: Sequence[bytes], *, keyring: str = "default"
+    ) -> List[str]:
+        """Encrypts each, as ``encrypt``. Raises the first ``Problem``."""
+        items = [{"plaintext": to_base64(one)} for one in plaintexts]
+        answers = _good(self.batch(key, "encrypt", items, keyring=keyring))
+        return [str(member(one, "ciphertext", str)) for one in answers]
+
+    def decrypt_batch(
+        self, key: str, ciphertexts: Sequence[str], *, keyring: str = "default"
+    ) -> List[bytes]:
+        """Decrypts each, as ``decrypt``. Raises the first ``Problem``."""
+        items = [{"ciphertext": one} for one in ciphertexts]
+        answers = _good(self.batch(key, "decrypt", items, keyring=keyring))
+        return [from_base64(one.get("plaintext")) for one in answers]
 
     def sign(
         self,
@@ -214,6 +254,32 @@ class Client:
         answer = self._call("/hash", {"data": to_base64(data), "hash": hash})
         return from_base64(answer.get("digest"))
 
+    def validate(
+        self,
+        certificate: AnyCertificate,
+        anchors: Sequence[AnyCertificate],
+        *,
+        chain: Sequence[AnyCertificate] = (),
+        crls: Sequence[bytes] = (),
+        names: Sequence[str] = (),
+        purpose: Optional[str] = None,
+        revocation: Optional[str] = None,
+        at: Optional[str] = None,
+    ) -> Verdict:
+        """Whether a certificate is valid (RFC 5280), and which rule says no.
+
+        ``purpose`` is ``server``, ``client`` or another of docs/validation.md;
+        ``revocation`` is ``off``, ``known`` or ``required``, by ``crls`` (DER).
+        """
+        body = validation(certificate, anchors, chain, crls, names, purpose, revocation, at)
+        return Verdict.read(self._call("/certificates/validate", body))
+
+    def events(self, *, after: Optional[int] = None, page: int = 100) -> Iterator[Event]:
+        """What was done, oldest first: all, or what came ``after`` a sequence number."""
+        since = None if after is None else str(after)
+        for one in self._transport.pages("/events", page, self._namespace, since):
+            yield Event.read(one)
+
     def _act(
         self, keyring: str, key: str, act: str, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
@@ -221,6 +287,31 @@ class Client:
 
     def _call(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._transport.call("POST", path, body, namespace=self._namespace)
+
+
+def _result(one: Any) -> Union[Mapping[str, Any], Problem]:
+    if isinstance(one, dict) and isinstance(one.get("ok"), dict):
+        done: Mapping[str, Any] = one["ok"]
+        return done
+    problem = one.get("problem") if isinstance(one, dict) else None
+    if not isinstance(problem, dict):
+        raise ProtocolError("a result is neither an answer nor a problem")
+    return Problem(
+        type=member(problem, "type", str),
+        title=member(problem, "title", str),
+        status=member(problem, "status", int),
+        detail=problem.get("detail"),
+        request_id=problem.get("request_id"),
+    )
+
+
+def _good(results: Sequence[Union[Mapping[str, Any], Problem]]) -> List[Mapping[str, Any]]:
+    good: List[Mapping[str, Any]] = []
+    for one in results:
+        if isinstance(one, Problem):
+            raise one
+        good.append(one)
+    return good
 
 
 def _bytes(data: Optional[bytes]) -> Optional[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
 from .models import ExportedKey, Key, KeyChange, PublicKey, Version, member
 from .secret import Secret
-from .transport import Transport, from_base64
+from .transport import Transport, from_base64, to_base64
 
 
 def key_path(keyring: str, name: str, act: str = "") -> str:
@@ -56,19 +56,54 @@ class Keys:
         )
         return KeyChange.read(answer)
 
+    def import_(
+        self,
+        name: str,
+        material: Union[Secret, bytes],
+        *,
+        algorithm: Optional[str] = None,
+        format: Optional[str] = None,
+        keyring: str = "default",
+        uses: Optional[Sequence[str]] = None,
+        exportable: Optional[bool] = None,
+    ) -> KeyChange:
+        """Brings a key: raw bytes with their ``algorithm``, or a format that says it
+        (``pkcs8-der``, ``pem``, ``jwk``)."""
+        octets = material.reveal() if isinstance(material, Secret) else material
+        body = {
+            "name": name,
+            "key": to_base64(octets),
+            "algorithm": algorithm,
+            "format": format,
+            "uses": None if uses is None else list(uses),
+            "exportable": exportable,
+        }
+        key_path(keyring, name)
+        path = f"/keyrings/{quote(keyring, safe='')}/keys/import"
+        answer = self._transport.call(
+            "POST", path, body, namespace=self._namespace, creates=True
+        )
+        return KeyChange.read(answer)
+
+    def delete(self, name: str, *, keyring: str = "default") -> None:
+        """Deletes the record of a key whose versions are all destroyed."""
+        path = key_path(keyring, name)
+        self._transport.call("DELETE", path, namespace=self._namespace)
+
     def show(self, name: str, *, keyring: str = "default") -> Key:
         """A key as it is."""
         return Key.read(self._get(key_path(keyring, name)))
 
     def list(self, *, keyring: str = "default", page: int = 100) -> Iterator[Key]:
         """A keyring's keys, fetched page by page while they are looked at."""
-        for one in self._pages(f"/keyrings/{quote(keyring, safe='')}/keys", page):
+        path = f"/keyrings/{quote(keyring, safe='')}/keys"
+        for one in self._transport.pages(path, page, self._namespace):
             yield Key.read(one)
 
     def versions(self, name: str, *, keyring: str = "default") -> List[Version]:
         """A key's versions."""
-        pages = self._pages(key_path(keyring, name, "versions"), 100)
-        return [Version.read(one) for one in pages]
+        path = key_path(keyring, name, "versions")
+        return [Version.read(one) for one in self._transport.pages(path, 100, self._namespace)]
 
     def rotate(self, name: str, *, keyring: str = "default") -> KeyChange:
         """Adds a version, which is used from now on."""
@@ -168,15 +203,3 @@ class Keys:
 
     def _change(self, keyring: str, name: str, act: str, body: Mapping[str, Any]) -> KeyChange:
         return KeyChange.read(self._post(key_path(keyring, name, act), body))
-
-    def _pages(self, path: str, page: int) -> Iterator[Mapping[str, Any]]:
-        after: Optional[str] = None
-        while True:
-            answer = self._transport.call(
-                "GET", path, namespace=self._namespace, query={"limit": page, "after": after}
-            )
-            for one in member(answer, "items", list):
-                yield one
-            after = answer.get("next")
-            if after is None:
-                return

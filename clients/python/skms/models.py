@@ -145,3 +145,30 @@ class Mac:
 
     mac: bytes
     version: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """What somebody did, or tried to."""
+
+    sequence: int
+    at: str
+    principal: str
+    action: str
+    #: ``success``, ``denied`` or ``failed``.
+    outcome: str
+    #: Why, where it did not succeed.
+    reason: Optional[str]
+    request_id: str
+    #: All that the server said of it.
+    members: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any]) -> "Event":
+        texts = ("at", "principal", "action", "outcome", "request_id")
+        return cls(
+            **{name: member(value, name, str) for name in texts},
+            sequence=member(value, "sequence", int),
+            reason=value.get("reason"),
+            members=dict(value),
+        )

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
 from urllib.parse import urlencode, urlsplit
 
 from .errors import Problem, ProtocolError, TransportError
@@ -121,9 +121,36 @@ class Transport:
                 time.sleep(wait)
             left -= 1
 
+    def pages(
+        self, path: str, page: int, namespace: str, after: Optional[str] = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """A list's items, fetched page by page while they are looked at."""
+        while True:
+            query = {"limit": page, "after": after}
+            answer = self.call("GET", path, namespace=namespace, query=query)
+            items = answer.get("items")
+            if not isinstance(items, list):
+                raise ProtocolError("the answer has no items of the right kind")
+            yield from items
+            after = answer.get("next")
+            if after is None:
+                return
+
+    def published(self, path: str) -> bytes:
+        """What the server publishes for anyone under ``/pki``: the bytes as they are."""
+        answer, content = self._exchange("GET", path, {}, None)
+        if answer.status == 200:
+            return content
+        raise Problem("about:blank", answer.reason, answer.status, detail=path)
+
     def _once(
         self, method: str, target: str, headers: Dict[str, str], data: Optional[bytes]
     ) -> Dict[str, Any]:
+        return _understand(*self._exchange(method, target, headers, data))
+
+    def _exchange(
+        self, method: str, target: str, headers: Dict[str, str], data: Optional[bytes]
+    ) -> Tuple[http.client.HTTPResponse, bytes]:
         trouble = ""
         with self._lock:
             try:
@@ -141,7 +168,7 @@ class Transport:
         # parts hold what was sent or received.
         if trouble:
             raise TransportError(f"{method} to {self.host}:{self._port}: {trouble}")
-        return _understand(answer, content)
+        return answer, content
 
     def _ready(self) -> http.client.HTTPConnection:
         old = self._connection

@@ -25,19 +25,20 @@ def environment() -> Dict[str, str]:
 
 
 class Server:
-    """Set up by `skms init`, unsealed, at a port of its own."""
+    """Set up by `skms init`, unsealed, at a port of its own, under these names too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *names: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.folder = Path(self._folder.name)
         subprocess.run(
-            [binary(), "init", "--data-dir", "data", "--key-file", "key", "--token-out", "root.token"],
+            [binary(), "init", "--data-dir", "data", "--key-file", "key", "--token-out", "root.token",
+             *(word for name in names for word in ("--tls-name", name))],
             cwd=self.folder, env=environment(), check=True, capture_output=True,
         )
         self._child = subprocess.Popen(
             [binary(), "serve", "--data-dir", "data", "--unseal-key-file", "key", "--listen", "127.0.0.1:0"],
-            cwd=self.folder, env=environment(), stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True,
+            cwd=self.folder, env={**environment(), "SKMS_TLS_NAMES": ",".join(names)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         said = self._child.stderr
         assert said is not None

@@ -21,7 +21,7 @@ class Readme(unittest.TestCase):
         os.chdir(server.folder)
         text = README.read_text(encoding="utf-8")
         examples = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-        self.assertEqual(len(examples), 5)
+        self.assertEqual(len(examples), 7)
         code = "\n".join(examples)
         self.assertEqual(code.count("https://127.0.0.1:8200"), 1)
         code = code.replace("https://127.0.0.1:8200", server.address)

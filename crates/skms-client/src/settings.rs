@@ -47,6 +47,8 @@ pub struct Overrides {
     pub address: Option<String>,
     /// The authority that issued the server's certificate.
     pub ca_file: Option<PathBuf>,
+    /// The authority that certifies the server in key exchanges.
+    pub exchange_ca_file: Option<PathBuf>,
     /// A file that holds a token.
     pub token_file: Option<PathBuf>,
     /// The namespace.
@@ -75,6 +77,10 @@ pub struct Resolved {
     pub namespace: String,
     /// The authority that issued the server's certificate (PEM).
     pub ca_file: Option<PathBuf>,
+    /// The authority that certifies the server in key exchanges (PEM), which is
+    /// another one where somebody else ends TLS on the way; [`Self::ca_file`]
+    /// where nobody says.
+    pub exchange_ca_file: Option<PathBuf>,
     /// The token.
     pub token: Option<Token>,
     /// The client certificate (PEM) and its key.
@@ -112,12 +118,19 @@ impl Resolved {
             (None, Some(token)) => Some(Token::Text(SecretText::new(token))),
             _ => path(&said.token_file, "SKMS_TOKEN_FILE", file.token_file).map(Token::File),
         };
+        let ca_file = path(&said.ca_file, "SKMS_CACERT", file.ca_file);
+        let exchange = path(
+            &said.exchange_ca_file,
+            "SKMS_EXCHANGE_CACERT",
+            file.exchange_ca_file,
+        );
         Ok(Self {
             address: text(&said.address, "SKMS_ADDR", file.address)
                 .unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
             namespace: text(&said.namespace, "SKMS_NAMESPACE", file.namespace)
                 .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-            ca_file: path(&said.ca_file, "SKMS_CACERT", file.ca_file),
+            exchange_ca_file: exchange.or_else(|| ca_file.clone()),
+            ca_file,
             token,
             identity,
         })
@@ -131,6 +144,7 @@ impl Resolved {
 struct Settings {
     address: Option<String>,
     ca_file: Option<PathBuf>,
+    exchange_ca_file: Option<PathBuf>,
     token_file: Option<PathBuf>,
     namespace: Option<String>,
     client_certificate: Option<PathBuf>,
@@ -171,6 +185,7 @@ impl Settings {
         let folder = path.parent().unwrap_or(Path::new("."));
         for file in [
             &mut settings.ca_file,
+            &mut settings.exchange_ca_file,
             &mut settings.token_file,
             &mut settings.client_certificate,
             &mut settings.client_key,
@@ -257,6 +272,19 @@ mod tests {
         let resolved = Resolved::new(&said, variable).unwrap();
         assert_eq!(resolved.address, "https://said:1");
         assert!(matches!(resolved.token, Some(Token::File(path)) if path == Path::new("named")));
+        let files = |said: &Overrides, variable: &dyn Fn(&str) -> Option<String>| {
+            let resolved = Resolved::new(said, variable).unwrap();
+            let text = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+            (text(resolved.ca_file), text(resolved.exchange_ca_file))
+        };
+        let pair = |one: &str, other: &str| (Some(one.to_owned()), Some(other.to_owned()));
+        let proxy = Overrides {
+            ca_file: Some("proxy".into()),
+            ..Overrides::default()
+        };
+        assert_eq!(files(&proxy, &|_| None), pair("proxy", "proxy"));
+        let own = |name: &str| (name == "SKMS_EXCHANGE_CACERT").then(|| "own".to_owned());
+        assert_eq!(files(&proxy, &own), pair("proxy", "own"));
         let nothing = Resolved::new(&Overrides::default(), |_| None).unwrap();
         assert_eq!(nothing.address, DEFAULT_ADDRESS);
         for half in ["SKMS_CLIENT_KEY", "SKMS_CLIENT_CERT"] {

@@ -28,6 +28,11 @@ pub struct Connection {
     /// The authority that issued the server's certificate (PEM) [SKMS_CACERT]
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// The authority that certifies the server in key exchanges (PEM), where
+    /// somebody else ends TLS on the way [SKMS_EXCHANGE_CACERT] [default: the
+    /// CA file]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub exchange_ca_file: Option<PathBuf>,
     /// A file that holds the token [SKMS_TOKEN_FILE]; or the token in SKMS_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -81,14 +86,14 @@ impl Connection {
             CliError::usage("a key exchange needs a client certificate")
                 .hint("--client-cert and --client-key; `skms cert issue --principal` makes one")
         })?;
-        let authority = config.ca_pem.ok_or_else(|| {
+        let authority = self.resolve(variable)?.exchange_ca_file.ok_or_else(|| {
             CliError::usage("a key exchange needs the server's authority")
-                .hint("--ca-file: the system's authorities do not count here")
+                .hint("--ca-file or --exchange-ca-file: the system's authorities do not count here")
         })?;
         Ok((
             identity.certificates_pem,
             identity.private_key_pem,
-            authority,
+            std::mem::take(&mut *input::read(&authority, PEM_MAX)?),
         ))
     }
 
@@ -96,6 +101,7 @@ impl Connection {
         let said = Overrides {
             address: self.address.clone(),
             ca_file: self.ca_file.clone(),
+            exchange_ca_file: self.exchange_ca_file.clone(),
             token_file: self.token_file.clone(),
             namespace: self.namespace.clone(),
             client_certificate: self.client_cert.clone(),

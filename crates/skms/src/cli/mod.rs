@@ -279,9 +279,9 @@ fn long_help() -> String {
          prompt.\nKeys are named KEYRING/NAME, or NAME in the keyring `default`.\n\n\
          Configuration, each overriding the one before:\n  \
          ~/.config/skms/config.toml (or the file that SKMS_CONFIG names): address, ca_file,\n    \
-         token_file, namespace, client_certificate, client_key\n  \
-         SKMS_ADDR, SKMS_CACERT, SKMS_TOKEN, SKMS_TOKEN_FILE, SKMS_NAMESPACE,\n    \
-         SKMS_CLIENT_CERT, SKMS_CLIENT_KEY\n  \
+         exchange_ca_file, token_file, namespace, client_certificate, client_key\n  \
+         SKMS_ADDR, SKMS_CACERT, SKMS_EXCHANGE_CACERT, SKMS_TOKEN, SKMS_TOKEN_FILE,\n    \
+         SKMS_NAMESPACE, SKMS_CLIENT_CERT, SKMS_CLIENT_KEY\n  \
          the options\n\n{}",
         exit::help()
     )

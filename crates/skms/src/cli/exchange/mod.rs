@@ -13,7 +13,8 @@ use super::{Global, duration, progress};
 
 /// Agree on keys with the server, and fetch keys, end to end: whoever ends TLS
 /// in between never sees them. Needs a client certificate of a principal
-/// (--client-cert, --client-key) and the server's authority (--ca-file).
+/// (--client-cert, --client-key) and the server's authority
+/// (--exchange-ca-file, or --ca-file).
 #[derive(Debug, Subcommand)]
 pub enum Exchange {
     /// Agree on a new key with the server

@@ -197,7 +197,11 @@ impl Files {
         if config.tls.identity.is_none() {
             let authority = crate::net::certificate::authority_path(&config.data_dir);
             let authority = std::path::absolute(&authority).unwrap_or(authority);
-            set("ca_file", authority.display().to_string());
+            // Both are said, so that exchanges keep to the server's authority
+            // when `ca_file` becomes that of somebody who ends TLS on the way.
+            for name in ["ca_file", "exchange_ca_file"] {
+                set(name, authority.display().to_string());
+            }
         }
         for name in ["client_certificate", "client_key"] {
             set(name, own.display().to_string());
