@@ -92,10 +92,14 @@ pub const FOR_TESTS: &[Need] = &[
         works: openssh,
     },
     Need {
-        what: "Python 3 with venv",
-        why: "the second peer of the cross-checks is Python's cryptography package",
+        what: "Python 3.11 or newer, with venv",
+        why: "the second peer of the cross-checks is Python's cryptography package, and the \
+              notebook is run",
         packages: &["python3", "python3-venv"],
-        works: || succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
+        works: || {
+            let asked = "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))";
+            succeeds(Command::new("python3").args(["-c", asked]))
+        },
     },
 ];
 

@@ -15,6 +15,7 @@ mod exchange;
 mod file;
 mod keys;
 mod mutual;
+mod notebook;
 mod operations;
 mod plain;
 mod postgres;
