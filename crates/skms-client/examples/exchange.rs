@@ -10,6 +10,7 @@ use std::error::Error;
 
 use skms_client::Client;
 use skms_client::exchange::{Agreement, Distribution, KeyName, Party, Uses};
+use skms_client::settings::{Overrides, Resolved};
 use skms_client::wire::native::keys::CreateKeyRequest;
 
 mod common;
@@ -20,11 +21,13 @@ const KEYRING: &str = "default";
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = common::config()?;
     let identity = config.identity.as_ref().ok_or("no client certificate")?;
-    let authority = config.ca_pem.as_ref().ok_or("no authority to trust")?;
+    // Not `config.ca_pem`: where somebody else ends TLS, that is theirs.
+    let settings = Resolved::new(&Overrides::default(), |name| std::env::var(name).ok())?;
+    let authority = settings.exchange_ca_file.ok_or("no authority to trust")?;
     let party = Party::from_pem(
         &identity.certificates_pem,
         &identity.private_key_pem,
-        authority,
+        &std::fs::read(authority)?,
     )?;
     let namespace = config.namespace.clone();
     let client = Client::new(config)?;

@@ -1,0 +1,155 @@
+//! What becomes of a key that was agreed upon: in use once it is confirmed,
+//! destroyed where the confirmation does not come in time.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{House, START_MS, at};
+use skms_crypto::{Algorithm, Format, KeyMaterial};
+use skms_engine::Error;
+use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
+use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
+use skms_engine::acts::exchange::Sender;
+use skms_engine::acts::principals::{NewPrincipal, ShownBy};
+use skms_exchange::{Agreement, Intent, KeyName, LocalIdentity, Outcome, Request, Trust, Uses};
+use skms_keys::{KeyState, VersionNumber};
+use skms_pki::issue::{AltName, ProfileKind, principal_uri};
+use skms_pki::{Certificate, Crl, Evidence, Moment};
+
+/// Window and skew: for so long a key waits.
+const WAIT_SECONDS: i64 = 180;
+
+async fn authority(house: &House, name: &str, rules: Rules) {
+    house.create(name, Algorithm::EcP256).await;
+    let new = NewAuthority {
+        name: name.to_owned(),
+        keyring: "default".to_owned(),
+        key: name.to_owned(),
+        subject: format!("CN={name}").parse().unwrap(),
+        foundation: Foundation::Root,
+        extent: Extent::default(),
+        signature: None,
+        rules,
+    };
+    let made = house.engine.create_authority(&house.root, "root", new);
+    made.await.unwrap();
+}
+
+/// Somebody with all rights, and a certificate to say so.
+async fn alice(house: &House) -> LocalIdentity {
+    let new = NewPrincipal {
+        name: "alice".to_owned(),
+        shown_by: ShownBy::Authority("people".to_owned()),
+        groups: BTreeSet::from(["root".to_owned()]),
+        expires_at: None,
+    };
+    let engine = &house.engine;
+    engine
+        .register_principal(&house.root, "root", new)
+        .await
+        .unwrap();
+    let new = NewCertificate {
+        profile: ProfileKind::Principal.into(),
+        key: SubjectKey::New(Algorithm::EcP256),
+        subject: None,
+        names: vec![principal_uri("root", "certificate", "alice").unwrap()],
+        lifetime_seconds: None,
+    };
+    let issued = engine.issue_certificate(&house.root, "root", "people", new);
+    let issued = issued.await.unwrap();
+    let key = issued.private_key.unwrap();
+    let key = KeyMaterial::import(key.expose(), Format::Pkcs8Der, None, None).unwrap();
+    LocalIdentity::new(issued.certificate.chain, &key).unwrap()
+}
+
+fn sender() -> Sender {
+    Sender {
+        source: None,
+        request_id: "test".to_owned(),
+        tls: true,
+    }
+}
+
+/// Runs an agreement up to message 3, which is given and not sent.
+async fn agree(house: &House, client: &LocalIdentity, name: &str) -> Vec<u8> {
+    let names: Vec<AltName> = vec!["kms.example.org".parse().unwrap()];
+    let wanted = Request::Agreement(Agreement {
+        key: KeyName::new("root", "default", name),
+        algorithm: "AES-256-GCM".to_owned(),
+        uses: Uses::default(),
+        lifetime_seconds: None,
+    });
+    let server = skms_exchange::ServerName::host("kms.example.org").unwrap();
+    let now = Moment(START_MS / 1000);
+    let intent = Intent::new(server, wanted);
+    let (first, waiting) = client
+        .ask(intent, now, &mut skms_crypto::rand::fill)
+        .unwrap();
+    let replied = house.engine.exchange(&sender(), &names, first).await;
+    let replied = replied.unwrap();
+    let anchors = house.engine.listener_anchors().await.unwrap();
+    let read = |der: &Vec<u8>| -> &'static [u8] { Box::leak(der.clone().into_boxed_slice()) };
+    let anchors: Vec<_> = (anchors.iter().map(read))
+        .map(|der| Certificate::from_der(der).unwrap())
+        .collect();
+    let crls: Vec<_> = (replied.lists.iter().map(read))
+        .map(|der| Crl::from_der(der).unwrap())
+        .collect();
+    let trust = Trust::new(Evidence {
+        anchors: &anchors,
+        crls: &crls,
+        ..Evidence::default()
+    });
+    let Outcome::Agreed(agreed) = waiting.receive(&replied.message, &trust, now).unwrap() else {
+        panic!("a distribution");
+    };
+    agreed.confirmation
+}
+
+async fn state(house: &House, name: &str) -> KeyState {
+    let key = house.engine.read_key(&house.root, at(name)).await.unwrap();
+    key.key().version(VersionNumber::FIRST).unwrap().state
+}
+
+#[tokio::test]
+async fn what_is_not_confirmed_in_time_is_destroyed() {
+    let house = House::new().await;
+    let listener = Rules {
+        listener: true,
+        ..Rules::default()
+    };
+    authority(&house, "server", listener).await;
+    authority(&house, "people", Rules::default()).await;
+    let client = alice(&house).await;
+    let in_time = agree(&house, &client, "in-time").await;
+    let late = agree(&house, &client, "late").await;
+    assert_eq!(state(&house, "in-time").await, KeyState::PreActivation);
+
+    // To the end it waits, does nothing, and a restart changes none of it.
+    let house = house.restart().await;
+    house.config.clock.advance_seconds(WAIT_SECONDS - 1);
+    house.engine.keep_house(true, true).await.unwrap();
+    assert_eq!(state(&house, "late").await, KeyState::PreActivation);
+    assert!(house.encrypt("late", b"x").await.is_err());
+    house
+        .engine
+        .confirm_exchange(&sender(), &in_time)
+        .await
+        .unwrap();
+    assert_eq!(state(&house, "in-time").await, KeyState::Active);
+
+    house.config.clock.advance_seconds(2);
+    house.engine.keep_house(true, false).await.unwrap();
+    assert_eq!(state(&house, "late").await, KeyState::Destroyed);
+    assert_eq!(state(&house, "in-time").await, KeyState::Active);
+    let refused = house.engine.confirm_exchange(&sender(), &late).await;
+    assert!(matches!(refused, Err(Error::Exchange { .. })));
+    // What was remembered of it goes, and the message stays refused.
+    house.engine.keep_house(true, true).await.unwrap();
+    let refused = house.engine.confirm_exchange(&sender(), &late).await;
+    assert!(matches!(refused, Err(Error::Exchange { .. })));
+    assert_eq!(state(&house, "late").await, KeyState::Destroyed);
+    house.encrypt("in-time", b"x").await.unwrap();
+}
