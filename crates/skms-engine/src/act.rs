@@ -17,6 +17,10 @@ pub(crate) trait AccountAct: Act {}
 /// authority's being open to EST and without a policy of its own.
 pub(crate) trait HolderAct: Act {}
 
+/// What the members of a group may do with its key, by their being members and
+/// without a policy of their own.
+pub(crate) trait MemberAct: Act {}
+
 /// Declares the marker type of an act: `act!(Rotate, KeyRotate, "doc")`.
 macro_rules! act {
     ($name:ident, $action:ident, $doc:literal) => {

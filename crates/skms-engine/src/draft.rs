@@ -15,6 +15,7 @@ use crate::authority::Authority;
 use crate::authority::issuing::Draft;
 use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::groups::Group;
 use crate::opened::KeySnapshot;
 use crate::sessions::hex;
 use crate::target::{Target, TargetKind};
@@ -237,6 +238,27 @@ impl EventDraft {
             name: target.path().into(),
             version: None,
         });
+        self
+    }
+
+    /// The group that the act is about or by, as one more target.
+    pub(crate) fn group(mut self, group: &Group) -> Self {
+        let target = Target::group(&group.namespace_name, &group.record.name);
+        self.event.targets.push(EventTarget {
+            kind: target.kind_word().into(),
+            id: group.id_text().into(),
+            name: target.path().into(),
+            version: None,
+        });
+        self
+    }
+
+    /// The version of a key that the act made, as one more target.
+    pub(crate) fn also_version(mut self, snapshot: &KeySnapshot, version: VersionNumber) -> Self {
+        self = self.also_key(snapshot);
+        if let Some(target) = self.event.targets.last_mut() {
+            target.version = Some(version.0);
+        }
         self
     }
 

@@ -20,6 +20,7 @@ use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::groups::{self, Groups};
 use crate::idempotency::Running;
 use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
@@ -155,6 +156,7 @@ pub(crate) struct Rooms {
     pub(crate) ssh: SshAuthorities,
     pub(crate) tsas: Tsas,
     pub(crate) trusts: Trusts,
+    pub(crate) groups: Groups,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -191,6 +193,7 @@ impl Rooms {
         let ssh = ssh::load(&store, &places).await?;
         let tsas = tsa::load(&store, &places).await?;
         let trusts = trusts::load(&store, &places).await?;
+        let groups = groups::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -207,6 +210,7 @@ impl Rooms {
             ssh,
             tsas,
             trusts,
+            groups,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -258,14 +262,16 @@ impl Rooms {
             let ssh = ssh::load(&self.store, &places).await?;
             let tsas = tsa::load(&self.store, &places).await?;
             let trusts = trusts::load(&self.store, &places).await?;
-            let others = (authorities, ssh, tsas, trusts);
+            let groups = groups::load(&self.store, &places).await?;
+            let others = (authorities, ssh, tsas, trusts, groups);
             Ok::<_, Error>((places, policies, limits, others))
         };
         match fresh.await {
-            Ok((places, policies, limits, (authorities, ssh, tsas, trusts))) => {
+            Ok((places, policies, limits, (authorities, ssh, tsas, trusts, groups))) => {
                 self.ssh.replace(&ssh);
                 self.tsas.replace(&tsas);
                 self.trusts.replace(&trusts);
+                self.groups.replace(&groups);
                 self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));
@@ -273,7 +279,10 @@ impl Rooms {
                 self.behind.store(false, Ordering::Release);
             }
             // Nobody gets in on what memory alone says, until it can be read.
-            Err(_) => self.policies.store(Arc::new(PolicySet::empty())),
+            Err(_) => {
+                self.policies.store(Arc::new(PolicySet::empty()));
+                self.groups.clear();
+            }
         }
         // A look-up that began meanwhile may have seen what was there before.
         self.sessions.end_all();

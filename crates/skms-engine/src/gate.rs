@@ -1,6 +1,8 @@
 //! The gate: the only place where a caller, a policy decision and a target
 //! meet, and so the only place that makes an [`Authorized`].
 
+mod member;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,8 +15,10 @@ use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
-use crate::opened::KeyCell;
+use crate::opened::{KeyCell, KeySnapshot};
 use crate::target::Target;
+
+pub(crate) use member::Membership;
 
 /// Where a key is: names, not yet looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,12 +126,7 @@ impl Entry {
                 decision: Some(decision),
                 act: PhantomData,
             }),
-            Err(reason) => {
-                let visible = self.decide(Action::KeyRead, &resource).is_ok();
-                let target = Target::of_key(&snapshot);
-                self.refuse::<A>(&target, reason).await?;
-                Err(refusal::<A>(visible, "key", &target))
-            }
+            Err(reason) => Err(self.refuse_key::<A>(&snapshot, reason).await?),
         }
     }
 
@@ -277,6 +276,14 @@ impl Entry {
             decision: None,
             act: PhantomData,
         })
+    }
+
+    /// Leaves the event of a refusal, and gives what is answered.
+    async fn refuse_key<A: Act>(&self, snapshot: &KeySnapshot, reason: &str) -> Result<Error> {
+        let visible = self.decide(Action::KeyRead, &snapshot.resource()).is_ok();
+        let target = Target::of_key(snapshot);
+        self.refuse::<A>(&target, reason).await?;
+        Ok(refusal::<A>(visible, "key", &target))
     }
 
     fn is_account_of(&self, authority: &Authority) -> Result<()> {

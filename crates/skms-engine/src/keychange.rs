@@ -9,7 +9,7 @@ use std::time::Duration;
 use skms_evidence::Outcome;
 use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds, Versions};
 use skms_store::{Change, Kind, RecordId};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockWriteGuard};
 
 use crate::act::Act;
 use crate::acts::certificates::{Reached, Suspension, Verdict, revoke_key_of};
@@ -39,6 +39,21 @@ pub(crate) enum Fate {
     Released,
 }
 
+/// What brings memory up to date with revisions.
+pub(crate) type After = Box<dyn FnOnce(&Rooms, &[u64]) -> Result<()> + Send>;
+
+/// What a change of a key is a part of: an act on something else that has its
+/// own event, of which the caller leaves that of a failure, too.
+pub(crate) struct Part {
+    /// The event of the whole.
+    pub(crate) event: EventDraft,
+    /// Brings memory up to date, with the revisions of what went into the batch
+    /// beside the key, by [`With::also`].
+    pub(crate) after: After,
+    /// The change lock, under which that was worked out.
+    pub(crate) changes: OwnedRwLockWriteGuard<()>,
+}
+
 /// What a change of a key comes with.
 #[derive(Default)]
 pub(crate) struct With {
@@ -51,6 +66,8 @@ pub(crate) struct With {
     /// The lock of revocations, which comes with them: held until memory knows
     /// what was committed, even when the caller hangs up.
     pub(crate) revocations: Option<OwnedMutexGuard<()>>,
+    /// What it is a part of, if it is.
+    pub(crate) part_of: Option<Part>,
 }
 
 impl Entry {
@@ -69,6 +86,7 @@ impl Entry {
         let snapshot = cell.snapshot();
         let (key, transitions) = match work(snapshot.key(), self.now()) {
             Ok(changed) => changed,
+            Err(refused) if with.part_of.is_some() => return Err(refused),
             Err(refused) => {
                 let event = EventDraft::of_key(self, authorized, Outcome::failed(&refused))?;
                 self.record(event).await?;
@@ -87,11 +105,17 @@ impl Entry {
         let by = (self.now(), self.caller.session.principal.id());
         let (spoilt, more) = Spoilt::by(&self.rooms, &snapshot, &transitions, by).await?;
         changes.extend(more);
+        let (first_also, also) = (changes.len(), with.also.len());
         changes.extend(with.also);
         changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
-        let event = EventDraft::of_key(self, authorized, Outcome::Success)?
-            .transitions(&transitions)
-            .finish();
+        let (event, whole) = match with.part_of {
+            Some(part) => (part.event, Some((part.after, part.changes))),
+            None => {
+                let event = EventDraft::of_key(self, authorized, Outcome::Success)?;
+                (event.transitions(&transitions), None)
+            }
+        };
+        let event = event.finish();
         let rooms = Arc::clone(&self.rooms);
         to_the_end(async move {
             let committed = match rooms.recorder.commit(changes, &event, urgent).await {
@@ -100,10 +124,10 @@ impl Entry {
                     if !error.is_away() {
                         rooms.keys.reload(&cell);
                     }
-                    if held.is_some() {
-                        // Certificates may be revoked all the same. Reading
-                        // them again takes the locks.
-                        drop((guard, held));
+                    if held.is_some() || whole.is_some() {
+                        // Certificates may be revoked all the same, or members
+                        // gone. Reading them again takes the locks.
+                        drop((guard, held, whole));
                         rooms.reread(&error).await;
                     }
                     return Err(error);
@@ -117,6 +141,11 @@ impl Entry {
             cell.put_in_force(key, revision);
             reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
             spoilt.put_in_force()?;
+            if let Some((after, changes)) = whole {
+                let also = committed.revisions.iter().skip(first_also).take(also);
+                after(&rooms, &also.copied().collect::<Vec<_>>())?;
+                drop(changes);
+            }
             drop((guard, held));
             // Uses that began before the flip refuse their own answers; the
             // wait makes sure that none is still on its way out.

@@ -33,6 +33,7 @@ mod draft;
 mod engine;
 mod error;
 mod gate;
+mod groups;
 mod idempotency;
 mod in_memory;
 mod jobs;

@@ -34,6 +34,8 @@ pub enum TargetKind {
     Tsa,
     /// An external authority of principals.
     Trust,
+    /// Who shares a key.
+    Group,
 }
 
 impl TargetKind {
@@ -52,6 +54,7 @@ impl TargetKind {
             Self::SshRole => "SSH role",
             Self::Tsa => "time-stamping authority",
             Self::Trust => "trust",
+            Self::Group => "group",
         }
     }
 }
@@ -190,6 +193,11 @@ impl Target {
         Self::bare(TargetKind::Trust, namespace, "", name)
     }
 
+    /// Who shares a key.
+    pub(crate) fn group(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Group, namespace, "", name)
+    }
+
     /// A role of an SSH certificate authority.
     pub(crate) fn ssh_role(namespace: &str, authority: &str, name: &str) -> Self {
         Self {
@@ -232,6 +240,7 @@ impl Target {
             TargetKind::SshAuthority => ResourceRef::ssh_authority(&self.namespace, &self.name),
             TargetKind::Tsa => ResourceRef::tsa(&self.namespace, &self.name),
             TargetKind::Trust => ResourceRef::trust(&self.namespace, &self.name),
+            TargetKind::Group => ResourceRef::key_group(&self.namespace, &self.name),
             TargetKind::SshRole => {
                 ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
             }
@@ -256,6 +265,7 @@ impl Target {
             TargetKind::SshAuthority | TargetKind::SshRole => Some(Action::SshAuthorityRead),
             TargetKind::Tsa => Some(Action::TsaRead),
             TargetKind::Trust => Some(Action::TrustRead),
+            TargetKind::Group => Some(Action::GroupRead),
         }
     }
 
@@ -278,7 +288,8 @@ impl Target {
             | TargetKind::Authority
             | TargetKind::SshAuthority
             | TargetKind::Tsa
-            | TargetKind::Trust => {
+            | TargetKind::Trust
+            | TargetKind::Group => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

@@ -80,6 +80,7 @@ actions! {
     KeyExport = "key.export", [], [Key], "Take secret key material out of the server.";
     KeyExchange = "key.exchange", ["manage"], [Key], "Agree on a new key by the key exchange.";
     KeyDistribute = "key.distribute", [], [Key], "Fetch a key's secret material by the key exchange, sealed to oneself.";
+    KeyHolders = "key.holders", ["administer", "audit"], [Key], "Read who was given which version of a key.";
     KeyRecoveryGrant = "key.recovery-grant", [], [Key], "Let a compromised key process data for a while.";
 
     KeyringList = "keyring.list", ["read"], [Namespace], "List a namespace's keyrings.";
@@ -150,6 +151,14 @@ actions! {
     TrustUpdate = "trust.update", ["administer"], [Trust], "Change what is known and asked for of an external authority: intermediates, and how much must be known of revocation.";
     TrustImportCrl = "trust.import-crl", ["administer"], [Trust], "Import a revocation list of an external authority.";
     TrustDelete = "trust.delete", ["administer"], [Trust], "Trust an external authority no longer.";
+
+    GroupList = "group.list", ["administer", "audit"], [Namespace], "List a namespace's groups of who shares a key.";
+    GroupRead = "group.read", ["administer", "audit"], [KeyGroup], "Read a group: its members, and who was given which version of its key.";
+    GroupCreate = "group.create", [], [KeyGroup, Key], "Let a group of principals share a key.";
+    GroupAdd = "group.add", [], [KeyGroup, Key], "Add members to a group, who may then fetch its key.";
+    GroupRemove = "group.remove", ["administer"], [KeyGroup, Key], "Remove members from a group and give its key a new version.";
+    GroupRekey = "group.rekey", ["administer"], [KeyGroup, Key], "Give a group's key a new version.";
+    GroupDelete = "group.delete", ["administer"], [KeyGroup], "Delete a group; its key stays.";
 
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 

@@ -80,7 +80,8 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         | ResourceKind::Authority
         | ResourceKind::SshAuthority
         | ResourceKind::Tsa
-        | ResourceKind::Trust => joined(&[namespace, name]),
+        | ResourceKind::Trust
+        | ResourceKind::KeyGroup => joined(&[namespace, name]),
         ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
@@ -129,7 +130,8 @@ pub(crate) fn object_entity(
         | ResourceKind::Authority
         | ResourceKind::SshAuthority
         | ResourceKind::Tsa
-        | ResourceKind::Trust => vec![name, namespace],
+        | ResourceKind::Trust
+        | ResourceKind::KeyGroup => vec![name, namespace],
         ResourceKind::SshRole => vec![
             name,
             namespace,

@@ -30,6 +30,8 @@ pub enum ResourceKind {
     Tsa,
     /// An external authority of principals.
     Trust,
+    /// Who shares a key.
+    KeyGroup,
 }
 
 impl ResourceKind {
@@ -47,6 +49,7 @@ impl ResourceKind {
         Self::SshRole,
         Self::Tsa,
         Self::Trust,
+        Self::KeyGroup,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -65,6 +68,7 @@ impl ResourceKind {
             Self::SshRole => "SshRole",
             Self::Tsa => "Tsa",
             Self::Trust => "Trust",
+            Self::KeyGroup => "KeyGroup",
         }
     }
 }
@@ -182,6 +186,12 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn trust(namespace: &'a str, name: &'a str) -> Self {
         Self::bare(ResourceKind::Trust, namespace, "", name)
+    }
+
+    /// `SKMS::KeyGroup::"namespace/name"`.
+    #[must_use]
+    pub const fn key_group(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::KeyGroup, namespace, "", name)
     }
 
     /// `SKMS::SshRole::"namespace/authority/name"`.

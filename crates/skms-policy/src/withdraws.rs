@@ -39,6 +39,8 @@ impl Action {
             | Self::TrustUpdate
             | Self::TrustImportCrl
             | Self::TrustDelete
+            | Self::GroupRemove
+            | Self::GroupDelete
             | Self::LimitsWrite
             | Self::SealRemove => true,
 
@@ -67,6 +69,7 @@ impl Action {
             | Self::KeyExport
             | Self::KeyExchange
             | Self::KeyDistribute
+            | Self::KeyHolders
             | Self::KeyRecoveryGrant
             | Self::KeyringList
             | Self::KeyringRead
@@ -105,6 +108,11 @@ impl Action {
             | Self::TrustList
             | Self::TrustRead
             | Self::TrustCreate
+            | Self::GroupList
+            | Self::GroupRead
+            | Self::GroupCreate
+            | Self::GroupAdd
+            | Self::GroupRekey
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

@@ -105,6 +105,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Principal => ResourceRef::principal(namespace, "person"),
         ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
         ResourceKind::Trust => ResourceRef::trust(namespace, "corp"),
+        ResourceKind::KeyGroup => ResourceRef::key_group(namespace, "group"),
         ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
         ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
         ResourceKind::Tsa => ResourceRef::tsa(namespace, "clock"),

@@ -76,11 +76,15 @@ pub enum Kind {
     ExchangeReplay = 28,
     /// A key exchange that waits for its confirmation.
     Exchange = 29,
+    /// Who shares a key.
+    Group = 30,
+    /// Who was given a version of a key.
+    Holder = 31,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -110,6 +114,8 @@ impl Kind {
         Self::TrustList,
         Self::ExchangeReplay,
         Self::Exchange,
+        Self::Group,
+        Self::Holder,
     ];
 
     /// The number that is stored and sealed.
@@ -162,6 +168,8 @@ impl Kind {
             Self::TrustList => "trust list",
             Self::ExchangeReplay => "key exchange replay",
             Self::Exchange => "key exchange",
+            Self::Group => "group",
+            Self::Holder => "holder",
         }
     }
 }
@@ -457,7 +465,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(30).is_err());
+        assert!(Kind::from_number(32).is_err());
     }
 
     #[test]

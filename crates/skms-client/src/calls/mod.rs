@@ -64,6 +64,7 @@ mod admin;
 mod certificates;
 mod est;
 mod exchange;
+mod groups;
 mod keys;
 mod operations;
 mod ssh;
@@ -91,6 +92,7 @@ mod tests {
             super::certificates::CALLED,
             super::est::CALLED,
             super::exchange::CALLED,
+            super::groups::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
             super::ssh::CALLED,

@@ -6,6 +6,7 @@ use skms_evidence::Outcome;
 use skms_store::{Change, Kind, RecordId};
 
 use crate::act::act;
+use crate::acts::groups::forget_holders;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -20,16 +21,30 @@ act!(
 );
 
 impl Engine {
-    /// Deletes a key's record; its name is free again. Its events stay.
+    /// Deletes a key's record, and who was given it; its name is free again.
+    /// Its events stay.
     ///
     /// # Errors
-    /// [`crate::Error::Key`] while any version still has material.
+    /// [`crate::Error::Key`] while any version still has material;
+    /// [`crate::Error::NotEmpty`] while a group shares it.
     pub async fn delete_key(&self, caller: &Arc<Caller>, at: KeyRef<'_>) -> Result<()> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<DeleteKey>(at).await?;
+        // No group comes to share it meanwhile.
+        let shared = entry.rooms.share_changes().await;
         let (cell, guard) = lock_key(&entry.rooms, allowed.target()).await?;
         let snapshot = cell.snapshot();
-        let deletable = snapshot.key().check_deletable().map_err(Error::from);
+        let deletable = async {
+            snapshot.key().check_deletable()?;
+            let groups = &entry.rooms.groups;
+            if groups.on_key(at.namespace, snapshot.id_text()).is_some() {
+                return Err(Error::NotEmpty(
+                    "a group shares the key: delete the group first",
+                ));
+            }
+            forget_holders(&entry.rooms, snapshot.key()).await
+        };
+        let deletable = deletable.await;
         entry.failed_key(&allowed, deletable).await?;
         let change = Change::Delete {
             namespace: snapshot.key().namespace.0,
@@ -39,7 +54,7 @@ impl Engine {
         };
         let event = EventDraft::of_key(&entry, &allowed, Outcome::Success)?;
         entry
-            .change(guard, vec![change], event, move |rooms, _| {
+            .change((guard, shared), vec![change], event, move |rooms, _| {
                 rooms.keys.remove(snapshot.at());
                 let key = snapshot.key();
                 rooms.quotas.gone(key.namespace, RecordId(key.id.0));

@@ -194,12 +194,13 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::SshAuthority).await?
             || places::any(store, namespace.id.0, Kind::Tsa).await?
             || places::any(store, namespace.id.0, Kind::Trust).await?
+            || places::any(store, namespace.id.0, Kind::Group).await?
         {
             return entry
                 .failed(
                     &allowed,
                     Err(Error::NotEmpty(
-                        "the namespace is not empty: delete its keyrings, policies, authorities and trusts first",
+                        "the namespace is not empty: delete its groups, keyrings, policies, authorities and trusts first",
                     )),
                 )
                 .await;

@@ -11,6 +11,7 @@ use skms_policy::{Action, Principal, PrincipalKind};
 use skms_store::{Change, Kind, RecordId};
 
 use crate::act::{Act, act};
+use crate::acts::groups::leave_all;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
@@ -242,7 +243,8 @@ impl Engine {
         Ok(found.into_iter().map(|(view, _)| view).collect())
     }
 
-    /// Ends every registration of a principal, and its calls with them.
+    /// Ends every registration of a principal, and its calls with them. It is a
+    /// member of no group any more.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an absent one and one not visible.
@@ -255,19 +257,27 @@ impl Engine {
         let entry = self.enter(caller)?;
         let found = load(&entry.rooms, namespace, name).await?;
         let allowed = authorize_each::<Delete>(&entry, namespace, name, &found).await?;
-        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        // Nobody makes it a member of a group meanwhile.
+        let guard = entry.rooms.lock_changes().await;
+        let (left, groups) = leave_all(&entry.rooms, (namespace, name)).await?;
+        let mut event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
+        for group in &groups {
+            event = event.group(group);
+        }
         let ids: Vec<RecordId> = found.iter().map(|(view, _)| view.id).collect();
-        let changes = found
-            .into_iter()
-            .map(|(view, revision)| Change::Delete {
-                namespace: SYSTEM_SCOPE,
-                kind: Kind::Principal,
-                id: view.id,
-                expected: revision,
-            })
-            .collect();
+        let deleted = found.into_iter().map(|(view, revision)| Change::Delete {
+            namespace: SYSTEM_SCOPE,
+            kind: Kind::Principal,
+            id: view.id,
+            expected: revision,
+        });
+        let changes = left.into_iter().chain(deleted).collect();
         entry
-            .change((), changes, event.urgent(), move |rooms, _| {
+            .change(guard, changes, event.urgent(), move |rooms, revisions| {
+                for (mut group, revision) in groups.into_iter().zip(revisions) {
+                    group.revision = *revision;
+                    rooms.groups.put(group);
+                }
                 for id in ids {
                     rooms.sessions.end(id);
                 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use skms_keys::{Origin, UnixSeconds};
+use skms_keys::{Changed, Key, NewVersion, Origin, UnixSeconds, VersionNumber};
+use skms_store::Change;
 
 use super::create_key::{generate, new_version, put_material};
 use crate::act::{Act, act};
@@ -78,28 +79,62 @@ pub(crate) async fn rotate<A: Act>(
     activate_at: Option<UnixSeconds>,
 ) -> Result<Arc<KeySnapshot>> {
     let snapshot = allowed.target().snapshot();
-    let before = snapshot.key();
-    let ready = before
-        .check_rotation(entry.now())
-        .map_err(Error::from)
-        .and_then(|()| not_an_authoritys(entry, &snapshot));
+    let ready = check(entry, &snapshot);
     entry.failed_key(allowed, ready).await?;
-    let material = generate(&entry.rooms, before.algorithm).await?;
-    let newest = before.newest()?.number;
-    let number = skms_keys::VersionNumber(newest.0.saturating_add(1));
+    let (material, next) = next(entry, &snapshot, activate_at).await?;
     let with = With {
-        also: vec![put_material(&entry.rooms, before, number, &material)?],
+        also: vec![material],
         ..With::default()
     };
-    let version = new_version(&material, Origin::Generated, activate_at)?;
-    drop(material);
     entry
-        .change_key(allowed, with, move |key, now| {
-            // Someone else rotated while the material was made.
-            if key.newest()?.number != newest {
-                return Err(Error::Conflict);
-            }
-            Ok(key.rotate(version, now)?)
-        })
+        .change_key(allowed, with, move |key, now| next.follow(key, now))
         .await
+}
+
+/// Whether the key may get a new version.
+pub(crate) fn check(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
+    snapshot.key().check_rotation(entry.now())?;
+    not_an_authoritys(entry, snapshot)
+}
+
+/// The version that is to follow another one.
+pub(crate) struct Next {
+    after: VersionNumber,
+    version: NewVersion,
+}
+
+/// Makes material for a key's next version: the change that stores it, and what
+/// makes a version of it.
+pub(crate) async fn next(
+    entry: &Entry,
+    snapshot: &KeySnapshot,
+    activate_at: Option<UnixSeconds>,
+) -> Result<(Change, Next)> {
+    let key = snapshot.key();
+    let material = generate(&entry.rooms, key.algorithm).await?;
+    let next = Next {
+        after: key.newest()?.number,
+        version: new_version(&material, Origin::Generated, activate_at)?,
+    };
+    let put = put_material(&entry.rooms, key, next.number(), &material)?;
+    Ok((put, next))
+}
+
+impl Next {
+    /// Its number.
+    pub(crate) fn number(&self) -> VersionNumber {
+        VersionNumber(self.after.0.saturating_add(1))
+    }
+
+    /// Rotates the key.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where somebody else rotated it while the material was
+    /// made.
+    pub(crate) fn follow(self, key: &Key, now: UnixSeconds) -> Result<Changed> {
+        if key.newest()?.number != self.after {
+            return Err(Error::Conflict);
+        }
+        Ok(key.rotate(self.version, now)?)
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod certificate;
 pub(crate) mod der;
 pub(crate) mod exchange;
+pub(crate) mod group;
 pub(crate) mod idempotency;
 pub(crate) mod key;
 pub(crate) mod keyring;

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod est;
 pub mod events;
 pub mod exchange;
+pub mod groups;
 pub mod health;
 pub mod idempotency;
 pub mod keyrings;

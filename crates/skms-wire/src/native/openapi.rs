@@ -5,8 +5,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, authorities, certificates, documents, est, events, exchange, health, keyrings, keys,
-    limits, namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens,
+    acme, authorities, certificates, documents, est, events, exchange, groups, health, keyrings,
+    keys, limits, namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens,
     trusts, tsa, validation, versions,
 };
 
@@ -68,6 +68,8 @@ pub fn schemas() -> Named {
         tsa: CreateTsaRequest, TsaView;
         trusts: TrustIdentity, TrustRevocation, CreateTrustRequest, UpdateTrustRequest,
             ImportTrustCrlRequest, TrustView, TrustCrlView;
+        groups: GroupMember, CreateGroupRequest, AddGroupMembersRequest, RemoveGroupMembersRequest,
+            GroupView, GroupMemberView, HolderStanding, HolderView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -145,6 +145,7 @@ impl Route {
             || same(self.id, "principal-delete")
             || same(self.id, "trust-delete")
             || same(self.id, "trust-import-crl")
+            || same(self.id, "group-member-remove")
     }
 
     /// Whether an [`IDEMPOTENCY_HEADER`] is refused, because its sender
@@ -214,6 +215,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/destroy" "key-destroy" ["key.destroy"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Begin the wait before destruction.";
     Post "/keyrings/{keyring}/keys/{key}/restore" "key-restore" ["key.restore"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Cancel a destruction that still waits.";
     Post "/keyrings/{keyring}/keys/{key}/recovery-grant" "key-recovery-grant" ["key.recovery-grant"] Body::Json("RecoveryGrantRequest") => Answer::Json("KeyChange"), "Permit processing with a compromised version for a while.";
+    Get "/keyrings/{keyring}/keys/{key}/holders" "key-holders" ["key.holders"] None => Page("HolderView"), "List who was given which version of a key.";
     Post "/keyrings/{keyring}/keys/{key}/export" "key-export" ["key.export"] OptionalJson("ExportRequest") => Answer::Json("ExportResponse"), "Hand out an exportable key.";
 
     Post "/keyrings/{keyring}/keys/{key}/encrypt" "encrypt" ["key.encrypt"] OneOrBatch("EncryptRequest") => OneOrResults("EncryptResponse"), "Encrypt.";
@@ -312,6 +314,16 @@ pub const ROUTES: &[Route] = routes! {
     Post "/trusts/{trust}/crls" "trust-import-crl" ["trust.import-crl"] Body::Json("ImportTrustCrlRequest") => Answer::Json("TrustView"), "Import revocation lists of an external authority.";
     Delete "/trusts/{trust}" "trust-delete" ["trust.delete"] None => Empty, "Trust an external authority no longer.";
 
+    Get "/groups" "group-list" ["group.list"] None => Page("GroupView"), "List the groups of who shares a key.";
+    Post "/groups" "group-create" ["group.create"] Body::Json("CreateGroupRequest") => Created("GroupView"), "Let a group of principals share a key.";
+    Get "/groups/{group}" "group-read" ["group.read"] None => Answer::Json("GroupView"), "Show a group.";
+    Delete "/groups/{group}" "group-delete" ["group.delete"] None => Empty, "Delete a group; its key stays.";
+    Get "/groups/{group}/members" "group-member-list" ["group.read"] None => Page("GroupMemberView"), "List a group's members, and who of them has the newest version.";
+    Post "/groups/{group}/members" "group-member-add" ["group.add"] Body::Json("AddGroupMembersRequest") => Answer::Json("GroupView"), "Add members to a group.";
+    Post "/groups/{group}/members/remove" "group-member-remove" ["group.remove"] Body::Json("RemoveGroupMembersRequest") => Answer::Json("GroupView"), "Remove members from a group, and give its key a new version.";
+    Post "/groups/{group}/rekey" "group-rekey" ["group.rekey"] None => Answer::Json("GroupView"), "Give a group's key a new version.";
+    Get "/groups/{group}/holders" "group-holders" ["group.read"] None => Page("HolderView"), "List who was given which version of a group's key.";
+
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
@@ -400,7 +412,8 @@ mod tests {
                 "ssh-authority-create",
                 "ssh-sign",
                 "tsa-create",
-                "trust-create"
+                "trust-create",
+                "group-create"
             ]
         );
         for (id, refuses) in [
@@ -421,7 +434,7 @@ mod tests {
     #[test]
     fn every_urgent_route_is_there() {
         let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
-        assert_eq!(urgent, 10);
+        assert_eq!(urgent, 11);
         assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 

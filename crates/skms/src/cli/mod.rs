@@ -20,6 +20,7 @@ mod est;
 mod exchange;
 mod exit;
 mod file;
+mod group;
 mod init;
 mod input;
 mod kem;
@@ -213,6 +214,9 @@ enum Command {
     /// Trust external authorities to say who principals are
     #[command(subcommand)]
     Trust(trust::Trust),
+    /// Let groups of principals share keys
+    #[command(subcommand)]
+    Group(group::Group),
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -367,6 +371,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
         Command::Trust(command) => command.run(global).await,
+        Command::Group(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
         Command::Est(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,
@@ -488,6 +493,11 @@ mod tests {
             "skms trust update corp --require-crl leaf --intermediates i.pem",
             "skms trust crl corp new.crl",
             "skms trust show corp --json",
+            "skms group create orders --algorithm AES-256-GCM --member a --member team/b --history",
+            "skms group add orders a team/b",
+            "skms group remove orders a b --no-rekey",
+            "skms group holders orders --json",
+            "skms key holders orders",
             "skms limits show",
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",
@@ -530,6 +540,9 @@ mod tests {
             "skms principal create p --trust corp",
             "skms principal create p --certificate c.pem --identity x",
             "skms limits set --rate fast",
+            "skms group add orders",
+            "skms group add orders a/b/c",
+            "skms group remove orders",
             "skms ssh sign k.pub --ca users",
             "skms ssh sign k.pub --ca users --role a --extension permit-pty --no-extensions",
             "skms ssh revoke --ca users",

@@ -13,6 +13,7 @@ mod est;
 mod examples;
 mod exchange;
 mod file;
+mod groups;
 mod keys;
 mod mutual;
 mod notebook;

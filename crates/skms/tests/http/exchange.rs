@@ -26,13 +26,13 @@ use crate::{
 
 pub const KEYS: &str = "/api/v1/keyrings/default/keys";
 
-fn now() -> Moment {
+pub fn now() -> Moment {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Moment(elapsed.as_secs().try_into().unwrap())
 }
 
 /// A client, by a certificate and the server's authority.
-fn client(installed: &Installed, own: &Identity) -> Party {
+pub fn client(installed: &Installed, own: &Identity) -> Party {
     let authority = std::fs::read(installed.ca()).unwrap();
     let (certificate, key) = (own.certificate.as_bytes(), own.key.as_bytes());
     Party::from_pem(certificate, key, &authority).unwrap()
@@ -54,22 +54,22 @@ fn distribution(name: &str) -> Distribution {
     }
 }
 
-fn begin(client: &Party, request: Request) -> (Vec<u8>, AwaitingReply) {
+pub fn begin(client: &Party, request: Request) -> (Vec<u8>, AwaitingReply) {
     let intent = Intent::new(ServerName::host("localhost").unwrap(), request);
     client.begin(intent, now()).unwrap()
 }
 
-fn send(server: &Server, path: &str, message: &[u8]) -> Answer {
+pub fn send(server: &Server, path: &str, message: &[u8]) -> Answer {
     let body = json!({"message": STANDARD.encode(message)});
     server.ask_as("", "POST", path, Some(body))
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
+pub fn bytes(value: &Value) -> Vec<u8> {
     STANDARD.decode(value.as_str().unwrap()).unwrap()
 }
 
 /// Message 2 and the lists that came with it.
-fn replied(answer: &Answer) -> (Vec<u8>, Vec<Vec<u8>>) {
+pub fn replied(answer: &Answer) -> (Vec<u8>, Vec<Vec<u8>>) {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body = answer.json();
     let lists = body["crls"].as_array().unwrap().iter().map(bytes).collect();
@@ -77,7 +77,7 @@ fn replied(answer: &Answer) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 /// That a message was refused by this name.
-fn refused(answer: &Answer, name: &str) {
+pub fn refused(answer: &Answer, name: &str) {
     assert_eq!(answer.status, 422, "{}", answer.text());
     assert_eq!(answer.problem(), "exchange-refused");
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();

@@ -12,6 +12,7 @@ mod dev;
 mod effect;
 mod exchange;
 mod full_disk;
+mod groups;
 mod house;
 mod middle;
 mod mutual;

@@ -36,6 +36,7 @@ fn every_route_answers_as_described() {
     certificates(&api);
     crate::ssh::described(&api);
     crate::trusts::described(&api);
+    crate::groups::described(&api);
     storage(&api);
     sealing(&api, &house.key);
     let missed: Vec<&str> = ROUTES

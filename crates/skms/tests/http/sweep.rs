@@ -108,7 +108,7 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
     server.must(
         "POST",
         "/api/v1/keyrings/default/keys",
-        Some(json!({"name": "default", "algorithm": "AES-256-GCM"})),
+        Some(json!({"name": "default", "algorithm": "AES-256-GCM", "exportable": true})),
     );
     server.must(
         "POST",
@@ -157,6 +157,11 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         "POST",
         "/api/v1/trusts",
         Some(crate::trusts::some("default")),
+    );
+    server.must(
+        "POST",
+        "/api/v1/groups",
+        Some(json!({"name": "default", "key": "default"})),
     );
     let nobody = server.must(
         "POST",
@@ -273,6 +278,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "trust-create" => json!({"name": "x", "anchors": [], "identity": "uri"}),
         "trust-update" => json!({"revocation": "leaf"}),
         "trust-import-crl" => json!({"crl": ""}),
+        "group-create" => json!({"name": "x", "key": "x"}),
+        "group-member-add" | "group-member-remove" => json!({"members": [{"name": "x"}]}),
         _ if takes_body(route) => json!({}),
         _ => return None,
     })

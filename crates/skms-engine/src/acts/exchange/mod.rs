@@ -10,6 +10,7 @@
 
 mod bind;
 mod confirm;
+mod given;
 mod identity;
 mod refused;
 mod replay;
@@ -19,7 +20,7 @@ mod trust;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::act::act;
+use crate::act::{MemberAct, act};
 use crate::opened::KeySnapshot;
 
 pub use bind::BoundKey;
@@ -45,6 +46,8 @@ act!(
     KeyExchange,
     "Brings an agreed key into use, once its client has confirmed it."
 );
+
+impl MemberAct for Distribute {}
 
 /// Where a message came from.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
-use skms_evidence::{DetailKey, Outcome};
+use skms_evidence::DetailKey;
 use skms_exchange::{
     Admitted, Agreement, Answer, Distribution, KeyFormat, KeyName, PreActive, Received, Reply,
     Request, Responder, Uses,
@@ -17,10 +17,9 @@ use skms_store::{Change, Kind, RecordId};
 
 use super::identity::OwnIdentity;
 use super::trust::Anchored;
-use super::{Agree, Distribute, Replied, Sender, replay};
+use super::{Agree, Distribute, Replied, Sender, given, replay};
 use crate::acts::create_key::{keyring, new_version, store};
 use crate::caller::Caller;
-use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
@@ -210,16 +209,24 @@ impl Engine {
         admitted: Admitted,
         wanted: Distribution,
     ) -> Result<Vec<u8>> {
-        let allowed = entry
-            .authorize_key::<Distribute>(place(&wanted.key))
+        let (allowed, membership) = entry
+            .authorize_key_as_member::<Distribute>(place(&wanted.key))
             .await?;
-        let sealed = async {
+        let taken = async {
             let version = wanted.version.map(u32::try_from).transpose();
             let version = version.map_err(|_| Error::NotFound {
                 what: "version of the key",
             })?;
             let version = version.map(VersionNumber);
-            let in_use = take_for(entry, &allowed, Operation::Export, version, 1).await?;
+            take_for(entry, &allowed, Operation::Export, version, 1).await
+        };
+        let taken = taken.await;
+        let in_use = entry.failed_key(&allowed, taken).await?;
+        let membership = membership.as_ref();
+        entry
+            .still_a_member(&allowed, membership, in_use.version())
+            .await?;
+        let sealed = async {
             let snapshot = allowed.target().snapshot();
             let key = snapshot.key();
             let material = read_material(&entry.rooms, key, in_use.version()).await?;
@@ -248,15 +255,15 @@ impl Engine {
             if !in_use.still_live() {
                 return Err(in_use.refusal(Operation::Export));
             }
-            Ok((reply.message, in_use))
+            Ok(reply.message)
         };
         let sealed = sealed.await;
-        let (message, in_use) = entry.failed_key(&allowed, sealed).await?;
-        let fingerprint = skms_crypto::hash::sha256(&[&message]);
-        let event = EventDraft::of_key(entry, &allowed, Outcome::Success)?
-            .versions([in_use.version()])
-            .detail(DetailKey::Exchange, hex(&fingerprint));
-        entry.record(event).await?;
+        let message = entry.failed_key(&allowed, sealed).await?;
+        let fingerprint = hex(&skms_crypto::hash::sha256(&[&message]));
+        let event = given::event(entry, &allowed, membership, &in_use)?
+            .detail(DetailKey::Exchange, fingerprint.as_str());
+        let said = (event, fingerprint);
+        given::record(entry, &allowed, membership, &in_use, said).await?;
         Ok(message)
     }
 }

@@ -4,6 +4,7 @@ mod agree;
 mod change;
 mod create;
 mod export;
+mod holders;
 mod life;
 pub mod rules;
 mod show;
@@ -30,6 +31,8 @@ pub enum Key {
     List(show::List),
     /// Show a key
     Show(show::Show),
+    /// List who was given which version by the key exchange
+    Holders(holders::Holders),
     /// Change a key's rules, tags, owner or minimum versions
     Update(Box<change::Update>),
     /// Add a version
@@ -61,6 +64,7 @@ impl Key {
             Self::Public(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
+            Self::Holders(command) => command.run(global).await,
             Self::Update(command) => command.run(global).await,
             Self::Rotate(command) => command.run(global).await,
             Self::Suspend(command) => command.run(global).await,

@@ -19,6 +19,7 @@ pub mod error;
 mod est;
 mod events;
 mod exchange;
+mod groups;
 mod health;
 pub mod identity;
 mod keyrings;

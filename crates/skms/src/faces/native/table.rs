@@ -4,8 +4,8 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
-    est, events, exchange, health, keyrings, keys, limits, namespaces, operations, policies,
-    principals, seals, ssh, storage, tokens, trusts, tsa, validation,
+    est, events, exchange, groups, health, keyrings, keys, limits, namespaces, operations,
+    policies, principals, seals, ssh, storage, tokens, trusts, tsa, validation,
 };
 
 /// What serves a route.
@@ -89,6 +89,16 @@ handlers! {
     "trust-import-crl" => trusts::import;
     "trust-delete" => trusts::delete;
 
+    "group-list" => groups::list;
+    "group-create" => groups::create;
+    "group-read" => groups::read;
+    "group-delete" => groups::delete;
+    "group-member-list" => groups::members;
+    "group-member-add" => groups::add;
+    "group-member-remove" => groups::remove;
+    "group-rekey" => groups::rekey;
+    "group-holders" => groups::holders;
+
     "namespace-list" => namespaces::list;
     "namespace-create" => namespaces::create;
     "namespace-read" => namespaces::read;
@@ -115,6 +125,7 @@ handlers! {
     "key-destroy" => keys::destroy;
     "key-restore" => keys::restore;
     "key-recovery-grant" => keys::recovery_grant;
+    "key-holders" => groups::of_key;
     "key-export" => keys::export;
 
     "encrypt" => operations::encrypt;
