@@ -470,7 +470,8 @@ mod tests {
             "skms verify signer file --signature sig",
             "skms mac m file --verify tag",
             "skms derive d --length 32 --info x",
-            "skms agree a --peer p.pem --into shared --algorithm AES-256-GCM",
+            "skms agree a --peer p.pem",
+            "skms key agree shared --with a --peer p.pem --peer-party b",
             "skms encapsulate k --ciphertext-out c -o s",
             "skms decapsulate k c",
             "skms cert validate c.pem --anchor r.pem --chain i.pem --crl l --ocsp o --profile web \
