@@ -15,6 +15,7 @@ from .errors import (
     UnsupportedSuite,
 )
 from .exchange import ExchangedKey, Suite, available_suites
+from .groups import Group, GroupMember, Holder
 from .models import (
     DataKey,
     Event,
@@ -41,6 +42,9 @@ __all__ = [
     "ExchangeRefused",
     "ExchangedKey",
     "ExportedKey",
+    "Group",
+    "GroupMember",
+    "Holder",
     "IssuedCertificate",
     "Key",
     "KeyChange",

@@ -13,6 +13,7 @@ from .exchange.certificates import AnchorTrust
 from .exchange.face import Exchange
 from .exchange.identity import Identity
 from .exchange.messages import ServerName
+from .groups import Groups
 from .keys import Keys, key_path
 from .models import DataKey, Event, Mac, Signature, WrappedKey, member
 from .secret import Secret
@@ -66,6 +67,8 @@ class Client:
         self.authorities = Authorities(self._transport, namespace)
         #: Who is known by certificates.
         self.principals = Principals(self._transport, namespace)
+        #: Keys that groups share, and who was given which version.
+        self.groups = Groups(self._transport, namespace)
 
     def __enter__(self) -> "Client":
         return self
