@@ -508,6 +508,25 @@ async fn it_is_done_once_under_an_idempotency_key() {
     assert!(matches!(other, Err(Error::Exists { .. })));
 }
 
+/// By its identifier, the new key is in the same keyring all the same.
+#[tokio::test]
+async fn the_key_that_agrees_may_be_called_by_its_identifier() {
+    let house = House::new().await;
+    create(&house, "dh", Algorithm::X25519).await;
+    let by = house.engine.read_key(&house.root, at("dh")).await.unwrap();
+    let id = by.key().id.to_string();
+    let called = |name| KeyRef {
+        keyring: "-",
+        ..at(name)
+    };
+    let wanted = wanted(Peer::new(Algorithm::X25519).raw, Format::Raw);
+    let (with, new) = (called(&id), called("new"));
+    let done = house.engine.agree_on_key(&house.root, with, new, wanted);
+    let agreed = done.await.unwrap();
+    assert_eq!(agreed.key.at(), at("new"));
+    assert!(agreed.own_party.ends_with("/default/dh"));
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_said() {
     let house = House::new().await;

@@ -20,7 +20,7 @@ use crate::message::second::{Head, SEALED};
 use crate::message::{Digest, NONCE, third};
 use crate::name::ServerName;
 use crate::peer::{Peer, Role, Trust, judge};
-use crate::request::{Request, Uses};
+use crate::request::{KeyName, Request, Uses};
 use crate::schedule::{Between, Secrets, hash, info, label, replay};
 use crate::suite;
 
@@ -45,6 +45,16 @@ impl Responder {
             suites: suite::POST_QUANTUM.to_vec(),
             freshness: Freshness::default(),
         }
+    }
+
+    /// Which key a message 1 is about; nothing of it is to be believed yet.
+    ///
+    /// # Errors
+    /// What [`Responder::receive`] says of a message that cannot be read.
+    pub fn asked_for(message: &[u8]) -> Result<KeyName> {
+        let envelope = Envelope::read(message)?;
+        let first = First::decode(envelope.payload())?;
+        Ok(first.request.key().clone())
     }
 
     /// Takes message 1: checks everything about it but whether it was here

@@ -69,7 +69,16 @@ impl Engine {
     ) -> Result<AgreedKey> {
         let entry = self.enter(caller)?;
         let named = entry.named(with).await?;
+        let called = with;
         let with = named.as_ref().map_or(with, |named| named.at(with));
+        // In the same keyring, whatever that was called.
+        let at = match at.keyring == called.keyring {
+            true => KeyRef {
+                keyring: with.keyring,
+                ..at
+            },
+            false => at,
+        };
         let using = entry.authorize_key::<Agree>(with).await?;
         let shared = entry.rooms.share_changes().await;
         let ring = entry.rooms.places.ring(at.namespace, at.keyring);

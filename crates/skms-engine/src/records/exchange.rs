@@ -35,6 +35,9 @@ pub(crate) struct ExchangeRecord {
     pub(crate) id: String,
     /// The initiator's certificate (DER): it must still be good.
     pub(crate) certificate: Der,
+    /// Those above it, to the anchor, where it was good by them.
+    #[serde(default)]
+    pub(crate) above: Vec<Der>,
     /// What waits, as the exchange room writes it.
     pub(crate) waiting: Waiting,
 }

@@ -96,7 +96,7 @@ async fn look_up(rooms: &Rooms, namespace: &str, shown: &[Vec<u8>]) -> Result<Fo
             Ok(good) => good,
             Err(bad) => {
                 let (why, told) = match bad {
-                    Bad::Refused(why) => (why, false),
+                    Bad::Refused(why) | Bad::Revoked(why) => (why, false),
                     Bad::Unknown(why) => (why, true),
                 };
                 let why = format!("by the trust {name}: {why}");

@@ -44,13 +44,26 @@ pub(crate) struct Good {
 pub(crate) enum Bad {
     /// It would not be by any list.
     Refused(String),
+    /// A list names it or one above it.
+    Revoked(String),
     /// It may be, but nobody knows whether it is revoked.
     Unknown(String),
 }
 
-/// Judges the certificate that was shown first, by those shown with it.
+/// Judges the certificate that was shown first, by those shown with it, and as
+/// much of revocation as the trust asks for.
 pub(crate) fn judge(
     trust: &Trust,
+    shown: &[Vec<u8>],
+    now: i64,
+) -> Result<std::result::Result<Good, Bad>> {
+    judge_by(trust, trust.checking(), shown, now)
+}
+
+/// As [`judge`], by as much of revocation as the caller asks for.
+pub(crate) fn judge_by(
+    trust: &Trust,
+    checking: Checking,
     shown: &[Vec<u8>],
     now: i64,
 ) -> Result<std::result::Result<Good, Bad>> {
@@ -72,7 +85,7 @@ pub(crate) fn judge(
     }
     // What the lists name costs nobody a signature.
     if named(trust, &leaf) {
-        return refused(NAMED);
+        return Ok(Err(revoked()));
     }
     let anchors = list::read(&trust.record.anchors)?;
     let mut intermediates = list::read(&trust.record.intermediates)?;
@@ -97,9 +110,8 @@ pub(crate) fn judge(
         Err(refusal) => return Ok(Err(said(&refusal))),
     };
     if any_named(trust, &found) {
-        return refused(NAMED);
+        return Ok(Err(revoked()));
     }
-    let checking = trust.checking();
     let lists;
     let found = match (checking, trust.lists.is_empty()) {
         (Checking::IfKnown, true) => found,
@@ -121,7 +133,9 @@ pub(crate) fn judge(
     Ok(good(trust, (checking, now), &found))
 }
 
-const NAMED: &str = "revoked: a list names it";
+fn revoked() -> Bad {
+    Bad::Revoked("revoked: a list names it".to_owned())
+}
 
 /// Whether a list of the trust, however old, names this certificate.
 fn named(trust: &Trust, certificate: &Certificate<'_>) -> bool {
@@ -163,7 +177,7 @@ fn good(
     found: &ValidPath<'_, '_>,
 ) -> std::result::Result<Good, Bad> {
     if any_named(trust, found) {
-        return Err(Bad::Refused(NAMED.to_owned()));
+        return Err(revoked());
     }
     let certificates = found.certificates.iter();
     let keys = certificates
@@ -197,10 +211,14 @@ fn said(refusal: &Refusal) -> Bad {
             attempt.fault.detail,
             attempt.at.saturating_add(1)
         )),
-        Some(attempt) => Bad::Refused(format!(
-            "{rule}, at certificate {} of the path",
-            attempt.at.saturating_add(1)
-        )),
+        Some(attempt) => {
+            let place = attempt.at.saturating_add(1);
+            let why = format!("{rule}, at certificate {place} of the path");
+            match rule {
+                Rule::Revoked | Rule::Held => Bad::Revoked(why),
+                _ => Bad::Refused(why),
+            }
+        }
         None => Bad::Refused(rule.to_string()),
     }
 }

@@ -11,6 +11,7 @@ mod describe;
 mod dev;
 mod effect;
 mod exchange;
+mod external;
 mod full_disk;
 mod groups;
 mod house;

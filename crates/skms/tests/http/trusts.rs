@@ -1,7 +1,7 @@
 //! Principals by authorities that are not in SKMS, over real TLS.
 
 #[path = "../../../skms-engine/tests/trusts/openssl.rs"]
-mod openssl;
+pub mod openssl;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openssl::{AUTHORITY, Ca, EVER, Leaf};

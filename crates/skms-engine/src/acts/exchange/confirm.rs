@@ -45,7 +45,8 @@ impl Engine {
             return self.refuse_exchange(sender, why).await;
         }
         let namespace = &record.namespace;
-        let shown = [record.certificate.0];
+        let above = record.above.into_iter().map(|der| der.0);
+        let shown: Vec<Vec<u8>> = [record.certificate.0].into_iter().chain(above).collect();
         let session = self.authenticate_certificate(&shown, namespace);
         let caller = Arc::new(Caller {
             session: session.await?,

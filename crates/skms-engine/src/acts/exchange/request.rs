@@ -63,7 +63,7 @@ impl Engine {
             other => other?,
         };
         let now = Moment(rooms.clock.now().0);
-        let (by, known) = (Arc::clone(&own), Anchored::of(&rooms));
+        let (by, known) = (Arc::clone(&own), Anchored::of(&rooms, &message));
         // Strangers choose what their certificates cost: as for those that
         // external authorities certified, a few at a time, and nobody waits.
         let place = Arc::clone(&rooms.judging).try_acquire_owned();
@@ -149,6 +149,8 @@ impl Engine {
             let planned = Planned::of(&wanted, algorithm?, &ring)?;
             let answer = planned.answer(id);
             let certificate = Der(admitted.client().certificate().to_vec());
+            let above = admitted.client().path().iter().skip(1);
+            let above = above.map(|der| Der(der.clone())).collect();
             let now = Moment(entry.now().0);
             // At once: every suite that is accepted is fast, and whoever changes
             // a keyring or a policy is not to wait for the pool's queue.
@@ -182,6 +184,7 @@ impl Engine {
                 key: at.name.to_owned(),
                 id: id.to_string(),
                 certificate,
+                above,
                 waiting: Waiting(waiting.to_record()),
             };
             let waits = Change::Put {

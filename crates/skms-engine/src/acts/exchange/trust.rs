@@ -1,6 +1,8 @@
 //! Whose certificates count in a key exchange: those that authorities of ours
-//! issued, and what is known here of their revocation the moment it is known.
-//! As whom somebody is known is looked up afterwards, by namespace.
+//! issued, and what is known here of their revocation the moment it is known;
+//! and those of external authorities that the key's namespace trusts, or the
+//! root namespace, by the lists that were imported for them. As whom somebody is
+//! known is looked up afterwards, by namespace.
 
 use std::sync::Arc;
 
@@ -8,17 +10,37 @@ use skms_exchange::{Identity, Received, Responder, Standing, Trust};
 use skms_keys::RevocationReason;
 use skms_pki::issue::Serial;
 use skms_pki::{Certificate, Evidence, Moment, ValidPath};
+use skms_policy::ROOT_NAMESPACE;
 
 use crate::authority::Issuer;
 use crate::engine::Rooms;
-use crate::trusts::judge::STRANGERS;
+use crate::trusts::judge::{Bad, STRANGERS, judge_by};
+use crate::trusts::{Checking, Trust as External};
 
-/// The issuers that may have certified the client, and whether their own
-/// certificates are revoked.
-pub(super) struct Anchored(Vec<(Arc<Issuer>, bool)>);
+fn read(der: &[u8]) -> Option<Certificate<'_>> {
+    Certificate::from_der(der).ok()
+}
+
+/// Who may have certified the client.
+pub(super) struct Anchored {
+    /// Issuers that are kept here, and whether their own certificates are
+    /// revoked.
+    issuers: Vec<(Arc<Issuer>, bool)>,
+    /// External authorities.
+    trusts: Vec<Arc<External>>,
+}
 
 impl Anchored {
-    pub(super) fn of(rooms: &Rooms) -> Self {
+    /// Those who count for this message.
+    pub(super) fn of(rooms: &Rooms, message: &[u8]) -> Self {
+        // What cannot be read is refused by its name later.
+        let namespace = Responder::asked_for(message).map(|key| key.namespace);
+        let mut trusts = rooms.trusts.of(ROOT_NAMESPACE);
+        if let Ok(namespace) = &namespace
+            && namespace != ROOT_NAMESPACE
+        {
+            trusts.extend(rooms.trusts.of(namespace));
+        }
         let mut issuers = Vec::new();
         for authority in rooms.authorities.all() {
             for issuer in &authority.issuers {
@@ -26,7 +48,7 @@ impl Anchored {
                 issuers.push((Arc::clone(issuer), withdrawn));
             }
         }
-        Self(issuers)
+        Self { issuers, trusts }
     }
 
     /// Judges message 1 by them.
@@ -37,13 +59,18 @@ impl Anchored {
         identity: &Identity,
         now: Moment,
     ) -> skms_exchange::Result<Received> {
-        let chains: Vec<&Vec<Vec<u8>>> = self.0.iter().map(|(one, _)| &one.pki.chain).collect();
-        let read = |der| Certificate::from_der(der).ok();
-        let tops = chains.iter().filter_map(|chain| chain.last());
-        let anchors: Vec<_> = tops.filter_map(|der| read(der)).collect();
-        let between = chains.iter().copied().flatten();
-        let intermediates: Vec<_> = between.filter_map(|der| read(der)).collect();
-        let standing = |path: &ValidPath<'_, '_>| self.standing(path);
+        let chains = self.issuers.iter().map(|(one, _)| &one.pki.chain);
+        let tops = chains.clone().filter_map(|chain| chain.last());
+        let mut anchors: Vec<_> = tops.filter_map(|der| read(der)).collect();
+        let between = chains.flatten();
+        let mut intermediates: Vec<_> = between.filter_map(|der| read(der)).collect();
+        for trust in &self.trusts {
+            let own = trust.record.anchors.iter();
+            anchors.extend(own.filter_map(|der| read(&der.0)));
+            let below = trust.record.intermediates.iter();
+            intermediates.extend(below.filter_map(|der| read(&der.0)));
+        }
+        let standing = |path: &ValidPath<'_, '_>| self.standing(path, now);
         let mut trust = Trust::new(Evidence {
             anchors: &anchors,
             intermediates: &intermediates,
@@ -55,8 +82,8 @@ impl Anchored {
     }
 
     /// What is known here of a client's certificate. Nothing is known of one
-    /// whose issuer is not kept here.
-    fn standing(&self, path: &ValidPath<'_, '_>) -> Standing {
+    /// whose issuer is neither kept here nor below an anchor of a trust.
+    fn standing(&self, path: &ValidPath<'_, '_>, now: Moment) -> Standing {
         let mut certificates = path.certificates.iter();
         let (Some(own), Some(above)) = (certificates.next(), certificates.next()) else {
             return Standing::Unknown;
@@ -65,9 +92,9 @@ impl Anchored {
             return Standing::Unknown;
         };
         let key = above.public_key().der;
-        let by = (self.0.iter()).find(|(issuer, _)| issuer.pki.spki == key);
+        let by = (self.issuers.iter()).find(|(issuer, _)| issuer.pki.spki == key);
         let Some((issuer, withdrawn)) = by else {
-            return Standing::Unknown;
+            return self.by_trusts(path, now);
         };
         let revoked = issuer.revoked.get(&serial).filter(|one| one.stands());
         match (withdrawn, revoked.map(|one| one.reason)) {
@@ -76,5 +103,28 @@ impl Anchored {
             (false, Some(RevocationReason::CertificateHold)) => Standing::OnHold,
             (false, Some(_)) => Standing::Revoked,
         }
+    }
+
+    /// What the trusts say whose anchor the path ends at. Whatever they ask for
+    /// elsewhere, an exchange wants every certificate but the anchor to be good
+    /// by a list that is up to date: no news is a refusal.
+    fn by_trusts(&self, path: &ValidPath<'_, '_>, now: Moment) -> Standing {
+        let shown = path.certificates.iter().map(|one| one.as_der().to_vec());
+        let shown: Vec<Vec<u8>> = shown.collect();
+        let Some(top) = shown.last() else {
+            return Standing::Unknown;
+        };
+        let mut worst = Standing::Unknown;
+        for trust in &self.trusts {
+            if !trust.record.anchors.iter().any(|anchor| anchor.0 == *top) {
+                continue;
+            }
+            match judge_by(trust, Checking::Path, &shown, now.0) {
+                Ok(Ok(_good)) => return Standing::Good,
+                Ok(Err(Bad::Revoked(_))) => worst = Standing::Revoked,
+                Ok(Err(Bad::Refused(_) | Bad::Unknown(_))) | Err(_) => {}
+            }
+        }
+        worst
     }
 }
