@@ -1,4 +1,4 @@
-//! Why an exchange was refused.
+//! Why an exchange, or a sealed message, was refused.
 
 use skms_pki::path::{Refusal, Rule};
 
@@ -86,8 +86,8 @@ pub enum Error {
     /// A suite that was not offered.
     #[error("a suite that was not offered")]
     SuiteNotOffered,
-    /// An ephemeral key that is none, or gives a zero secret.
-    #[error("an invalid ephemeral public key")]
+    /// A public key that is none, or gives a zero secret.
+    #[error("an invalid public key")]
     PublicKey,
     /// An encapsulation that is none, or gives a zero secret.
     #[error("an invalid encapsulation")]
@@ -105,12 +105,39 @@ pub enum Error {
     /// connection that has one.
     #[error("the other end is not the other end of this TLS connection")]
     Channel,
-    /// The sealed key does not open.
-    #[error("the sealed key does not open")]
+    /// What is sealed does not open.
+    #[error("what is sealed does not open")]
     Sealed,
     /// After its time.
     #[error("the message came too late")]
     TooLate,
+    /// Somebody else's statement than was asked for.
+    #[error("the statement is not of whom was asked for")]
+    WrongName,
+    /// Sealed to another statement.
+    #[error("the message is sealed to somebody else, or to a statement that is not here")]
+    WrongRecipient,
+    /// Sealed by somebody else than was expected.
+    #[error("the message is by somebody else than was expected")]
+    WrongSender,
+    /// After the statement's end.
+    #[error("the statement has ended")]
+    StatementExpired,
+    /// Before the statement's beginning.
+    #[error("the statement does not count yet")]
+    StatementNotYetValid,
+    /// Another one took the statement's place.
+    #[error("another statement took the place of this one")]
+    StatementSuperseded,
+    /// Its owner took it back.
+    #[error("the statement was withdrawn")]
+    StatementWithdrawn,
+    /// The directory knows its owner no more.
+    #[error("the principal is not registered, or not any more")]
+    PrincipalUnknown,
+    /// The signed commitment is to another content.
+    #[error("the signature is for another content")]
+    Commitment,
     /// The caller's own mistake: something that has no place in a message.
     #[error("{0}")]
     Input(&'static str),
@@ -142,8 +169,8 @@ pub enum CertificateFault {
     /// Its extKeyUsage or keyUsage is for something else.
     #[error("it is not for this purpose")]
     Purpose,
-    /// It does not have the server's name.
-    #[error("it does not have the server's name")]
+    /// It does not have the name that it should.
+    #[error("it does not have the name that it should")]
     Name,
     /// Any other rule, or no path to an anchor.
     #[error("it leads to nobody who is trusted ({0})")]
@@ -190,7 +217,7 @@ impl Error {
         !matches!(self, Self::Input(_) | Self::Own(_))
     }
 
-    /// Its name in docs/exchange.md, made to be searched for. The caller's own
+    /// Its name in docs/exchange.md or docs/sealing.md, made to be searched for. The caller's own
     /// mistakes are `input` and `own`, and are no refusals of a peer.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -218,6 +245,15 @@ impl Error {
             Self::Channel => "channel",
             Self::Sealed => "sealed",
             Self::TooLate => "too-late",
+            Self::WrongName => "wrong-name",
+            Self::WrongRecipient => "wrong-recipient",
+            Self::WrongSender => "wrong-sender",
+            Self::StatementExpired => "statement-expired",
+            Self::StatementNotYetValid => "statement-not-yet-valid",
+            Self::StatementSuperseded => "statement-superseded",
+            Self::StatementWithdrawn => "statement-withdrawn",
+            Self::PrincipalUnknown => "principal-unknown",
+            Self::Commitment => "commitment",
             Self::Input(_) => "input",
             Self::Own(_) => "own",
         }
@@ -233,10 +269,9 @@ pub(crate) fn own(_: skms_crypto::Error) -> Error {
 mod tests {
     use super::*;
 
-    /// The names in docs/exchange.md, "Errors", are all there are.
+    /// The names under "Errors" in the two papers are all there are.
     #[test]
-    fn every_name_is_in_the_paper() {
-        let paper = include_str!("../../../docs/exchange.md");
+    fn every_name_is_in_the_papers() {
         let faults = [
             CertificateFault::Expired,
             CertificateFault::NotYetValid,
@@ -247,7 +282,7 @@ mod tests {
             CertificateFault::Name,
             CertificateFault::Untrusted(Rule::NoIssuer),
         ];
-        let errors = [
+        let shared = [
             Error::TooLong { limit: 0 },
             Error::Malformed(""),
             Error::WrongMessage {
@@ -255,45 +290,79 @@ mod tests {
                 found: 0,
             },
             Error::UnsupportedVersion,
-            Error::WrongServer,
             Error::Stale,
             Error::FromTheFuture,
             Error::WrongCertificate,
-            Error::SameParty,
             Error::SignatureAlgorithm,
             Error::Signature,
-            Error::Replayed,
             Error::NoCommonSuite,
-            Error::SuiteNotOffered,
             Error::PublicKey,
             Error::Encapsulation,
             Error::Transcript,
+            Error::Sealed,
+        ];
+        let exchange = [
+            Error::WrongServer,
+            Error::SameParty,
+            Error::Replayed,
+            Error::SuiteNotOffered,
             Error::Grant(""),
             Error::Confirmation,
             Error::Channel,
-            Error::Sealed,
             Error::TooLate,
         ];
+        let sealing = [
+            Error::WrongName,
+            Error::WrongRecipient,
+            Error::WrongSender,
+            Error::StatementExpired,
+            Error::StatementNotYetValid,
+            Error::StatementSuperseded,
+            Error::StatementWithdrawn,
+            Error::PrincipalUnknown,
+            Error::Commitment,
+        ];
+        let common = || {
+            let faults = faults.clone().map(Error::Certificate);
+            shared.clone().into_iter().chain(faults)
+        };
+        let papers = [
+            (
+                include_str!("../../../docs/exchange.md"),
+                common().chain(exchange).collect::<Vec<_>>(),
+            ),
+            (
+                include_str!("../../../docs/sealing.md"),
+                common().chain(sealing).collect(),
+            ),
+        ];
+        for (paper, errors) in papers {
+            let mut names: Vec<_> = errors
+                .iter()
+                .map(|error| {
+                    assert!(error.is_refusal());
+                    error.name()
+                })
+                .collect();
+            names.sort_unstable();
+            assert_eq!(listed(paper), names);
+        }
+        assert!(!Error::Own("").is_refusal() && !Error::Input("").is_refusal());
+    }
+
+    /// What stands in the first column of a paper's table of errors.
+    fn listed(paper: &str) -> Vec<&str> {
         let (_, table) = paper.split_once("## Errors").unwrap();
         let (table, _) = table.split_once("\n## ").unwrap();
-        let all = errors.into_iter().chain(faults.map(Error::Certificate));
-        let mut names: Vec<_> = all
-            .map(|error| {
-                assert!(error.is_refusal());
-                error.name()
-            })
+        let first = table
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .filter_map(|line| line.trim_start_matches("| ").split(" | ").next());
+        let mut names: Vec<_> = first
+            .flat_map(|names| names.split(", "))
+            .map(|name| name.trim_matches('`'))
             .collect();
-        for name in &names {
-            assert!(table.contains(&format!("`{name}`")), "{name}");
-        }
         names.sort_unstable();
-        names.dedup();
-        // Nothing in the table's first column is unknown to us.
-        let first = table.lines().filter_map(|line| line.strip_prefix("| `"));
-        let listed: usize = first
-            .map(|line| line.split(" | ").next().unwrap().matches(", `").count() + 1)
-            .sum();
-        assert_eq!(listed, names.len());
-        assert!(!Error::Own("").is_refusal() && !Error::Input("").is_refusal());
+        names
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Both roles of the authenticated key exchange of `docs/exchange.md` as state
 //! machines: a client agrees with a server on a key, or fetches one, so that
-//! nobody between them learns or changes anything.
+//! nobody between them learns or changes anything. And the sealed messages of
+//! `docs/sealing.md`, which one client sends to another.
 //!
 //! What it is not: it opens no sockets, reads no clock, draws no random
 //! numbers, and holds no identity key: messages, moments, randomness and
@@ -14,6 +15,8 @@
 //! The responder: [`Responder::receive`], record the replay entry,
 //! [`Received::admit`], ask policy, [`Admitted::answer`], sign, make durable,
 //! send; in an agreement [`AwaitingConfirmation::receive`].
+//!
+//! Between two clients, without a server between them: [`sealing`].
 //!
 //! An agreement, both sides of it:
 //!
@@ -128,6 +131,7 @@ pub mod peer;
 pub mod request;
 pub mod responder;
 mod schedule;
+pub mod sealing;
 pub mod static_key;
 pub mod suite;
 

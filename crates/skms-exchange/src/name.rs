@@ -9,7 +9,7 @@ use crate::cbor::{Parse, Reader, Writer, plain_text};
 use crate::error::{Error, Result};
 
 /// Bytes of the longest URI.
-const MAX_URI: usize = 1024;
+pub(crate) const MAX_URI: usize = 1024;
 
 /// The name of a server, as its certificate has it in subjectAltName.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -126,7 +126,8 @@ impl fmt::Display for ServerName {
     }
 }
 
-fn is_uri(text: &str) -> bool {
+/// Whether text may stand where a URI belongs.
+pub(crate) fn is_uri(text: &str) -> bool {
     plain_text(text, MAX_URI) && text.contains(':') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -1,5 +1,5 @@
 //! The key schedule: docs/exchange.md, "Key schedule". Every label of the
-//! protocol stands here.
+//! exchange stands here.
 
 use skms_crypto::hpke::{Receiver, Sender};
 use skms_crypto::{Algorithm, Hash, Hasher, KeyMaterial, OpenKey, SecretBytes, hkdf};

@@ -99,6 +99,11 @@ impl From<Suite> for Numbers {
 }
 
 impl Numbers {
+    /// The suite of version 1 with these numbers.
+    pub(crate) fn known(self) -> Option<Suite> {
+        ALL.into_iter().find(|suite| self == (*suite).into())
+    }
+
     pub(crate) fn write(self, out: &mut Writer) {
         for number in [self.kem, self.kdf, self.aead] {
             out.uint(number.into());

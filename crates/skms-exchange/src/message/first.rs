@@ -15,7 +15,7 @@ pub(crate) const MAX_OFFERS: usize = 8;
 /// The most versions.
 const MAX_VERSIONS: usize = 8;
 /// Bytes of the longest public key that is read.
-const MAX_PUBLIC: usize = 4096;
+pub(crate) const MAX_PUBLIC: usize = 4096;
 
 /// A suite with an ephemeral key of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,11 +171,11 @@ fn read_offers(reader: &mut Reader<'_>) -> Parse<Vec<Offer>> {
 
 /// A moment before 1970 is no moment of an exchange; it is refused as too old
 /// by whoever reads the zero.
-pub(super) fn write_time(time: Moment) -> u64 {
+pub(crate) fn write_time(time: Moment) -> u64 {
     u64::try_from(time.0).unwrap_or(0)
 }
 
-pub(super) fn read_time(reader: &mut Reader<'_>) -> Parse<Moment> {
+pub(crate) fn read_time(reader: &mut Reader<'_>) -> Parse<Moment> {
     // Room is left for sums of moments and windows.
     match i64::try_from(reader.uint()?) {
         Ok(seconds) if seconds < i64::MAX / 2 => Ok(Moment(seconds)),

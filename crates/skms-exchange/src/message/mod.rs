@@ -20,13 +20,16 @@ pub type Digest = [u8; HASH];
 /// Reads a payload's type and nothing else, so that a message of another type
 /// is told by its type and not by its fields.
 fn expect_type(payload: &[u8], wanted: Message) -> Result<()> {
+    expect_number(payload, wanted.number())
+}
+
+/// The same by number: messages that are none of the exchange's have types of
+/// their own.
+pub(crate) fn expect_number(payload: &[u8], wanted: u64) -> Result<()> {
     let found = type_of(payload).map_err(Error::Malformed)?;
-    match found == wanted.number() {
+    match found == wanted {
         true => Ok(()),
-        false => Err(Error::WrongMessage {
-            wanted: wanted.number(),
-            found,
-        }),
+        false => Err(Error::WrongMessage { wanted, found }),
     }
 }
 

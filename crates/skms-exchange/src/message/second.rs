@@ -160,14 +160,14 @@ impl Second {
     }
 }
 
-fn read_suite(reader: &mut Reader<'_>) -> Parse<Numbers> {
+pub(crate) fn read_suite(reader: &mut Reader<'_>) -> Parse<Numbers> {
     match reader.array()? {
         3 => Numbers::read(reader),
         _ => Err("a suite that is not of three numbers"),
     }
 }
 
-fn read_encapsulation(reader: &mut Reader<'_>) -> Parse<Vec<u8>> {
+pub(crate) fn read_encapsulation(reader: &mut Reader<'_>) -> Parse<Vec<u8>> {
     match reader.bytes()? {
         bytes if (1..=MAX_ENCAPSULATION).contains(&bytes.len()) => Ok(bytes.to_vec()),
         _ => Err("an encapsulation that is empty or too long"),

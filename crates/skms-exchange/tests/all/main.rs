@@ -11,6 +11,7 @@ mod local;
 mod middle;
 mod model;
 mod runs;
+mod sealing;
 mod strict;
 mod support;
 mod vectors;

@@ -24,7 +24,7 @@ use crate::support::{
 };
 
 /// Identity keys of the cases after those of every suite.
-const OTHER_KEYS: [Algorithm; 7] = [
+pub const OTHER_KEYS: [Algorithm; 7] = [
     Algorithm::EcP256,
     Algorithm::EcP384,
     Algorithm::EcP521,
@@ -38,11 +38,11 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/exchange/vectors.json")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(value: &Value) -> Vec<u8> {
+pub fn unhex(value: &Value) -> Vec<u8> {
     let text = value.as_str().unwrap();
     (0..text.len() / 2)
         .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
@@ -50,14 +50,14 @@ fn unhex(value: &Value) -> Vec<u8> {
 }
 
 /// An identity as the file has it: chain, and the key in PKCS #8.
-struct Recorded {
-    identity: Identity,
-    key: OpenKey,
-    json: Value,
+pub struct Recorded {
+    pub identity: Identity,
+    pub key: OpenKey,
+    pub json: Value,
 }
 
 impl Recorded {
-    fn read(json: &Value) -> Self {
+    pub fn read(json: &Value) -> Self {
         let chain: Vec<Vec<u8>> = json["chain"]
             .as_array()
             .unwrap()
@@ -74,14 +74,25 @@ impl Recorded {
         }
     }
 
-    fn make(pki: &Pki, algorithm: Algorithm, server: bool) -> Self {
+    pub fn make(pki: &Pki, algorithm: Algorithm, server: bool) -> Self {
+        Self::certify(pki, algorithm, |key| {
+            let (kind, request) = match server {
+                true => (ProfileKind::TlsServer, server_request(key, SERVER)),
+                false => (ProfileKind::TlsClient, client_request(key)),
+            };
+            pki.certify(&kind.profile(), &request)
+        })
+    }
+
+    /// With a certificate that is made for its key.
+    pub fn certify(
+        pki: &Pki,
+        algorithm: Algorithm,
+        certify: impl FnOnce(&OpenKey) -> Vec<u8>,
+    ) -> Self {
         let material = KeyMaterial::generate(algorithm).unwrap();
         let key = OpenKey::open(&material).unwrap();
-        let (kind, request) = match server {
-            true => (ProfileKind::TlsServer, server_request(&key, SERVER)),
-            false => (ProfileKind::TlsClient, client_request(&key)),
-        };
-        let chain = pki.chain(pki.certify(&kind.profile(), &request));
+        let chain = pki.chain(certify(&key));
         let pkcs8 = material.export(Format::Pkcs8Der, None).unwrap();
         let chain: Vec<String> = chain.iter().map(|der| hex(der)).collect();
         Self::read(&json!({ "chain": chain, "private_key": hex(pkcs8.expose()) }))
@@ -103,7 +114,7 @@ struct Inputs {
 }
 
 /// Draws recorded bytes; all of them have to be drawn.
-fn replaying(bytes: &[u8]) -> impl FnMut(&mut [u8]) -> skms_crypto::Result<()> {
+pub fn replaying(bytes: &[u8]) -> impl FnMut(&mut [u8]) -> skms_crypto::Result<()> {
     let mut rest = bytes.to_vec();
     move |out: &mut [u8]| {
         let drawn: Vec<u8> = rest.drain(..out.len()).collect();
@@ -301,13 +312,19 @@ fn every_recorded_exchange_comes_out_the_same() {
     }
 }
 
-/// What Python says of vectors: how many it checked, or why not.
 fn python(cases: &[Value]) -> Option<Result<usize, String>> {
+    python_says("check_vectors.py", cases)
+}
+
+/// What Python says of vectors: how many it checked, or why not.
+pub fn python_says(script: &str, cases: &[Value]) -> Option<Result<usize, String>> {
     let Some(python) = std::env::var_os("SKMS_TEST_PYTHON") else {
         eprintln!("SKIPPED: SKMS_TEST_PYTHON names no interpreter");
         return None;
     };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_vectors.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(script);
     let mut child = Command::new(python)
         .arg(script)
         .stdin(Stdio::piped())

@@ -292,4 +292,5 @@ def main():
     print(len(cases))
 
 
-main()
+if __name__ == "__main__":
+    main()
