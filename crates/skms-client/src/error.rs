@@ -63,6 +63,14 @@ pub enum Error {
         /// Why.
         error: skms_exchange::Error,
     },
+    /// A sealing key's statement, a sealed message, or what the directory says,
+    /// that does not hold; or one that cannot be made: docs/sealing.md,
+    /// "Errors".
+    #[error("refused here: {name}: {error}", name = error.name())]
+    Sealing {
+        /// Why.
+        error: skms_exchange::Error,
+    },
     /// The caller's machine: what was received could not be written.
     #[error("cannot write what was received")]
     Output(#[source] std::io::Error),

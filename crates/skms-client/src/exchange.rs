@@ -210,7 +210,7 @@ fn answered(asked: &Asked, answer: &BindKeyResponse) -> std::result::Result<Answ
     })
 }
 
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = elapsed.map_or(0, |elapsed| elapsed.as_secs());
     Moment(i64::try_from(seconds).unwrap_or(i64::MAX))

@@ -46,6 +46,7 @@ pub mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod retry;
+pub mod sealing;
 pub mod settings;
 mod tls;
 mod transport;

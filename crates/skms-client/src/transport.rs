@@ -36,6 +36,7 @@ struct Inner {
     pool: Mutex<Pool>,
     headers: HeaderMap,
     origin: String,
+    namespace: String,
     authority: HeaderValue,
     timeout: Duration,
     retry: Retry,
@@ -92,6 +93,7 @@ impl Client {
             pool: Mutex::default(),
             headers,
             origin: config.address.to_string(),
+            namespace: config.namespace,
             authority,
             timeout: config.timeout,
             retry: config.retry,
@@ -106,6 +108,11 @@ impl Client {
     /// The host of the server's address.
     pub(crate) fn host(&self) -> &str {
         self.0.connector.host()
+    }
+
+    /// The namespace that is asked of.
+    pub(crate) fn asked_namespace(&self) -> &str {
+        &self.0.namespace
     }
 
     /// What was negotiated with the server by the latest connection.

@@ -97,6 +97,8 @@ detail_keys! {
     Serial "serial";
     /// The version of this program.
     ServerVersion "server_version";
+    /// What a sealing key's statement is known by, in hexadecimal.
+    Statement "statement";
     /// The term of a storage key.
     Term "term";
     /// How many shares make a secret.

@@ -160,6 +160,9 @@ actions! {
     GroupRekey = "group.rekey", ["administer"], [KeyGroup, Key], "Give a group's key a new version.";
     GroupDelete = "group.delete", ["administer"], [KeyGroup], "Delete a group; its key stays.";
 
+    DirectoryPublish = "directory.publish", ["manage"], [Principal], "Publish or withdraw one's own sealing key.";
+    DirectoryRead = "directory.read", ["read"], [Principal, Namespace], "Look up a principal's sealing key, or fetch revocation lists with a message.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

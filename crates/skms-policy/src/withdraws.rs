@@ -41,6 +41,7 @@ impl Action {
             | Self::TrustDelete
             | Self::GroupRemove
             | Self::GroupDelete
+            | Self::DirectoryPublish
             | Self::LimitsWrite
             | Self::SealRemove => true,
 
@@ -113,6 +114,7 @@ impl Action {
             | Self::GroupCreate
             | Self::GroupAdd
             | Self::GroupRekey
+            | Self::DirectoryRead
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

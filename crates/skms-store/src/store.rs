@@ -80,11 +80,13 @@ pub enum Kind {
     Group = 30,
     /// Who was given a version of a key.
     Holder = 31,
+    /// The statement of a principal's sealing key.
+    Directory = 32,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -116,6 +118,7 @@ impl Kind {
         Self::Exchange,
         Self::Group,
         Self::Holder,
+        Self::Directory,
     ];
 
     /// The number that is stored and sealed.
@@ -170,6 +173,7 @@ impl Kind {
             Self::Exchange => "key exchange",
             Self::Group => "group",
             Self::Holder => "holder",
+            Self::Directory => "sealing key",
         }
     }
 }
@@ -465,7 +469,7 @@ mod tests {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(32).is_err());
+        assert!(Kind::from_number(33).is_err());
     }
 
     #[test]

@@ -62,6 +62,7 @@ macro_rules! calls {
 mod acme;
 mod admin;
 mod certificates;
+mod directory;
 mod est;
 mod exchange;
 mod groups;
@@ -90,6 +91,7 @@ mod tests {
             super::acme::CALLED,
             super::admin::CALLED,
             super::certificates::CALLED,
+            super::directory::CALLED,
             super::est::CALLED,
             super::exchange::CALLED,
             super::groups::CALLED,

@@ -16,6 +16,7 @@ pub mod decrypt;
 pub mod delete_key;
 pub mod derive;
 pub mod destroy;
+pub mod directory;
 pub mod encapsulate;
 pub mod encrypt;
 pub mod est;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::idempotency::Once;
 use crate::places::{self, Namespace, SYSTEM_SCOPE};
 use crate::records;
+use crate::records::directory::DirectoryRecord;
 use crate::records::namespace::NamespaceRecord;
 use crate::records::principal::PrincipalRecord;
 use crate::records::token::TokenRecord;
@@ -235,6 +236,17 @@ impl Engine {
             id: stored.id,
             expected: stored.revision,
         }));
+        let published = places::all::<DirectoryRecord>(store, namespace.id.0).await?;
+        changes.extend(
+            published
+                .into_iter()
+                .map(|(id, expected, _)| Change::Delete {
+                    namespace: namespace.id.0,
+                    kind: Kind::Directory,
+                    id,
+                    expected,
+                }),
+        );
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         let (name, id) = (name.to_owned(), namespace.id);
         entry

@@ -5,6 +5,7 @@ pub(crate) mod acme;
 pub(crate) mod authority;
 pub(crate) mod certificate;
 pub(crate) mod der;
+pub(crate) mod directory;
 pub(crate) mod exchange;
 pub(crate) mod group;
 pub(crate) mod idempotency;

@@ -47,6 +47,7 @@ pub(super) const fn tracked(kind: Kind) -> bool {
             | Kind::Token
             | Kind::Policy
             | Kind::Principal
+            | Kind::Directory
     )
 }
 

@@ -7,6 +7,7 @@ pub mod acme;
 pub mod authorities;
 pub mod batch;
 pub mod certificates;
+pub mod directory;
 pub mod documents;
 pub mod est;
 pub mod events;

@@ -5,9 +5,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, authorities, certificates, documents, est, events, exchange, groups, health, keyrings,
-    keys, limits, namespaces, operations, policies, principals, problem, seals, ssh, terms, tokens,
-    trusts, tsa, validation, versions,
+    acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
+    keyrings, keys, limits, namespaces, operations, policies, principals, problem, seals, ssh,
+    terms, tokens, trusts, tsa, validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -50,6 +50,8 @@ pub fn schemas() -> Named {
         documents: SignDocumentRequest, SignDocumentResponse, DocumentFormat, SigningCertificate,
             StampRequest, StampResponse, VerifyDocumentRequest, DocumentVerdict, DocumentSigner;
         exchange: ExchangeMessage, ExchangeReply, ExchangeConfirmed, BindKeyRequest, BindKeyResponse;
+        directory: PublishStatementRequest, StatementStatus, StatementView, OwnStatements,
+            LookUpStatementRequest, LookedUpStatement, DirectoryCrlsRequest, DirectoryCrls;
         tokens: CreateTokenRequest, CreateTokenResponse, TokenView, SelfView;
         policies: PutPolicyRequest, PolicyView;
         limits: RateLimit, PutLimitsRequest, LimitsView;

@@ -101,6 +101,8 @@ problems! {
         "The request, the profile or the authority does not allow the certificate, or what was sent for it does not hold. The detail names every rule that is broken.";
     ExchangeRefused = "exchange-refused", 422, "The key exchange was refused",
         "A message of the key exchange does not hold. The detail begins with the error's name in docs/exchange.md. Begin another exchange; if that fails too, somebody may stand between client and server.";
+    StatementRefused = "statement-refused", 422, "The sealing key's statement was refused",
+        "The statement does not hold, or is not the caller's. The detail begins with the error's name in docs/sealing.md.";
     RefusedAsUnsafe = "refused-as-unsafe", 422, "Not done without a legacy permission",
         "The act is unsafe by today's standards and needs an explicit, audited legacy permission on the key.";
     DecryptionFailed = "decryption-failed", 422, "Cannot decrypt",

@@ -246,6 +246,12 @@ pub const ROUTES: &[Route] = routes! {
     Post "/exchange/confirm" "exchange-confirm" [message "key.exchange"] Body::Json("ExchangeMessage") => Answer::Json("ExchangeConfirmed"), "Confirm a key that was agreed on.";
     Post "/exchange/bind" "exchange-bind" ["key.exchange"] Body::Json("BindKeyRequest") => Answer::Json("BindKeyResponse"), "Agree on a key that is bound to the TLS connection.";
 
+    Get "/directory" "directory-own" ["directory.publish"] None => Answer::Json("OwnStatements"), "List one's own sealing keys.";
+    Post "/directory" "directory-publish" ["directory.publish"] Body::Json("PublishStatementRequest") => Answer::Json("StatementView"), "Publish one's own sealing key.";
+    Post "/directory/withdraw" "directory-withdraw" ["directory.publish"] None => Answer::Json("StatementView"), "Take one's own sealing key back.";
+    Post "/directory/lookup" "directory-lookup" ["directory.read"] Body::Json("LookUpStatementRequest") => Answer::Json("LookedUpStatement"), "Look up a principal's sealing key, and how it stands.";
+    Post "/directory/crls" "directory-crls" ["directory.read"] Body::Json("DirectoryCrlsRequest") => Answer::Json("DirectoryCrls"), "Fetch the revocation lists about certificates.";
+
     Get "/tokens" "token-list" ["token.list"] None => Page("TokenView"), "List the tokens.";
     Post "/tokens" "token-create" ["token.create"] OptionalJson("CreateTokenRequest") => Created("CreateTokenResponse"), "Make a token.";
     Get "/tokens/self" "token-self" ["token.self"] None => Answer::Json("SelfView"), "Say who is asking.";

@@ -94,7 +94,7 @@ impl Exit {
                 | P::NotExportable
                 | P::RefusedAsUnsafe,
             ) => Self::State,
-            Some(P::DecryptionFailed | P::UnsealFailed) => Self::Verification,
+            Some(P::DecryptionFailed | P::UnsealFailed | P::StatementRefused) => Self::Verification,
             Some(P::Sealed | P::Uninitialized) => Self::Sealed,
             Some(
                 P::Internal
@@ -125,6 +125,8 @@ impl Exit {
         match error {
             ClientError::Problem(problem) => Self::of_problem(problem.kind()),
             ClientError::Address { .. } | ClientError::Credential(_) => Self::Usage,
+            ClientError::Sealing { error } if error.is_refusal() => Self::Verification,
+            ClientError::Sealing { .. } => Self::Usage,
             ClientError::Unreachable { .. }
             | ClientError::Tls { .. }
             | ClientError::Timeout { .. }

@@ -30,6 +30,7 @@ mod keyring;
 mod limits;
 mod log;
 mod mac;
+mod message;
 mod migrate;
 mod namespace;
 mod output;
@@ -192,6 +193,9 @@ enum Command {
     /// Agree on keys with the server, or fetch them, end to end
     #[command(subcommand)]
     Exchange(exchange::Exchange),
+    /// Seal messages to other clients, and open theirs; the server never sees them
+    #[command(subcommand)]
+    Message(message::Message),
     /// Make a shared secret and its encapsulation (KEM)
     Encapsulate(kem::Encapsulate),
     /// Open an encapsulation (KEM)
@@ -362,6 +366,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Derive(command) => command.run(global).await,
         Command::Agree(command) => command.run(global).await,
         Command::Exchange(command) => command.run(global).await,
+        Command::Message(command) => command.run(global).await,
         Command::Encapsulate(command) => command.run(global).await,
         Command::Decapsulate(command) => command.run(global).await,
         Command::Random(command) => command.run(global).await,

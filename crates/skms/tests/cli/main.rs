@@ -15,6 +15,7 @@ mod exchange;
 mod file;
 mod groups;
 mod keys;
+mod message;
 mod mutual;
 mod notebook;
 mod operations;

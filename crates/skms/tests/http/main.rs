@@ -9,6 +9,7 @@ mod certified;
 mod crash;
 mod describe;
 mod dev;
+mod directory;
 mod effect;
 mod exchange;
 mod external;

@@ -280,6 +280,9 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "trust-import-crl" => json!({"crl": ""}),
         "group-create" => json!({"name": "x", "key": "x"}),
         "group-member-add" | "group-member-remove" => json!({"members": [{"name": "x"}]}),
+        "directory-publish" => json!({"statement": ""}),
+        "directory-lookup" => json!({"principal": "x", "nonce": format!("{}=", "A".repeat(43))}),
+        "directory-crls" => json!({"certificates": []}),
         _ if takes_body(route) => json!({}),
         _ => return None,
     })

@@ -22,11 +22,11 @@ const ALGORITHM: Algorithm = Algorithm::EcP256;
 pub(crate) struct Identities(Mutex<Option<Arc<OwnIdentity>>>);
 
 /// The server, as clients of the exchange see it.
-pub(super) struct OwnIdentity {
+pub(crate) struct OwnIdentity {
     /// Its certificate and how its key signs.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     /// What it answers to.
-    pub(super) names: Vec<ServerName>,
+    pub(crate) names: Vec<ServerName>,
     /// Its certificate, then those above it (DER).
     chain: Vec<Vec<u8>>,
     certified: Vec<AltName>,
@@ -35,37 +35,56 @@ pub(super) struct OwnIdentity {
 
 impl OwnIdentity {
     /// Signs for the protocol.
-    pub(super) fn sign(&self, tbs: &[u8], scheme: SigningScheme) -> Result<Vec<u8>> {
+    pub(crate) fn sign(&self, tbs: &[u8], scheme: SigningScheme) -> Result<Vec<u8>> {
         Ok(self.key.sign(Message::Raw(tbs), &scheme.sign_options())?)
     }
 
-    /// The authorities here that issued its certificate and those above.
-    fn certified_by(&self, rooms: &Rooms) -> Vec<Arc<Authority>> {
-        let names: Vec<Vec<u8>> = (self.chain.iter())
-            .filter_map(|der| Certificate::from_der(der).ok())
-            .map(|read| read.issuer().as_der().to_vec())
-            .collect();
-        let named = |issuer: &Arc<Issuer>| {
-            let name = issuer.pki.name.as_der();
-            names.iter().any(|one| one == name)
-        };
-        let mut all = rooms.authorities.all();
-        all.retain(|authority| authority.issuers.iter().any(named));
-        all
+    /// The revocation lists of those who certified it, as far as they are
+    /// published.
+    pub(crate) fn lists(&self, rooms: &Rooms) -> Vec<Vec<u8>> {
+        lists_of(&certified_by(rooms, &self.chain))
     }
+}
 
-    /// Their revocation lists, as far as they are published.
-    pub(super) fn lists(&self, rooms: &Rooms) -> Vec<Vec<u8>> {
-        let mut lists = Vec::new();
-        for authority in self.certified_by(rooms) {
-            for issuer in &authority.issuers {
-                let known = issuer.published.lists();
-                let complete = known.iter().flat_map(|known| &known.complete);
-                lists.extend(complete.map(|list| list.der.clone()));
-            }
+/// The authorities here that issued these certificates (DER), and those above
+/// them.
+pub(crate) fn certified_by(rooms: &Rooms, chain: &[Vec<u8>]) -> Vec<Arc<Authority>> {
+    let issuer = |der: &Vec<u8>| {
+        let read = Certificate::from_der(der).ok()?;
+        Some(read.issuer().as_der().to_vec())
+    };
+    let all = rooms.authorities.all();
+    let mut names: Vec<Vec<u8>> = chain.iter().filter_map(issuer).collect();
+    let mut found: Vec<Arc<Authority>> = Vec::new();
+    // Each round looks one step further up, until there is nobody new.
+    loop {
+        let named = |one: &Arc<Issuer>| names.iter().any(|name| name == one.pki.name.as_der());
+        let known = |one: &Arc<Authority>| found.iter().any(|other| other.id == one.id);
+        let more: Vec<_> = (all.iter())
+            .filter(|one| one.issuers.iter().any(named) && !known(one))
+            .cloned()
+            .collect();
+        if more.is_empty() {
+            return found;
         }
-        lists
+        let above = more.iter().flat_map(|one| &one.issuers);
+        let above = above.flat_map(|issuer| &issuer.pki.chain);
+        names.extend(above.filter_map(issuer));
+        found.extend(more);
     }
+}
+
+/// Their revocation lists, as far as they are published.
+pub(crate) fn lists_of(authorities: &[Arc<Authority>]) -> Vec<Vec<u8>> {
+    let mut lists = Vec::new();
+    for authority in authorities {
+        for issuer in &authority.issuers {
+            let known = issuer.published.lists();
+            let complete = known.iter().flat_map(|known| &known.complete);
+            lists.extend(complete.map(|list| list.der.clone()));
+        }
+    }
+    lists
 }
 
 impl Engine {
@@ -73,7 +92,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`] where no authority certifies the listener.
-    pub(super) async fn own_identity(&self, names: &[AltName]) -> Result<Arc<OwnIdentity>> {
+    pub(crate) async fn own_identity(&self, names: &[AltName]) -> Result<Arc<OwnIdentity>> {
         let rooms = self.rooms()?;
         let mut known = rooms.identities.0.lock().await;
         if let Some(own) = &*known
@@ -101,7 +120,7 @@ impl Engine {
             key: OpenKey::open(&material)?,
         });
         // Its clients want to know that it is not revoked.
-        for authority in own.certified_by(&rooms) {
+        for authority in certified_by(&rooms, &own.chain) {
             self.publish_first(&authority).await?;
         }
         *known = Some(Arc::clone(&own));

@@ -27,8 +27,9 @@ pub use bind::BoundKey;
 pub use skms_exchange::channel::{Answered, Asked, Channel};
 pub use skms_exchange::{Agreement, KeyName, NONCE, Uses};
 
-pub(crate) use identity::Identities;
+pub(crate) use identity::{Identities, certified_by, lists_of};
 pub(crate) use replay::close as close_replays;
+pub(crate) use trust::Anchored;
 
 act!(Agree, KeyExchange, "Agrees on a new key with a client.");
 act!(

@@ -21,8 +21,8 @@ fn read(der: &[u8]) -> Option<Certificate<'_>> {
     Certificate::from_der(der).ok()
 }
 
-/// Who may have certified the client.
-pub(super) struct Anchored {
+/// Who may have certified a client.
+pub(crate) struct Anchored {
     /// Issuers that are kept here, and whether their own certificates are
     /// revoked.
     issuers: Vec<(Arc<Issuer>, bool)>,
@@ -41,6 +41,14 @@ impl Anchored {
         {
             trusts.extend(rooms.trusts.of(namespace));
         }
+        Self {
+            trusts,
+            ..Self::kept(rooms)
+        }
+    }
+
+    /// Those that are kept here alone.
+    pub(crate) fn kept(rooms: &Rooms) -> Self {
         let mut issuers = Vec::new();
         for authority in rooms.authorities.all() {
             for issuer in &authority.issuers {
@@ -48,7 +56,10 @@ impl Anchored {
                 issuers.push((Arc::clone(issuer), withdrawn));
             }
         }
-        Self { issuers, trusts }
+        Self {
+            issuers,
+            trusts: Vec::new(),
+        }
     }
 
     /// Judges message 1 by them.
@@ -59,6 +70,13 @@ impl Anchored {
         identity: &Identity,
         now: Moment,
     ) -> skms_exchange::Result<Received> {
+        self.trusting(now, |trust| {
+            responder.receive(message, identity, trust, now)
+        })
+    }
+
+    /// Calls with a trust in them.
+    pub(crate) fn trusting<T>(&self, now: Moment, call: impl FnOnce(&Trust<'_, '_, '_>) -> T) -> T {
         let chains = self.issuers.iter().map(|(one, _)| &one.pki.chain);
         let tops = chains.clone().filter_map(|chain| chain.last());
         let mut anchors: Vec<_> = tops.filter_map(|der| read(der)).collect();
@@ -78,7 +96,7 @@ impl Anchored {
         })
         .told(&standing);
         trust.options.limits = STRANGERS;
-        responder.receive(message, identity, &trust, now)
+        call(&trust)
     }
 
     /// What is known here of a client's certificate. Nothing is known of one

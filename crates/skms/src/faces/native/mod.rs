@@ -14,6 +14,7 @@ pub mod body;
 mod call;
 mod certificates;
 mod convert;
+mod directory;
 mod documents;
 pub mod error;
 mod est;

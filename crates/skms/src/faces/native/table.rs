@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    acme, agree, answer::Reply, authorities, call::Call, certificates, documents, error::Failure,
-    est, events, exchange, groups, health, keyrings, keys, limits, namespaces, operations,
-    policies, principals, seals, ssh, storage, tokens, trusts, tsa, validation,
+    acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
+    error::Failure, est, events, exchange, groups, health, keyrings, keys, limits, namespaces,
+    operations, policies, principals, seals, ssh, storage, tokens, trusts, tsa, validation,
 };
 
 /// What serves a route.
@@ -154,6 +154,12 @@ handlers! {
     "exchange" => exchange::begin;
     "exchange-confirm" => exchange::confirm;
     "exchange-bind" => exchange::bind;
+
+    "directory-own" => directory::own;
+    "directory-publish" => directory::publish;
+    "directory-withdraw" => directory::withdraw;
+    "directory-lookup" => directory::look_up;
+    "directory-crls" => directory::crls;
 
     "token-list" => tokens::list;
     "token-create" => tokens::create;
