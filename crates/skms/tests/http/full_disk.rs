@@ -161,6 +161,16 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     server.must("POST", "/api/v1/authorities", Some(authority));
     assert_eq!(issue(&server), 201);
 
+    let key = json!({"name": "shared", "algorithm": "AES-256-GCM", "exportable": true});
+    server.must("POST", KEYS, Some(key));
+    for (name, digits) in [("member", "11"), ("other", "22")] {
+        let principal = json!({"name": name, "fingerprint": digits.repeat(32)});
+        server.must("POST", "/api/v1/principals", Some(principal));
+    }
+    let members = json!([{"name": "member"}, {"name": "other"}]);
+    let group = json!({"name": "group", "key": "shared", "members": members});
+    server.must("POST", "/api/v1/groups", Some(group));
+
     disk.fill();
     until_full(|number| create(&server, &format!("more-{number}")));
     // A certificate that there is no room for holds up nothing else.
@@ -174,6 +184,11 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
         Some(json!({})),
     );
     assert_eq!(encrypt(&server, "revoked"), 507);
+    let gone = json!({"members": [{"name": "member"}]});
+    let path = "/api/v1/groups/group/members/remove";
+    let removed = server.must("POST", path, Some(gone));
+    assert_eq!(removed["latest_version"], 2);
+    server.must("DELETE", "/api/v1/principals/other", None);
 
     // Room again, and nobody starts anything.
     disk.free();
@@ -183,6 +198,11 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     until_done(|| issue(&server));
     assert_eq!(state(&server, "revoked"), "compromised");
     assert_eq!(state(&server, "suspended"), "suspended");
+    let group = server.must("GET", "/api/v1/groups/group", None);
+    assert_eq!(
+        (&group["members"], &group["rekey_due"]),
+        (&json!(0), &json!(true))
+    );
     intact(&server);
     // The reserve is there again for the next time.
     let reserve = house.data_dir().join("skms.db.reserve");

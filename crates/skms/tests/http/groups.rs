@@ -476,6 +476,98 @@ fn backups_keep_groups_and_a_restore_names_removals_that_it_undoes() {
     );
 }
 
+/// A tenant's group has members of the tenant's own and of the root namespace,
+/// and a name says which of the two.
+#[test]
+fn a_name_is_one_of_the_groups_namespace_unless_it_says_otherwise() {
+    let installed = Installed::new();
+    let server = installed.serve_unsealed(&[]);
+    let alice = client(&installed, &principal(&server, "alice", &[]).0);
+    server.must("POST", "/api/v1/namespaces", Some(json!({"name": "team"})));
+    let in_team = |path: &str, body: Value| {
+        let headers = [("X-SKMS-Namespace", "team")];
+        let mut connection = server.connect();
+        connection.ask(&server.token, "POST", path, Some(&body), &headers)
+    };
+    let done = |answer: Answer| {
+        assert!((200..300).contains(&answer.status), "{}", answer.text());
+    };
+    done(in_team("/api/v1/keyrings", json!({"name": "default"})));
+    let new = json!({"name": "theirs", "algorithm": "AES-256-GCM", "exportable": true});
+    done(in_team(KEYS, new));
+    let group = |member: Value| json!({"name": "theirs", "key": "theirs", "members": [member]});
+    let refused = in_team(GROUPS, group(json!({"name": "alice"})));
+    assert_eq!(refused.problem(), "invalid-argument");
+    assert!(refused.text().contains("team/alice"), "{}", refused.text());
+    let wanted = || Distribution {
+        key: KeyName::new("team", "default", "theirs"),
+        version: None,
+    };
+    let fetch = || {
+        let (first, _) = begin(&alice, Request::Distribution(wanted()));
+        send(&server, "/api/v1/exchange", &first)
+    };
+    // Somebody of the same name in the team is another one.
+    let own = json!({"name": "alice", "fingerprint": "ab".repeat(32)});
+    done(in_team("/api/v1/principals", own));
+    done(in_team(GROUPS, group(json!({"name": "alice"}))));
+    assert_eq!(fetch().problem(), "not-found");
+    let known = json!({"members": [{"name": "alice", "namespace": DEFAULT_NAMESPACE}]});
+    done(in_team(&format!("{GROUPS}/theirs/members"), known));
+    assert_eq!(fetch().status, 200);
+    let deleted = server.connect().ask(
+        &server.token,
+        "DELETE",
+        "/api/v1/namespaces/team",
+        None,
+        &[],
+    );
+    assert_eq!(deleted.problem(), "not-empty");
+}
+
+/// How many records there are, once what is on its way out of them is gone.
+fn records(server: &Server) -> u64 {
+    let (mut last, mut same) = (0, 0);
+    while same < 4 {
+        thread::sleep(Duration::from_millis(400));
+        let report = server.must("GET", "/api/v1/storage/verify", None);
+        assert_eq!(report["intact"], true, "{report}");
+        let now = report["records"].as_u64().unwrap();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
+#[test]
+fn who_had_a_key_goes_with_it() {
+    let installed = Installed::new();
+    let server = installed.serve_unsealed(&[]);
+    let admin = client(&installed, &installed.admin());
+    let make = |name: &str| {
+        let new = json!({"name": name, "algorithm": "AES-256-GCM", "exportable": true,
+            "rules": {"destroy_window_seconds": 0}});
+        server.must("POST", KEYS, Some(new));
+        ask(&server, &admin, name, None).unwrap();
+        ask(&server, &admin, name, None).unwrap();
+    };
+    // With the first, the server's own identity comes.
+    make("stays");
+    let before = records(&server);
+    make("goes");
+    let path = format!("{KEYS}/goes");
+    // Key, material, one holder and two messages that do not come again.
+    assert_eq!(records(&server), before + 5);
+    server.must("POST", &format!("{path}/destroy"), None);
+    while server.must("GET", &path, None)["state"] != "destroyed" {
+        thread::yield_now();
+    }
+    server.must_nothing("DELETE", &path);
+    assert_eq!(records(&server), before + 2);
+    let left = [has("admin", 1, "policy")];
+    assert_eq!(holders(&server, &format!("{KEYS}/stays/holders")), left);
+}
+
 /// Every route, as the description has it, with what it refuses.
 pub fn described(api: &Described<'_>) {
     let new_key = |name: &str, algorithm: &str, exportable: bool| {
