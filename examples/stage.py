@@ -52,8 +52,11 @@ class Server:
         init = ["init", *own, "--key-file", "seal.key", "--token-out", "root.token"]
         subprocess.run([program(), *init], check=True, capture_output=True, **how)
         serve = ["serve", *own, "--unseal-key-file", "seal.key", "--listen", "127.0.0.1:0"]
+        # It ends with the pipe to it, however the kernel ends.
+        tied = '"$@" & cat > /dev/null; kill -9 $!'
         self._child = subprocess.Popen(
-            [program(), *serve], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            ["sh", "-c", tied, "sh", program(), *serve],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             # Who interrupts a cell does not mean the server.
             start_new_session=True, **how,
         )  # fmt: skip
@@ -87,7 +90,8 @@ class Server:
         return f"{name}.pem"
 
     def close(self) -> None:
-        self._child.kill()
+        assert self._child.stdin is not None
+        self._child.stdin.close()
         self._child.wait()
         self._folder.cleanup()
 
