@@ -166,7 +166,9 @@ impl Source<'_> {
                 batch.count -= 1;
                 batch.failure = Some(FileError::reading(error));
             }
-            batch.last = self.ahead.bytes().is_empty();
+            // What could not be read is no end: a chunk that says it is the
+            // last makes a file that looks whole.
+            batch.last = batch.failure.is_none() && self.ahead.bytes().is_empty();
             if batch.last || batch.failure.is_some() {
                 self.ended = true;
                 break;

@@ -234,18 +234,30 @@ impl<W: Write> Write for Failing<W> {
 
 #[test]
 fn a_disk_that_fails_ends_it_with_its_own_error() {
-    for after in [0, 1, CHUNK, 30 * CHUNK + 5, 60 * CHUNK] {
+    for after in [
+        0,
+        1,
+        CHUNK,
+        2 * CHUNK,
+        3 * CHUNK,
+        30 * CHUNK + 5,
+        60 * CHUNK,
+    ] {
         for threads in [1, 4] {
             let mut input = Failing(io::repeat(3), after);
+            let mut partial = Vec::new();
             let read = seal(
                 &key(),
                 &[stanza()],
                 &mut input,
-                &mut io::sink(),
+                &mut partial,
                 threads,
                 &|_| (),
             );
             assert!(matches!(read, Err(FileError::Read(_))), "{after}");
+            // What was written before does not pass for a whole file.
+            let (_, opens) = opened(&partial, threads);
+            assert!(opens.is_err(), "{after}");
             let mut output = Failing(io::sink(), after);
             let mut input = io::repeat(3).take(100 * CHUNK as u64);
             let written = seal(
@@ -258,6 +270,19 @@ fn a_disk_that_fails_ends_it_with_its_own_error() {
             );
             assert!(matches!(written, Err(FileError::Write(_))), "{after}");
         }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_on_is_not_called_cut_short() {
+    let file = sealed(&data(8 * CHUNK), 1);
+    let begins = payload(&file);
+    for chunks in 1..8 {
+        let whole = begins + chunks * (CHUNK + TAG);
+        let input = Failing(file.as_slice(), whole);
+        let opening = SealedFile::read(input).unwrap();
+        let ended = opening.open(&key(), &mut io::sink(), 2, &|_| ());
+        assert!(matches!(ended, Err(FileError::Read(_))), "{chunks}");
     }
 }
 
