@@ -179,6 +179,16 @@ impl Version {
         self.destroy_at.is_some()
     }
 
+    /// Whether somebody else has to confirm it first: see
+    /// [`crate::Key::await_confirmation`]. Its destruction is scheduled
+    /// meanwhile, and only the confirmation takes that back.
+    #[must_use]
+    pub fn awaits_confirmation(&self) -> bool {
+        self.state == KeyState::PreActivation
+            && self.activate_at == UnixSeconds::NEVER
+            && self.destroy_at.is_some()
+    }
+
     /// Whether it was destroyed, or will be, as a key that others may know.
     #[must_use]
     pub const fn is_compromised(&self) -> bool {

@@ -5,9 +5,7 @@ mod common;
 
 use common::{START, V1, aes, at, later, new_key, state_of};
 use skms_crypto::Algorithm;
-use skms_keys::{
-    Cause, DueAct, Error, Key, KeyState, Operation, Rules, UnixSeconds, VersionNumber, Versions,
-};
+use skms_keys::{Cause, DueAct, Error, Key, KeyState, Operation, Rules, VersionNumber, Versions};
 
 /// One that waits until `until`.
 fn waiting(until: i64) -> Key {
@@ -45,9 +43,9 @@ fn it_comes_into_use_by_its_confirmation_and_not_by_a_date() {
 fn what_is_not_confirmed_in_time_is_destroyed() {
     let key = waiting(60);
     assert!(key.confirm(V1, at(61)).is_err());
-    assert_eq!(key.next_due(), Some(at(60)));
-    assert_eq!(key.due(at(60))[0].act, DueAct::Destroy);
-    let key = key.complete_destroy(at(60)).unwrap().0;
+    assert_eq!(key.next_due(), Some(at(61)));
+    assert_eq!(key.due(at(61))[0].act, DueAct::Destroy);
+    let key = key.complete_destroy(at(61)).unwrap().0;
     assert_eq!(state_of(&key, V1), KeyState::Destroyed);
     assert!(key.confirm(V1, at(60)).is_err());
 }
@@ -61,12 +59,34 @@ fn only_what_waits_for_it_is_confirmed() {
     let dated = active.rotate(later(50), at(10)).unwrap().0;
     assert!(dated.confirm(VersionNumber(2), at(20)).is_err());
     assert!(dated.confirm(VersionNumber(3), at(20)).is_err());
-    // Taking the destruction back is no confirmation.
-    let restored = waiting(60).restore(Versions::All, at(10)).unwrap().0;
-    assert!(!works(&restored, 1_000_000));
-    assert!(restored.confirm(V1, at(20)).is_err());
-    assert_eq!(
-        restored.version(V1).unwrap().activate_at,
-        UnixSeconds::NEVER
-    );
+}
+
+#[test]
+fn whoever_orders_its_destruction_gets_it_at_once() {
+    for longest in [None, Some(2 * Rules::default().destroy_window_seconds)] {
+        let ordered = waiting(60).schedule_destroy(Versions::All, longest, at(10));
+        let key = ordered.unwrap().0;
+        for late in [10, 11, 60] {
+            assert!(key.confirm(V1, at(late)).is_err(), "{late}");
+        }
+        let key = key.complete_destroy(at(10)).unwrap().0;
+        assert_eq!(state_of(&key, V1), KeyState::Destroyed);
+    }
+    // Too late for that, it is due since its end.
+    let late = waiting(60).schedule_destroy(Versions::All, None, at(90));
+    assert_eq!(late.unwrap().0.next_due(), Some(at(61)));
+}
+
+#[test]
+fn nothing_but_the_confirmation_keeps_it() {
+    let key = waiting(60);
+    assert!(matches!(
+        key.restore(Versions::One(V1), at(10)),
+        Err(Error::TransitionForbidden { .. })
+    ));
+    assert!(matches!(
+        key.restore(Versions::All, at(10)),
+        Err(Error::NothingToDo { .. })
+    ));
+    assert!(key.confirm(V1, at(20)).is_ok());
 }

@@ -13,8 +13,8 @@ use crate::transitions::Event;
 use crate::version::VersionNumber;
 
 impl Key {
-    /// Has a version wait for a confirmation until `until`; then it is
-    /// destroyed. Its date does not bring it into use.
+    /// Has a version wait for a confirmation, until `until` and no longer: then
+    /// it is destroyed. Its date does not bring it into use.
     ///
     /// # Errors
     /// [`crate::Error::TransitionForbidden`] unless it is in pre-activation.
@@ -31,7 +31,7 @@ impl Key {
         }
         let version = change.version_mut(number)?;
         version.activate_at = UnixSeconds::NEVER;
-        version.destroy_at = Some(until);
+        version.destroy_at = Some(until.plus(1));
         change.finish()
     }
 
@@ -43,10 +43,8 @@ impl Key {
     pub fn confirm(&self, number: VersionNumber, now: UnixSeconds) -> Result<Changed> {
         let mut change = Change::begin(self, now)?;
         let version = change.version(number)?;
-        let waits = version.state == KeyState::PreActivation
-            && version.activate_at == UnixSeconds::NEVER
-            && version.destroy_at.is_some_and(|end| now <= end);
-        if !waits {
+        let in_time = version.destroy_at.is_some_and(|end| now < end);
+        if !version.awaits_confirmation() || !in_time {
             return Err(change.forbidden(version, Event::Activate));
         }
         let version = change.version_mut(number)?;

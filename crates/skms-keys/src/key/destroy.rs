@@ -14,7 +14,8 @@ use crate::transitions::Event;
 
 impl Key {
     /// Schedules versions for destruction, after the window of the key's
-    /// rules or a longer one. A version that is scheduled keeps its date.
+    /// rules or a longer one. A version that is scheduled keeps its date; one
+    /// that waits for a confirmation, which nobody has used yet, is due at once.
     ///
     /// # Errors
     /// [`Error::InvalidField`] for a window shorter than the rules' or over
@@ -39,7 +40,11 @@ impl Key {
         for number in change.targets(versions)? {
             let version = change.version(number)?;
             if version.state != KeyState::Destroyed {
-                let at = version.destroy_at.unwrap_or(now.plus(window));
+                let at = match version.destroy_at {
+                    Some(end) if version.awaits_confirmation() => end.min(now),
+                    Some(at) => at,
+                    None => now.plus(window),
+                };
                 change.version_mut(number)?.destroy_at = Some(at);
                 found = true;
             } else if matches!(versions, Versions::One(_)) {
@@ -56,14 +61,15 @@ impl Key {
     /// every date that passed meanwhile applied.
     ///
     /// # Errors
-    /// [`Error::TransitionForbidden`] for one version that is not scheduled,
-    /// [`Error::NothingToDo`] if none is. A destroyed version is gone.
+    /// [`Error::TransitionForbidden`] for one version that is not scheduled, or
+    /// that only a confirmation keeps; [`Error::NothingToDo`] if all are such.
+    /// A destroyed version is gone.
     pub fn restore(&self, versions: Versions, now: UnixSeconds) -> Result<Changed> {
         let mut change = Change::begin(self, now)?;
         let mut found = false;
         for number in change.targets(versions)? {
             let version = change.version(number)?;
-            if version.is_pending_destruction() {
+            if version.is_pending_destruction() && !version.awaits_confirmation() {
                 let waiting = version.state == KeyState::PreActivation;
                 let version = change.version_mut(number)?;
                 version.destroy_at = None;
