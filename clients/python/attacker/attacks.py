@@ -359,8 +359,8 @@ def _as_client(name: str) -> One:
 
 
 CLIENT_CERTIFICATES = (
-    "good", "expired", "not-yet-valid", "revoked", "on-hold", "purpose", "no-purpose",
-    "any-purpose", "self-signed", "stranger", "unknown",
+    "good", "expired", "not-yet-valid", "revoked", "on-hold", "purpose", "self-signed",
+    "stranger", "unknown",
 )  # fmt: skip
 for _name in CLIENT_CERTIFICATES:
     _add(f"client-{_name}", f"asks by a certificate that is: {_name}", _as_client(_name))
@@ -394,8 +394,7 @@ def _as_server(name: str, lists: bool = True, **lies: Any) -> One:
 
 
 SERVER_CERTIFICATES = (
-    "good", "expired", "not-yet-valid", "revoked", "on-hold", "purpose", "no-purpose",
-    "any-purpose", "name", "self-signed",
+    "good", "expired", "not-yet-valid", "revoked", "on-hold", "purpose", "name", "self-signed",
 )  # fmt: skip
 for _name in SERVER_CERTIFICATES:
     _add(

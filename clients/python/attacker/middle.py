@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXCHANGE, CONFIRM = "/api/v1/exchange", "/api/v1/exchange/confirm"
 #: How long one of two victims waits for the other.
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0
 
 
 @dataclass

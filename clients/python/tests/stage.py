@@ -26,7 +26,6 @@ from tests.server import Server
 #: The name by which clients know the server. The other server has it not.
 ADDRESS = "127.0.0.2"
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
-ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 HOUR = datetime.timedelta(hours=1)
 
 
@@ -168,8 +167,6 @@ class Stage:
         staff.leaf(file("expired"), **whom, begins=-3 * HOUR, ends=-HOUR)
         staff.leaf(file("not-yet-valid"), **whom, begins=HOUR, ends=3 * HOUR)
         staff.leaf(file("purpose"), **{**whom, "purpose": SERVER})
-        staff.leaf(file("no-purpose"), **{**whom, "purpose": None})
-        staff.leaf(file("any-purpose"), **{**whom, "purpose": ANY})
         Signer("staff").leaf(file("stranger"), **whom)
         self_signed(file("self-signed"), **whom)
         below = Signer("below")
@@ -211,8 +208,6 @@ class Stage:
         other.leaf(file("expired"), **right, begins=-3 * HOUR, ends=-HOUR)
         other.leaf(file("not-yet-valid"), **right, begins=HOUR, ends=3 * HOUR)
         other.leaf(file("purpose"), **{**right, "purpose": CLIENT})
-        other.leaf(file("no-purpose"), **{**right, "purpose": None})
-        other.leaf(file("any-purpose"), **{**right, "purpose": ANY})
         other.leaf(file("name"), **{**right, "names": [x509.DNSName("other.example.org")]})
         revoked = other.leaf(file("revoked"), **right)
         held = other.leaf(file("on-hold"), **right)

@@ -31,6 +31,13 @@ const URGENT: Rate = Rate {
     burst: 40,
 };
 
+/// How many exchanges a principal may begin: each leaves a record for twenty
+/// minutes, whatever policy says of it afterwards.
+const EXCHANGES: Rate = Rate {
+    per_second: 20,
+    burst: 400,
+};
+
 /// Buckets kept before those that nobody uses are looked for.
 const PRUNE_AT: usize = 1024;
 
@@ -164,6 +171,7 @@ pub(crate) struct Bucket {
     tolerance: AtomicU64,
     usual: Gcra,
     urgent: Gcra,
+    exchanges: Gcra,
     unrecorded: AtomicU64,
     recorded_second: AtomicI64,
     under_way: AtomicUsize,
@@ -309,6 +317,13 @@ impl Limits {
     }
 }
 
+/// `wait` in nanoseconds.
+fn limited(wait: u64) -> Error {
+    Error::RateLimited {
+        retry_after_seconds: wait.div_ceil(SECOND).max(1),
+    }
+}
+
 impl Engine {
     /// Lets a session's request pass, if its principal's bucket has one left.
     /// `urgent` is what must get through: revoke, suspend, seal.
@@ -323,9 +338,27 @@ impl Engine {
         }
         bucket
             .take(urgent, self.config.clock.now_ns())
-            .map_err(|wait| Error::RateLimited {
-                retry_after_seconds: wait.div_ceil(SECOND).max(1),
-            })
+            .map_err(limited)
+    }
+
+    /// Whether a session's principal may begin another exchange. Nothing is
+    /// counted yet: whoever recorded a message could use up its sender's.
+    ///
+    /// # Errors
+    /// As [`Engine::admit`].
+    pub(crate) fn may_exchange(&self, session: &Session) -> Result<()> {
+        let now = self.config.clock.now_ns();
+        (session.bucket().exchanges.has(EXCHANGES, now)).map_err(limited)
+    }
+
+    /// Counts an exchange that was not here before, as a request too.
+    ///
+    /// # Errors
+    /// As [`Engine::admit`].
+    pub(crate) fn admit_exchange(&self, session: &Session) -> Result<()> {
+        let now = self.config.clock.now_ns();
+        (session.bucket().exchanges.take(EXCHANGES, now)).map_err(limited)?;
+        self.admit(session, false)
     }
 
     /// Leaves the event of requests over a principal's rate: one a second,

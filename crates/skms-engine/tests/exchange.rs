@@ -14,7 +14,7 @@ use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
 use skms_engine::acts::exchange::Sender;
 use skms_engine::acts::principals::{NewPrincipal, ShownBy};
 use skms_exchange::{Agreement, Intent, KeyName, LocalIdentity, Outcome, Request, Trust, Uses};
-use skms_keys::{KeyState, VersionNumber};
+use skms_keys::{KeyState, VersionNumber, Versions};
 use skms_pki::issue::{AltName, ProfileKind, principal_uri};
 use skms_pki::{Certificate, Crl, Evidence, Moment};
 
@@ -116,11 +116,7 @@ async fn state(house: &House, name: &str) -> KeyState {
 #[tokio::test]
 async fn what_is_not_confirmed_in_time_is_destroyed() {
     let house = House::new().await;
-    let listener = Rules {
-        listener: true,
-        ..Rules::default()
-    };
-    authority(&house, "server", listener).await;
+    authority(&house, "server", listener()).await;
     authority(&house, "people", Rules::default()).await;
     let client = alice(&house).await;
     let in_time = agree(&house, &client, "in-time").await;
@@ -152,4 +148,127 @@ async fn what_is_not_confirmed_in_time_is_destroyed() {
     assert!(matches!(refused, Err(Error::Exchange { .. })));
     assert_eq!(state(&house, "late").await, KeyState::Destroyed);
     house.encrypt("in-time", b"x").await.unwrap();
+}
+
+fn listener() -> Rules {
+    Rules {
+        listener: true,
+        ..Rules::default()
+    }
+}
+
+/// What is answered to a message that is none, as anybody may send it.
+async fn nonsense(house: &House) -> Error {
+    let names: Vec<AltName> = vec!["kms.example.org".parse().unwrap()];
+    let sender = sender();
+    let answer = house.engine.exchange(&sender, &names, b"x".to_vec());
+    answer.await.err().unwrap()
+}
+
+async fn issued(house: &House) -> usize {
+    let (events, _) = house
+        .engine
+        .read_events(&house.root, "root", 0, 1000)
+        .await
+        .unwrap();
+    let issued = |one: &&skms_engine::acts::events::Recorded| {
+        one.event.action.as_str() == "certificate.issue"
+    };
+    events.iter().filter(issued).count()
+}
+
+#[tokio::test]
+async fn strangers_do_not_have_a_server_that_cannot_be_certified_try_on_and_on() {
+    let house = House::new().await;
+    authority(&house, "server", listener()).await;
+    let suspended = house
+        .engine
+        .suspend_key(&house.root, at("server"), Versions::All);
+    suspended.await.unwrap();
+    assert!(!matches!(nonsense(&house).await, Error::Exchange { .. }));
+    let tried = issued(&house).await;
+    for _ in 0..5 {
+        assert!(matches!(nonsense(&house).await, Error::Busy));
+    }
+    assert_eq!(issued(&house).await, tried);
+
+    let resumed = house
+        .engine
+        .resume_key(&house.root, at("server"), Versions::All);
+    resumed.await.unwrap();
+    assert!(matches!(nonsense(&house).await, Error::Busy));
+    house.config.clock.advance_seconds(10);
+    assert!(matches!(nonsense(&house).await, Error::Exchange { .. }));
+    let certified = issued(&house).await;
+    assert!(matches!(nonsense(&house).await, Error::Exchange { .. }));
+    assert_eq!(issued(&house).await, certified);
+}
+
+#[tokio::test]
+async fn an_authority_of_the_same_name_that_cannot_sign_stops_nobody() {
+    let house = House::new().await;
+    authority(&house, "server", listener()).await;
+    authority(&house, "people", Rules::default()).await;
+    house.create("other", Algorithm::EcP256).await;
+    let namesake = NewAuthority {
+        name: "other".to_owned(),
+        keyring: "default".to_owned(),
+        key: "other".to_owned(),
+        subject: "CN=server".parse().unwrap(),
+        foundation: Foundation::Root,
+        extent: Extent::default(),
+        signature: None,
+        rules: Rules::default(),
+    };
+    let made = house.engine.create_authority(&house.root, "root", namesake);
+    made.await.unwrap();
+    let suspended = house
+        .engine
+        .suspend_key(&house.root, at("other"), Versions::All);
+    suspended.await.unwrap();
+    let client = alice(&house).await;
+    agree(&house, &client, "agreed").await;
+    assert_eq!(state(&house, "agreed").await, KeyState::PreActivation);
+}
+
+#[tokio::test]
+async fn a_principal_begins_so_many_exchanges_and_a_copy_of_one_costs_it_nothing() {
+    let house = House::new().await;
+    authority(&house, "server", listener()).await;
+    authority(&house, "people", Rules::default()).await;
+    let client = alice(&house).await;
+    let names: Vec<AltName> = vec!["kms.example.org".parse().unwrap()];
+    let message = || {
+        let server = skms_exchange::ServerName::host("kms.example.org").unwrap();
+        let nothing = skms_exchange::Distribution {
+            key: KeyName::new("root", "default", "nothing"),
+            version: None,
+        };
+        let intent = Intent::new(server, Request::Distribution(nothing));
+        let now = Moment(START_MS / 1000);
+        client
+            .ask(intent, now, &mut skms_crypto::rand::fill)
+            .unwrap()
+            .0
+    };
+    let send = async |message: Vec<u8>| {
+        let answer = house.engine.exchange(&sender(), &names, message).await;
+        answer.err().unwrap()
+    };
+    let copied = message();
+    assert!(matches!(send(copied.clone()).await, Error::NotFound { .. }));
+    for _ in 0..50 {
+        assert!(matches!(send(copied.clone()).await, Error::Exchange { .. }));
+    }
+    // The clock stands still: one was taken of 400.
+    for count in 1..400 {
+        let answer = send(message()).await;
+        assert!(
+            matches!(answer, Error::NotFound { .. }),
+            "{count}: {answer}"
+        );
+    }
+    assert!(matches!(send(message()).await, Error::RateLimited { .. }));
+    house.config.clock.advance_seconds(1);
+    assert!(matches!(send(message()).await, Error::NotFound { .. }));
 }

@@ -11,6 +11,9 @@ use crate::error::Error;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two walks over every stored key: an hour.
 const SWEEP_TICKS: u64 = 7200;
+/// Ticks between two looks for exchanges that have ended, each of which leaves
+/// a record: two minutes.
+const EXCHANGE_TICKS: u64 = 240;
 /// Records that move to the newest storage key in one tick.
 const RESEAL_AT_ONCE: usize = 512;
 
@@ -27,6 +30,7 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         let sweep = unsealed && (!unsealed_before || tick.is_multiple_of(SWEEP_TICKS));
         unsealed_before = unsealed;
         let forget = tick % SWEEP_TICKS == SWEEP_TICKS / 2;
+        let exchanges = tick % EXCHANGE_TICKS == EXCHANGE_TICKS / 2;
         tick = tick.wrapping_add(1);
         if !unsealed {
             continue;
@@ -38,7 +42,11 @@ pub(crate) async fn run(engine: Weak<Engine>) {
             let _ = engine.shut().await;
             continue;
         }
-        match engine.keep_house(sweep, forget).await {
+        let mut kept = engine.keep_house(sweep, forget).await;
+        if exchanges && kept.is_ok() {
+            kept = engine.forget_ended_exchanges().await.map(drop);
+        }
+        match kept {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),
         }

@@ -68,6 +68,16 @@ impl Connection {
         Ok(Client::new(config)?)
     }
 
+    /// A client that takes for the server whom the exchange's authority
+    /// certified, and nobody else.
+    pub fn exchange_client(&self) -> Result<Client> {
+        let mut config = self.config(variable)?;
+        if let Some(path) = self.resolve(variable)?.exchange_ca_file {
+            config.ca_pem = Some(std::mem::take(&mut *input::read(&path, PEM_MAX)?));
+        }
+        Ok(Client::new(config)?)
+    }
+
     /// The namespace that is meant.
     pub fn namespace(&self) -> Result<String> {
         Ok(self.resolve(variable)?.namespace)

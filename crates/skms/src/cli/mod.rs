@@ -103,6 +103,11 @@ impl Global {
         self.connection.client()
     }
 
+    /// A client for keys that are bound to its connection.
+    pub fn exchange_client(&self) -> Result<Client> {
+        self.connection.exchange_client()
+    }
+
     /// The client certificate with those above it, its private key, and the
     /// server's authority, for the key exchange.
     pub fn exchange_identity(&self) -> Result<connect::ExchangeFiles> {

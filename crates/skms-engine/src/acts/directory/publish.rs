@@ -74,7 +74,8 @@ impl Engine {
         let rooms = &entry.rooms;
         let principal = &entry.caller.session.principal;
         let (name, namespace) = named(rooms, principal)?;
-        let judged = self.judge_statement(rooms, bytes.clone(), name).await?;
+        let of = (principal.namespace(), name);
+        let judged = self.judge_statement(rooms, bytes.clone(), of).await?;
         let statement = judged?;
         statement.ensure_fresh(Moment(entry.now().0))?;
         statement.try_key(&mut skms_crypto::rand::fill)?;

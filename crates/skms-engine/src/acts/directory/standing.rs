@@ -14,14 +14,15 @@ use crate::error::{Error, Result};
 use crate::records::directory::DirectoryRecord;
 
 impl Engine {
-    /// Checks a statement as a sender does.
+    /// Checks a statement as a sender does. `name` is what its owner's
+    /// certificates say.
     pub(super) async fn judge_statement(
         &self,
         rooms: &Arc<Rooms>,
         statement: Vec<u8>,
-        name: String,
+        (namespace, name): (&str, String),
     ) -> Result<std::result::Result<Statement, Refusal>> {
-        let known = Anchored::kept(rooms);
+        let known = Anchored::kept(rooms, namespace);
         let now = Moment(rooms.clock.now().0);
         let work = move || {
             let wanted = Wanted {
@@ -66,7 +67,8 @@ impl Engine {
             return Ok(Status::Withdrawn);
         }
         let bytes = record.statement.0.clone();
-        let judged = self.judge_statement(rooms, bytes, name.to_owned()).await?;
+        let judged = self.judge_statement(rooms, bytes, (namespace, name.to_owned()));
+        let judged = judged.await?;
         let statement = match judged {
             Ok(statement) => statement,
             Err(why) => return Ok(status_of(&why)),

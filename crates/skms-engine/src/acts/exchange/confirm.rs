@@ -76,6 +76,7 @@ impl Engine {
             ..With::default()
         };
         let confirmed = entry.change_key(&allowed, with, |key, now| {
+            caller.session.check(now)?;
             Ok(key.confirm(VersionNumber::FIRST, now)?)
         });
         match confirmed.await {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use skms_crypto::{Algorithm, Format, KeyMaterial, Message, OpenKey};
 use skms_exchange::{Identity, ServerName};
+use skms_keys::UnixSeconds;
 use skms_pki::Certificate;
 use skms_pki::issue::{AltName, SigningScheme};
+use skms_policy::ROOT_NAMESPACE;
 use tokio::sync::Mutex;
 
 use crate::authority::{Authority, Issuer};
@@ -17,9 +19,20 @@ use crate::error::{Error, Result};
 /// The kind of key. It says who the server is for the length of one unsealing.
 const ALGORITHM: Algorithm = Algorithm::EcP256;
 
+/// After a failure, nobody has the next try made before so many seconds:
+/// strangers' messages are what asks for it, and each try leaves an event.
+const APART_SECONDS: u64 = 10;
+
 /// What there is of it.
 #[derive(Default)]
-pub(crate) struct Identities(Mutex<Option<Arc<OwnIdentity>>>);
+pub(crate) struct Identities(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    own: Option<Arc<OwnIdentity>>,
+    /// When the next try may be, if one failed.
+    not_before: Option<UnixSeconds>,
+}
 
 /// The server, as clients of the exchange see it.
 pub(crate) struct OwnIdentity {
@@ -42,7 +55,15 @@ impl OwnIdentity {
     /// The revocation lists of those who certified it, as far as they are
     /// published.
     pub(crate) fn lists(&self, rooms: &Rooms) -> Vec<Vec<u8>> {
-        lists_of(&certified_by(rooms, &self.chain))
+        lists_of(&self.certified_by(rooms))
+    }
+
+    /// The authorities here that issued its certificate and those above: the
+    /// root namespace's, as the listener's are. Others may have their names.
+    fn certified_by(&self, rooms: &Rooms) -> Vec<Arc<Authority>> {
+        let mut all = certified_by(rooms, &self.chain);
+        all.retain(|authority| &*authority.namespace_name == ROOT_NAMESPACE);
+        all
     }
 }
 
@@ -91,16 +112,35 @@ impl Engine {
     /// The identity for these names, made or renewed where it is due.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where no authority certifies the listener.
+    /// [`Error::NotFound`] where no authority certifies the listener;
+    /// [`Error::Busy`] for a while after it could not be made.
     pub(crate) async fn own_identity(&self, names: &[AltName]) -> Result<Arc<OwnIdentity>> {
         let rooms = self.rooms()?;
         let mut known = rooms.identities.0.lock().await;
-        if let Some(own) = &*known
+        if let Some(own) = &known.own
             && own.certified == names
             && !self.listener_is_due(Some(own.identity.certificate()), names)?
         {
             return Ok(Arc::clone(own));
         }
+        let now = rooms.clock.now();
+        if known.not_before.is_some_and(|at| now < at) {
+            return Err(Error::Busy);
+        }
+        // Before the try: whoever asked may be gone before it has ended.
+        known.not_before = Some(now.plus(APART_SECONDS));
+        let own = Arc::new(self.new_identity(names).await?);
+        known.own = Some(Arc::clone(&own));
+        known.not_before = None;
+        drop(known);
+        // Its clients want to know that it is not revoked.
+        for authority in own.certified_by(&rooms) {
+            self.publish_first(&authority).await?;
+        }
+        Ok(own)
+    }
+
+    async fn new_identity(&self, names: &[AltName]) -> Result<OwnIdentity> {
         let made = self
             .issue_server_certificate("exchange", ALGORITHM, names.to_vec())
             .await?;
@@ -112,19 +152,13 @@ impl Engine {
         )?;
         let scheme = Identity::scheme_for(ALGORITHM)
             .ok_or(Error::Internal("an identity key that does not sign"))?;
-        let own = Arc::new(OwnIdentity {
+        Ok(OwnIdentity {
             identity: Identity::new(made.chain.clone(), scheme)?,
             names: names.iter().filter_map(server_name).collect(),
             chain: made.chain,
             certified: names.to_vec(),
             key: OpenKey::open(&material)?,
-        });
-        // Its clients want to know that it is not revoked.
-        for authority in certified_by(&rooms, &own.chain) {
-            self.publish_first(&authority).await?;
-        }
-        *known = Some(Arc::clone(&own));
-        Ok(own)
+        })
     }
 }
 

@@ -63,11 +63,11 @@ impl Engine {
             other => other?,
         };
         let now = Moment(rooms.clock.now().0);
-        let (by, known) = (Arc::clone(&own), Anchored::of(&rooms, &message));
         // Strangers choose what their certificates cost: as for those that
         // external authorities certified, a few at a time, and nobody waits.
         let place = Arc::clone(&rooms.judging).try_acquire_owned();
         let place = place.map_err(|_| Error::Busy)?;
+        let (by, known) = (Arc::clone(&own), Anchored::of(&rooms, &message));
         let received = self.slow().run(move || {
             let _place = place;
             let responder = Responder::new(by.names.clone());
@@ -83,6 +83,10 @@ impl Engine {
             Ok(admitted) => admitted,
             Err(why) => return self.refuse_exchange(sender, why).await,
         };
+        // Now that it is not somebody else's copy of it.
+        let session = &entry.caller.session;
+        self.within_rate(&entry.caller, self.admit_exchange(session))
+            .await?;
         let message = match admitted.request() {
             Request::Agreement(wanted) => {
                 let wanted = wanted.clone();
@@ -114,11 +118,17 @@ impl Engine {
             tls: sender.tls,
             idempotency: None,
         });
-        if let Err(limited) = self.admit(&caller.session, false) {
-            self.record_limited(&caller).await?;
-            return Err(limited);
-        }
+        self.within_rate(&caller, self.may_exchange(&caller.session))
+            .await?;
         self.enter(&caller)
+    }
+
+    /// Leaves the event of one who is over a rate.
+    async fn within_rate(&self, caller: &Caller, verdict: Result<()>) -> Result<()> {
+        if verdict.is_err() {
+            self.record_limited(caller).await?;
+        }
+        verdict
     }
 
     /// A new key, pre-activation until message 3.
@@ -255,6 +265,8 @@ impl Engine {
                 reply(&by, admitted, &answer, now)
             };
             let reply = self.slow().run(work).await??;
+            // It may have waited long: what was revoked meanwhile counts.
+            entry.caller.session.check(entry.rooms.clock.now())?;
             if !in_use.still_live() {
                 return Err(in_use.refusal(Operation::Export));
             }

@@ -21,6 +21,12 @@ fn read(der: &[u8]) -> Option<Certificate<'_>> {
     Certificate::from_der(der).ok()
 }
 
+/// A namespace and the root namespace, each once.
+fn with_root(namespace: &str) -> impl Iterator<Item = &str> {
+    let other = (namespace != ROOT_NAMESPACE).then_some(namespace);
+    [ROOT_NAMESPACE].into_iter().chain(other)
+}
+
 /// Who may have certified a client.
 pub(crate) struct Anchored {
     /// Issuers that are kept here, and whether their own certificates are
@@ -35,25 +41,25 @@ impl Anchored {
     pub(super) fn of(rooms: &Rooms, message: &[u8]) -> Self {
         // What cannot be read is refused by its name later.
         let namespace = Responder::asked_for(message).map(|key| key.namespace);
-        let mut trusts = rooms.trusts.of(ROOT_NAMESPACE);
-        if let Ok(namespace) = &namespace
-            && namespace != ROOT_NAMESPACE
-        {
-            trusts.extend(rooms.trusts.of(namespace));
+        let namespace = namespace.as_deref().unwrap_or(ROOT_NAMESPACE);
+        let mut counting = Self::kept(rooms, namespace);
+        for of in with_root(namespace) {
+            counting.trusts.extend(rooms.trusts.of(of));
         }
-        Self {
-            trusts,
-            ..Self::kept(rooms)
-        }
+        counting
     }
 
-    /// Those that are kept here alone.
-    pub(crate) fn kept(rooms: &Rooms) -> Self {
+    /// The authorities of the namespace and of the root namespace alone. Those
+    /// of other tenants may be as many as they like and have the names of these:
+    /// they neither count nor cost anything here.
+    pub(crate) fn kept(rooms: &Rooms, namespace: &str) -> Self {
         let mut issuers = Vec::new();
-        for authority in rooms.authorities.all() {
-            for issuer in &authority.issuers {
-                let withdrawn = rooms.authorities.is_withdrawn(issuer);
-                issuers.push((Arc::clone(issuer), withdrawn));
+        for of in with_root(namespace) {
+            for authority in rooms.authorities.of(of) {
+                for issuer in &authority.issuers {
+                    let withdrawn = rooms.authorities.is_withdrawn(issuer);
+                    issuers.push((Arc::clone(issuer), withdrawn));
+                }
             }
         }
         Self {
@@ -132,17 +138,18 @@ impl Anchored {
         let Some(top) = shown.last() else {
             return Standing::Unknown;
         };
-        let mut worst = Standing::Unknown;
+        let mut known = Standing::Unknown;
         for trust in &self.trusts {
             if !trust.record.anchors.iter().any(|anchor| anchor.0 == *top) {
                 continue;
             }
             match judge_by(trust, Checking::Path, &shown, now.0) {
-                Ok(Ok(_good)) => return Standing::Good,
-                Ok(Err(Bad::Revoked(_))) => worst = Standing::Revoked,
+                Ok(Ok(_good)) => known = Standing::Good,
+                // One of them that knows better is enough.
+                Ok(Err(Bad::Revoked(_))) => return Standing::Revoked,
                 Ok(Err(Bad::Refused(_) | Bad::Unknown(_))) | Err(_) => {}
             }
         }
-        worst
+        known
     }
 }

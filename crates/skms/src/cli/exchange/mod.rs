@@ -87,7 +87,8 @@ pub struct Bind {
 
 impl Bind {
     async fn run(self, global: &Global) -> Result<()> {
-        let client = global.client()?;
+        // Nothing but TLS says here who the server is.
+        let client = global.exchange_client()?;
         let work = client.bind_key(self.wished.agreement(global)?);
         let agreed = progress::wait("Agreeing", work).await?;
         show(global, &self.out, &agreed.grant, agreed.key.expose(), "raw")
