@@ -137,7 +137,7 @@ pub struct NameRules {
     pub international: bool,
     /// Domains that mailboxes must be in or below; `None` for any.
     pub email_domains: Option<Vec<String>>,
-    /// Schemes of URIs; `None` for any.
+    /// Schemes of URIs; `None` for any but that of principals.
     pub uri_schemes: Option<Vec<String>>,
     /// Hosts of URIs, or domains that they are below; `None` for any.
     pub uri_hosts: Option<Vec<String>>,

@@ -155,6 +155,18 @@ fn scopes_of_names() {
         });
         assert_eq!(found, [demand], "{uri}");
     }
+    // Nobody is a principal by a certificate of another profile.
+    for (uri, demands) in [
+        ("uri:https://team-a/user/1", vec![]),
+        ("uri:skms://team-a/user/1", vec![Demand::NameScope]),
+        ("uri:SKMS://team-a/user/1", vec![Demand::NameScope]),
+    ] {
+        let name: AltName = uri.parse().unwrap();
+        let found = broken_of(&ca, ProfileKind::TlsClient, |_, request| {
+            request.names = vec![name];
+        });
+        assert_eq!(found, demands, "{uri}");
+    }
     let base = |text: &str| {
         let base: NameBuf = text.parse().unwrap();
         broken_of(&ca, ProfileKind::TlsClient, |profile, _| {

@@ -12,6 +12,7 @@ use crate::oid;
 use crate::reference::mailbox;
 
 use super::altname::AltName;
+use super::builtin::PRINCIPAL_SCHEME;
 use super::error::{Breaches, Demand, IssueError};
 use super::name::NameBuf;
 use super::profile::{CommonNameRule, NameRules, Profile, Shape, SubjectRule};
@@ -193,11 +194,13 @@ fn check_uri(rules: &NameRules, text: &str, breaches: &mut Breaches) {
     {
         return breaches.add(demand, format!("{quoted}: {why}"));
     }
-    if let Some(schemes) = &rules.uri_schemes
-        && !schemes
-            .iter()
-            .any(|scheme| scheme.eq_ignore_ascii_case(found.scheme))
-    {
+    let is = |scheme: &str| scheme.eq_ignore_ascii_case(found.scheme);
+    let in_scope = match &rules.uri_schemes {
+        Some(schemes) => schemes.iter().any(|scheme| is(scheme)),
+        // Whose certificate has a principal's name is that principal to others.
+        None => !is(PRINCIPAL_SCHEME),
+    };
+    if !in_scope {
         breaches.add(
             Demand::NameScope,
             format!("{quoted}: of a scheme outside the profile"),
