@@ -8,7 +8,7 @@ use skms_pki::Moment;
 use skms_pki::issue::SigningScheme;
 
 use super::sealed::{Head, MessageId};
-use super::statement::{Statement, bad_key, counts};
+use super::statement::{Statement, counts};
 use super::{COMMIT, MESSAGE, info, name_of};
 use crate::envelope::{MAX_MESSAGE, Unsigned};
 use crate::error::{Error, Result, own};
@@ -27,8 +27,7 @@ pub const MAX_SEALED: usize = MAX_CONTENT + MAX_MESSAGE;
 /// # Errors
 /// [`Error::Input`] for content that is too long, and an identity whose
 /// certificate has not one URI as its only name; [`Error::StatementExpired`],
-/// [`Error::StatementNotYetValid`]; [`Error::PublicKey`] for a key that gives a
-/// zero secret; [`Error::Own`].
+/// [`Error::StatementNotYetValid`]; [`Error::Own`].
 pub fn seal(
     identity: &Identity,
     to: &Statement,
@@ -53,7 +52,7 @@ pub fn seal(
     let sender = *identity.certificate_hash();
     let info = info(&about.hash, &sender);
     let (encapsulation, mut context) =
-        Sender::setup_with(&to.key, to.suite, &info, random).map_err(bad_key)?;
+        Sender::setup_with(&to.key, to.suite, &info, random).map_err(own)?;
     let head = Head {
         recipient: about.hash,
         encapsulation,

@@ -1,6 +1,6 @@
 //! A sealing key's statement, read and judged: docs/sealing.md, "The statement".
 
-use skms_crypto::hpke::{Fill, Sender, Suite};
+use skms_crypto::hpke::Suite;
 use skms_crypto::{Format, PublicKey};
 use skms_pki::Moment;
 
@@ -8,7 +8,7 @@ use super::party::{CertifiedParty, judge_party};
 use super::{SKEW_SECONDS, STATEMENT, STATEMENT_TYPE, statement_hash};
 use crate::cbor::{Fields, Parse, Reader};
 use crate::envelope::Envelope;
-use crate::error::{CertificateFault, Error, Result, own};
+use crate::error::{CertificateFault, Error, Result};
 use crate::freshness::Freshness;
 use crate::message::first::{MAX_PUBLIC, read_time, write_time};
 use crate::message::second::read_suite;
@@ -268,16 +268,6 @@ impl Statement {
     pub fn ensure_fresh(&self, now: Moment) -> Result<()> {
         Freshness::default().check(self.described.time, now)
     }
-
-    /// Whether one can encapsulate to its key: what its form alone does not
-    /// say of X25519.
-    ///
-    /// # Errors
-    /// [`Error::PublicKey`] for a key whose secret is zero; [`Error::Own`].
-    pub fn try_key(&self, random: &mut Fill<'_>) -> Result<()> {
-        let tried = Sender::setup_with(&self.key, self.suite, &[], random);
-        tried.map(drop).map_err(bad_key)
-    }
 }
 
 /// Whether a moment is between two, both of them within.
@@ -291,7 +281,8 @@ pub(super) fn counts(not_before: Moment, not_after: Moment, at: Moment) -> Resul
     Ok(())
 }
 
-/// A public key in the one form that HPKE has for it.
+/// A public key in the one form that HPKE has for it. Reading one refuses
+/// those of X25519 that give zero.
 fn public_key(suite: Suite, bytes: &[u8]) -> Result<PublicKey> {
     let algorithm = suite.kem.algorithm();
     let key = PublicKey::import(bytes, Format::Raw, Some(algorithm));
@@ -301,13 +292,5 @@ fn public_key(suite: Suite, bytes: &[u8]) -> Result<PublicKey> {
     match same && !suite::gives_zero(suite, bytes) {
         true => Ok(key),
         false => Err(Error::PublicKey),
-    }
-}
-
-/// What setup says of a key whose secret is zero.
-pub(super) fn bad_key(error: skms_crypto::Error) -> Error {
-    match error {
-        skms_crypto::Error::InvalidKey(_) => Error::PublicKey,
-        other => own(other),
     }
 }

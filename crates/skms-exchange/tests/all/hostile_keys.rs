@@ -9,7 +9,7 @@ use crate::support::{LABEL_1, Opened, World, agreement};
 
 /// Points of X25519 whose product with every scalar is zero (RFC 7748,
 /// section 6.1), the twist's and those over p included.
-pub fn low_order() -> Vec<Vec<u8>> {
+fn low_order() -> Vec<Vec<u8>> {
     let point = |text: &str| {
         (0..32)
             .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())

@@ -78,7 +78,6 @@ impl Engine {
         let judged = self.judge_statement(rooms, bytes.clone(), of).await?;
         let statement = judged?;
         statement.ensure_fresh(Moment(entry.now().0))?;
-        statement.try_key(&mut skms_crypto::rand::fill)?;
         let who = (principal.namespace(), principal.id());
         let path = statement.owner().peer().path();
         if self.registered(path, who).await?.is_none() {
