@@ -157,7 +157,8 @@ impl Engine {
             };
             let id = KeyId(RecordId::at(entry.now_ms)?.0);
             let planned = Planned::of(&wanted, algorithm?, &ring)?;
-            let answer = planned.answer(id);
+            let rules = planned.rules(entry.now());
+            let answer = planned.answer(id, &rules, entry.now());
             let certificate = Der(admitted.client().certificate().to_vec());
             let above = admitted.client().path().iter().skip(1);
             let above = above.map(|der| Der(der.clone())).collect();
@@ -181,7 +182,7 @@ impl Engine {
                 tags,
                 // It leaves with nobody but the client, who has it.
                 exportable: false,
-                rules: planned.rules(entry.now()),
+                rules,
                 first: new_version(&material, Origin::Imported, Some(entry.now().plus(1)))?,
             };
             let (key, mut steps) = Key::create(new, entry.now())?;
@@ -335,13 +336,15 @@ impl Planned {
         })
     }
 
-    fn answer(&self, id: KeyId) -> Answer<'static> {
+    /// What is said about the key: its end as it is by the keyring's rules too.
+    fn answer(&self, id: KeyId, rules: &Rules, now: UnixSeconds) -> Answer<'static> {
+        let left = rules.expires_at.map(|end| end.since(now));
         Answer::Agreement {
             id: id.to_string(),
             version: VersionNumber::FIRST.0.into(),
             length: self.length,
             uses: self.words.clone(),
-            lifetime_seconds: self.lifetime_seconds,
+            lifetime_seconds: left.filter(|seconds| *seconds > 0),
         }
     }
 
