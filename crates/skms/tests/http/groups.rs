@@ -1,6 +1,8 @@
 //! Keys shared by groups: fetched by the key exchange, out of reach for who was
 //! removed.
 
+mod described;
+
 use std::{
     process::Command,
     sync::{
@@ -17,12 +19,13 @@ use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, OpenKey};
 use skms_wire::{Ciphertext, native::routes::DEFAULT_NAMESPACE};
 
 use crate::{
-    describe::Described,
     exchange::{begin, client, events, now, principal, refused, replied, send},
     house::Server,
     mutual::Installed,
     wire::Answer,
 };
+
+pub use described::described;
 
 const KEYS: &str = "/api/v1/keyrings/default/keys";
 const GROUPS: &str = "/api/v1/groups";
@@ -472,6 +475,66 @@ fn backups_keep_groups_and_a_restore_names_removals_that_it_undoes() {
     );
 }
 
+/// Who was removed and what the key was rotated for is one step, wherever the
+/// server is when it is killed.
+#[test]
+fn a_removal_and_its_new_version_are_both_there_after_a_crash_or_neither() {
+    const MEMBERS: usize = 60;
+    let installed = Installed::new();
+    let server = installed.serve_unsealed(&[]);
+    let names: Vec<String> = (0..MEMBERS).map(|number| format!("m{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let new = json!({"name": name, "fingerprint": format!("{number:064x}")});
+        server.must("POST", "/api/v1/principals", Some(new));
+    }
+    create(&server, "crashed", &[]);
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    add(&server, "crashed", &all, false);
+    server.stop();
+    let mut left = names.into_iter();
+    let mut acknowledged = 0;
+    for (crash, pause) in [150, 60, 250].into_iter().enumerate() {
+        let server = installed.serve_unsealed(&[]);
+        let process = server.process();
+        let killer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(pause));
+            let killed = Command::new("kill").args(["-KILL", &process]).status();
+            assert!(killed.unwrap().success());
+        });
+        let mut connection = server.connect();
+        for name in left.by_ref() {
+            let body = json!({"members": named(&[&name])}).to_string();
+            let path = format!("{GROUPS}/crashed/members/remove");
+            let bearer = format!("Bearer {}", server.token);
+            let headers = [
+                ("Authorization", bearer.as_str()),
+                ("Content-Type", "application/json"),
+            ];
+            match connection.send("POST", &path, Some(body.as_bytes()), &headers) {
+                Ok(answer) => assert_eq!(answer.status, 200, "{}", answer.text()),
+                Err(_) => break,
+            }
+            acknowledged += 1;
+        }
+        killer.join().unwrap();
+        drop(server);
+        let server = installed.serve_unsealed(&[]);
+        let group = server.must("GET", &format!("{GROUPS}/crashed"), None);
+        let count = |member: &str| group[member].as_u64().unwrap() as usize;
+        assert_eq!(
+            count("members") + count("latest_version"),
+            MEMBERS + 1,
+            "{group}"
+        );
+        // One that was under way at each crash may be done.
+        let gone = MEMBERS - count("members");
+        let expected = acknowledged..=acknowledged + crash + 1;
+        assert!(expected.contains(&gone), "{gone} {expected:?}");
+        server.stop();
+    }
+    assert!(acknowledged > 0);
+}
+
 /// A tenant's group has members of the tenant's own and of the root namespace,
 /// and a name says which of the two.
 #[test]
@@ -562,128 +625,4 @@ fn who_had_a_key_goes_with_it() {
     assert_eq!(records(&server), before + 2);
     let left = [has("admin", 1, "policy")];
     assert_eq!(holders(&server, &format!("{KEYS}/stays/holders")), left);
-}
-
-/// Every route, as the description has it, with what it refuses.
-pub fn described(api: &Described<'_>) {
-    let new_key = |name: &str, algorithm: &str, exportable: bool| {
-        let rules = json!({"destroy_window_seconds": 0});
-        let new = json!({"name": name, "algorithm": algorithm, "exportable": exportable,
-            "rules": rules});
-        api.good("key-create", &["default"], Some(new));
-    };
-    new_key("common", "AES-256-GCM", true);
-    new_key("inside", "AES-256-GCM", false);
-    new_key("pair", "EC-P256", true);
-    for (name, digits) in [("first", "11"), ("second", "22"), ("third", "33")] {
-        let new = json!({"name": name, "fingerprint": digits.repeat(32)});
-        api.good("principal-create", &[], Some(new));
-    }
-    let group =
-        |key: &str, members: Value| Some(json!({"name": "circle", "key": key, "members": members}));
-    for (key, members, problem) in [
-        ("nonesuch", json!([]), "not-found"),
-        ("inside", json!([]), "not-exportable"),
-        ("pair", json!([]), "unsupported-operation"),
-        ("common", named(&["first", "nobody"]), "invalid-argument"),
-        ("common", named(&["first", "first"]), "invalid-argument"),
-        (
-            "common",
-            json!([{"name": "first", "namespace": "team"}]),
-            "invalid-argument",
-        ),
-        ("common", named(&["x"; 1001]), "invalid-argument"),
-    ] {
-        assert_eq!(
-            api.bad("group-create", &[], group(key, members)),
-            problem,
-            "{key}"
-        );
-    }
-    let made = api.good("group-create", &[], group("common", named(&["first"])));
-    assert_eq!(made["members"], 1);
-    let again = api.bad("group-create", &[], group("common", json!([])));
-    assert_eq!(again, "already-exists");
-    let other = json!({"name": "other", "key": "common"});
-    assert_eq!(
-        api.bad("group-create", &[], Some(other)),
-        "unsupported-operation"
-    );
-
-    api.good("group-read", &["circle"], None);
-    assert_eq!(api.bad("group-read", &["nobody"], None), "not-found");
-    api.good("group-list", &[], None);
-    let members = |names: &[&str]| Some(json!({"members": named(names)}));
-    let at = ["circle"];
-    let added = api.good("group-member-add", &at, members(&["second", "third"]));
-    assert_eq!(added["members"], 3);
-    for bad in [members(&["third"]), members(&["nobody"]), members(&[])] {
-        assert_eq!(api.bad("group-member-add", &at, bad), "invalid-argument");
-    }
-    assert_eq!(
-        api.bad("group-member-add", &["nobody"], members(&["first"])),
-        "not-found"
-    );
-    let page = api.good("group-member-list", &["circle", "?limit=2"], None);
-    assert_eq!(page["items"].as_array().unwrap().len(), 2);
-    let next = page["next"].as_str().unwrap().to_owned();
-    let page = api.good(
-        "group-member-list",
-        &["circle", &format!("?after={next}")],
-        None,
-    );
-    assert_eq!(
-        (&page["items"][0]["name"], &page["next"]),
-        (&json!("third"), &Value::Null)
-    );
-    assert_eq!(
-        api.bad("group-member-list", &["circle", "?after=x"], None),
-        "invalid-argument"
-    );
-    assert_eq!(
-        api.bad("group-member-list", &["circle", "?limit=0"], None),
-        "invalid-argument"
-    );
-
-    for bad in [
-        members(&["nobody"]),
-        members(&["first", "nobody"]),
-        members(&[]),
-    ] {
-        assert_eq!(api.bad("group-member-remove", &at, bad), "invalid-argument");
-    }
-    let changed = api.good("group-member-remove", &at, members(&["second", "first"]));
-    assert_eq!(
-        (&changed["members"], &changed["latest_version"]),
-        (&json!(1), &json!(2))
-    );
-    assert_eq!(api.good("group-rekey", &at, None)["latest_version"], 3);
-
-    // A key that cannot be rotated stays as it is if it is told to.
-    api.good("key-suspend", &["default", "common"], None);
-    let third = members(&["third"]);
-    assert_eq!(api.bad("group-member-remove", &at, third), "wrong-state");
-    let left = json!({"members": named(&["third"]), "rekey": false});
-    let left = api.good("group-member-remove", &at, Some(left));
-    assert_eq!(
-        (&left["members"], &left["rekey_due"]),
-        (&json!(0), &json!(true))
-    );
-    api.good("key-resume", &["default", "common"], None);
-    assert_eq!(api.good("group-rekey", &at, None)["rekey_due"], false);
-
-    api.good("group-holders", &at, None);
-    api.good("key-holders", &["default", "common"], None);
-    // What a group stands on stays.
-    api.good("key-destroy", &["default", "common"], None);
-    while api.good("key-read", &["default", "common"], None)["state"] != "destroyed" {
-        thread::yield_now();
-    }
-    assert_eq!(
-        api.bad("key-delete", &["default", "common"], None),
-        "not-empty"
-    );
-    api.good("group-delete", &at, None);
-    assert_eq!(api.bad("group-delete", &at, None), "not-found");
-    api.good("key-delete", &["default", "common"], None);
 }

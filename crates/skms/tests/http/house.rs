@@ -237,6 +237,11 @@ impl Server {
         assert_eq!(answer.status, 204, "{method} {path}: {}", answer.text());
     }
 
+    /// The process's number.
+    pub fn process(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// The process, for signals.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill")

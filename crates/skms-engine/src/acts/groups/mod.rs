@@ -205,24 +205,28 @@ async fn principals(entry: &Entry, namespace: &str, named: &[(String, String)]) 
 
 /// Whether a namespace's groups may have this many members more.
 fn room_for(rooms: &Rooms, namespace: &str, own: usize, more: usize) -> Result<()> {
-    let too_many = |what, limit: usize| {
-        Err(Error::TooLarge {
-            what,
-            limit: limit as u64,
-        })
-    };
-    if own + more > MEMBERS_MAX {
-        return too_many("the number of members", MEMBERS_MAX);
-    }
     let all = rooms.groups.of(namespace);
     let all: usize = all.iter().map(|one| one.record.members.len()).sum();
-    if all + more > ALL_MEMBERS_MAX {
-        return too_many(
+    fits(own, all, more)
+}
+
+/// Whether a group of `own` members, among `all` of its namespace, may have
+/// `more`.
+fn fits(own: usize, all: usize, more: usize) -> Result<()> {
+    let (what, limit) = if own + more > MEMBERS_MAX {
+        ("the number of members", MEMBERS_MAX)
+    } else if all + more > ALL_MEMBERS_MAX {
+        (
             "the number of members of the namespace's groups",
             ALL_MEMBERS_MAX,
-        );
-    }
-    Ok(())
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::TooLarge {
+        what,
+        limit: limit as u64,
+    })
 }
 
 /// New members, from the version that is in use on, or from the first.
@@ -244,4 +248,39 @@ fn joining(
             from: from.0,
             added_at: at.0,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_have_so_many_members_and_no_more() {
+        assert!(fits(0, 0, AT_ONCE_MAX).is_ok());
+        assert!(fits(MEMBERS_MAX - 1, MEMBERS_MAX, 1).is_ok());
+        assert!(fits(5, ALL_MEMBERS_MAX - 1, 1).is_ok());
+        for (own, all, limit) in [
+            (MEMBERS_MAX, MEMBERS_MAX, MEMBERS_MAX),
+            (5, ALL_MEMBERS_MAX, ALL_MEMBERS_MAX),
+        ] {
+            let over = fits(own, all, 1).unwrap_err();
+            assert!(matches!(over, Error::TooLarge { limit: said, .. } if said == limit as u64));
+            assert!(fits(own, all, 0).is_ok());
+        }
+    }
+
+    #[test]
+    fn who_is_named_is_whole_in_order_and_once() {
+        let who = |namespace: Option<&str>, name: &str| Who {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let both = vec![who(None, "b"), who(Some("root"), "a"), who(None, "a")];
+        let both = named("team", both).unwrap();
+        let paths: Vec<String> = both.iter().map(path).collect();
+        assert_eq!(paths, ["root/a", "team/a", "team/b"]);
+        // The same, said in two ways.
+        let twice = named("team", vec![who(None, "a"), who(Some("team"), "a")]);
+        assert!(matches!(twice, Err(Error::Invalid(said)) if said.contains("team/a")));
+    }
 }
