@@ -347,6 +347,10 @@ fn certificates_that_do_not_do() {
         of(&changed, &[ALICE])
     };
     let client = ProfileKind::TlsClient.profile();
+    // Principals' names, and others beside them.
+    let mut wide = profile.clone();
+    wide.names.most = 2;
+    wide.names.forms.clone_from(&client.names.forms);
     let server = ProfileKind::TlsServer.profile();
     for (party, name) in [
         (
@@ -369,10 +373,10 @@ fn certificates_that_do_not_do() {
             "certificate-name",
         ),
         (
-            of(&client, &[ALICE, "email:alice@example.org"]),
+            of(&wide, &[ALICE, "email:alice@example.org"]),
             "certificate-name",
         ),
-        (of(&client, &[ALICE, BOB]), "certificate-name"),
+        (of(&wide, &[ALICE, BOB]), "certificate-name"),
         (named(&Pki::new(), ed, ALICE), "certificate-untrusted"),
         (itself(), "certificate-untrusted"),
     ] {
@@ -392,7 +396,7 @@ fn itself() -> Party {
     let key = crate::support::key(Algorithm::EcP256);
     let mut profile = ProfileKind::Root.profile();
     profile.usage.purposes = vec![oid::CLIENT_AUTH.into()];
-    profile.names.forms = ProfileKind::Principal.profile().names.forms;
+    profile.names = ProfileKind::Principal.profile().names;
     let subject = "CN=alice".parse().unwrap();
     let request = Request::new(subject, spki(&key)).with_name(ALICE.parse().unwrap());
     let scheme = SigningScheme::for_key(Algorithm::EcP256).unwrap();
