@@ -35,6 +35,8 @@ fn the_examples_of_the_client_do_what_they_say() {
     let exchange = runs(&server, "exchange");
     assert!(exchange.contains("agreed on 32 bytes"), "{exchange}");
     assert!(exchange.contains("fetched version 1 of example-leaves, 32 bytes"));
+    let sealing = runs(&server, "sealing");
+    assert!(sealing.contains("opened 8 bytes from"), "{sealing}");
     let files = runs(&server, "files");
     assert!(files.contains("2100000 bytes became"), "{files}");
     assert!(files.contains("and came back"), "{files}");
