@@ -104,13 +104,11 @@ fn other_certificates_show_nothing() {
     for (authority, profile, uri) in [
         ("others", "principal", ALICE),
         ("people-2", "principal", ALICE),
-        ("people", "tls-client", ALICE),
         ("people", "principal", "uri:skms://root/certificate/bob"),
-        ("people", "tls-client", token.as_str()),
         (
             "people",
             "tls-client",
-            "uri:skms://team-a/certificate/alice",
+            "uri:https://example.org/certificate/alice",
         ),
     ] {
         let (identity, _) = issue(&server, authority, profile, uri);
@@ -121,11 +119,23 @@ fn other_certificates_show_nothing() {
     let (identity, _) = issue(&server, "people", "principal", ALICE);
     server.trust_as(&ca, &identity);
     assert_eq!(server.ask_as("", "GET", OWN, None).status, 200);
-    // Nor is one issued by that profile that names no principal of here.
+    // Nor is one issued by that profile that names no principal of here, or by
+    // another profile that names any.
     let path = "/api/v1/authorities/people/certificates";
-    for uri in [token.as_str(), "uri:skms://team-a/certificate/alice"] {
-        let wanted = json!({"profile": "principal", "names": [uri], "new_key": "EC-P256"});
-        assert_eq!(server.ask("POST", path, Some(wanted)).status, 422, "{uri}");
+    let elsewhere = "uri:skms://team-a/certificate/alice";
+    for (profile, uri) in [
+        ("principal", token.as_str()),
+        ("principal", elsewhere),
+        ("tls-client", token.as_str()),
+        ("tls-client", elsewhere),
+        ("tls-client", ALICE),
+    ] {
+        let wanted = json!({"profile": profile, "names": [uri], "new_key": "EC-P256"});
+        assert_eq!(
+            server.ask("POST", path, Some(wanted)).status,
+            422,
+            "{profile} {uri}"
+        );
     }
 }
 
