@@ -427,7 +427,7 @@ fn name_constraints_of_every_form() {
         asked(&[
             "dns:a.example.org",
             "email:a@example.org",
-            "uri:skms://team-a/user/1",
+            "uri:https://team-a/user/1",
             "ip:192.0.2.9",
             "dn:O=Example, CN=x",
         ]),
@@ -437,7 +437,7 @@ fn name_constraints_of_every_form() {
         "dns:a.example.com",
         "dns:a.secret.example.org",
         "email:a@other.example.org",
-        "uri:skms://team-b/user/1",
+        "uri:https://team-b/user/1",
         "ip:192.0.3.9",
         "dn:O=Other",
         "rid:1.2.4",

@@ -134,11 +134,14 @@ impl Connection {
         };
         if let Some((certificate, key)) = resolved.identity {
             let certificates_pem = std::mem::take(&mut *input::read(&certificate, PEM_MAX)?);
-            warn_of_end(&certificates_pem)?;
-            config.identity = Some(Identity {
-                certificates_pem,
-                private_key_pem: input::read(&key, PEM_MAX)?,
-            });
+            // One that has ended closes the connection to whom it shows.
+            let has_token = config.token.is_some();
+            if !warn_of_end(&certificates_pem, has_token)? || !has_token {
+                config.identity = Some(Identity {
+                    certificates_pem,
+                    private_key_pem: input::read(&key, PEM_MAX)?,
+                });
+            }
         }
         config.namespace = resolved.namespace;
         config.timeout = Duration::from_secs(self.timeout.max(1));
@@ -147,31 +150,39 @@ impl Connection {
 }
 
 /// Says so when a client certificate has ended, or when less than a third of
-/// its time is left. What cannot be read is left to the handshake.
-fn warn_of_end(certificates: &[u8]) -> Result<()> {
+/// its time is left; whether it has ended. What cannot be read is left to the
+/// handshake.
+fn warn_of_end(certificates: &[u8], has_token: bool) -> Result<bool> {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs());
-    let warning = std::str::from_utf8(certificates)
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let times = std::str::from_utf8(certificates)
         .ok()
         .and_then(|text| pem::decode(pem::CERTIFICATE, text).ok())
         .and_then(|all| {
             let read = Certificate::from_der(all.first()?).ok()?;
-            let now = i64::try_from(now).ok()?;
-            ending((read.not_before().0, read.not_after().0), now)
+            Some((read.not_before().0, read.not_after().0))
         });
-    match warning {
-        Some(warning) => output::note(warning),
-        None => Ok(()),
+    let Some(times) = times else {
+        return Ok(false);
+    };
+    if let Some(warning) = ending(times, now, has_token) {
+        output::note(warning)?;
     }
+    Ok(times.1 < now)
 }
 
-fn ending((first, last): (i64, i64), now: i64) -> Option<String> {
+fn ending((first, last): (i64, i64), now: i64, has_token: bool) -> Option<String> {
     let left = last.saturating_sub(now);
     if left < 0 {
-        return Some(
-            "warning: the client certificate has ended; the token is the way in".to_owned(),
-        );
+        let instead = match has_token {
+            true => "the token is used instead",
+            false => "a token is the way in",
+        };
+        return Some(format!(
+            "warning: the client certificate has ended; {instead}"
+        ));
     }
     let third = last.saturating_sub(first) / 3;
     (left < third).then(|| {
@@ -188,6 +199,30 @@ mod tests {
     use skms_client::settings::DEFAULT_ADDRESS;
 
     use super::*;
+
+    #[test]
+    fn a_certificate_that_has_ended_does_not_stand_in_the_tokens_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ended = rcgen::CertificateParams::default();
+        ended.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        ended.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let ended = ended.self_signed(&rcgen::KeyPair::generate().unwrap());
+        let (file, key) = (
+            folder.path().join("ended.pem"),
+            folder.path().join("key.pem"),
+        );
+        std::fs::write(&file, ended.unwrap().pem()).unwrap();
+        std::fs::write(&key, "a key").unwrap();
+        let connection = Connection {
+            client_cert: Some(file),
+            client_key: Some(key),
+            ..Connection::default()
+        };
+        let token = |name: &str| (name == "SKMS_TOKEN").then(|| "t".to_owned());
+        assert!(connection.config(token).unwrap().identity.is_none());
+        // Without one there is nothing else to show.
+        assert!(connection.config(|_| None).unwrap().identity.is_some());
+    }
 
     #[test]
     fn flags_win_over_the_environment_and_that_over_the_file() {
@@ -229,13 +264,16 @@ mod tests {
     #[test]
     fn a_certificate_that_ends_soon_is_warned_of() {
         let life = (0, 90 * 86_400);
-        assert_eq!(ending(life, 60 * 86_400 - 1), None);
-        let soon = ending(life, 61 * 86_400).unwrap();
+        assert_eq!(ending(life, 60 * 86_400 - 1, true), None);
+        let soon = ending(life, 61 * 86_400, true).unwrap();
         assert!(
             soon.contains("29 days") && soon.contains("renew --own"),
             "{soon}"
         );
-        assert!(ending(life, life.1 + 1).unwrap().contains("has ended"));
+        for (has_token, instead) in [(true, "instead"), (false, "way in")] {
+            let ended = ending(life, life.1 + 1, has_token).unwrap();
+            assert!(ended.contains("has ended") && ended.contains(instead));
+        }
     }
 
     #[test]

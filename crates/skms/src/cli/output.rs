@@ -51,7 +51,8 @@ impl Out {
     }
 }
 
-fn encode(bytes: &[u8], encoding: Encoding) -> Zeroizing<Vec<u8>> {
+/// Bytes as they are written; text has an end of line.
+pub fn encode(bytes: &[u8], encoding: Encoding) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(match encoding {
         Encoding::Raw => return Zeroizing::new(bytes.to_vec()),
         Encoding::Base64 => STANDARD.encode(bytes).into_bytes(),

@@ -19,7 +19,21 @@ fn a_key_is_agreed_on_and_one_is_fetched() {
         shown["key"]["state"].as_str().or(shown["state"].as_str()),
         Some("active")
     );
-    with_settings(&server, &agree).fails(4, "exists already");
+    let again = ["exchange", "agree", "shared", "-o", "again.key"];
+    with_settings(&server, &again).fails(4, "exists already");
+    assert!(!server.path("again.key").exists());
+    // A key that is there is not written over, and none is agreed on for which
+    // there is no room.
+    let first = std::fs::read(server.path("shared.key")).unwrap();
+    for file in ["shared.key", "missing/x.key"] {
+        let other = ["exchange", "agree", "other", "-o", file];
+        assert_ne!(with_settings(&server, &other).code, 0, "{file}");
+    }
+    assert_eq!(std::fs::read(server.path("shared.key")).unwrap(), first);
+    with_settings(&server, &["key", "show", "other"]).fails(3, "no such key");
+    let forced = ["exchange", "agree", "other", "-o", "shared.key", "--force"];
+    with_settings(&server, &forced).ok();
+    assert_ne!(std::fs::read(server.path("shared.key")).unwrap(), first);
 
     let new = [
         "key",
@@ -45,6 +59,8 @@ fn a_key_is_agreed_on_and_one_is_fetched() {
     assert_eq!(std::fs::read(server.path("bound.key")).unwrap().len(), 32);
     assert!(is_private(&server.path("bound.key")));
     with_settings(&server, &bind).fails(4, "exists already");
+    let again = ["exchange", "bind", "bound", "-o", "again.key"];
+    with_settings(&server, &again).fails(4, "exists already");
 
     // Somebody has to be known by a certificate, and to know the server.
     let bad = ["exchange", "agree", "x", "--algorithm", "RSA-2048"];

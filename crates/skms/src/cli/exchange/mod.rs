@@ -1,5 +1,7 @@
 //! `skms exchange`: keys that nobody between this machine and the server sees.
 
+mod keyout;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use skms_client::exchange::{Agreement, Distribution, Given};
@@ -8,8 +10,9 @@ use skms_wire::SecretB64;
 
 use super::error::{CliError, Result};
 use super::keyname::KeyName;
-use super::output::{self, Encoding, Out};
+use super::output;
 use super::{Global, duration, progress};
+use keyout::{KeyOut, Room};
 
 /// Agree on keys with the server, and fetch keys, end to end: whoever ends TLS
 /// in between never sees them. Needs a client certificate of a principal
@@ -71,7 +74,7 @@ pub struct Agree {
     #[command(flatten)]
     wished: Wished,
     #[command(flatten)]
-    out: Out,
+    out: KeyOut,
 }
 
 /// Agree on a new key that is bound to a TLS connection to the server, made for
@@ -82,26 +85,28 @@ pub struct Bind {
     #[command(flatten)]
     wished: Wished,
     #[command(flatten)]
-    out: Out,
+    out: KeyOut,
 }
 
 impl Bind {
     async fn run(self, global: &Global) -> Result<()> {
+        let room = self.out.room()?;
         // Nothing but TLS says here who the server is.
         let client = global.exchange_client()?;
         let work = client.bind_key(self.wished.agreement(global)?);
         let agreed = progress::wait("Agreeing", work).await?;
-        show(global, &self.out, &agreed.grant, agreed.key.expose(), "raw")
+        show(global, room, &agreed.grant, agreed.key.expose(), "raw")
     }
 }
 
 impl Agree {
     async fn run(self, global: &Global) -> Result<()> {
+        let room = self.out.room()?;
         let (client, identity) = (global.client()?, identity(global)?);
         let wanted = self.wished.agreement(global)?;
         let work = client.agree_on_key(&identity, wanted);
         let agreed = progress::wait("Agreeing", work).await?;
-        show(global, &self.out, &agreed.grant, agreed.key.expose(), "raw")
+        show(global, room, &agreed.grant, agreed.key.expose(), "raw")
     }
 }
 
@@ -114,11 +119,12 @@ pub struct Fetch {
     #[arg(long, value_name = "NUMBER")]
     version: Option<u32>,
     #[command(flatten)]
-    out: Out,
+    out: KeyOut,
 }
 
 impl Fetch {
     async fn run(self, global: &Global) -> Result<()> {
+        let room = self.out.room()?;
         let (client, identity) = (global.client()?, identity(global)?);
         let wanted = Distribution {
             key: wanted(global, &self.key)?,
@@ -132,13 +138,7 @@ impl Fetch {
             } => "pkcs8",
             _ => "raw",
         };
-        show(
-            global,
-            &self.out,
-            &fetched.grant,
-            fetched.key.expose(),
-            format,
-        )
+        show(global, room, &fetched.grant, fetched.key.expose(), format)
     }
 }
 
@@ -160,12 +160,13 @@ struct Shown<'a> {
     key: Option<SecretB64>,
 }
 
-fn show(global: &Global, out: &Out, grant: &Grant, key: &[u8], format: &str) -> Result<()> {
-    if out.out.is_some() || !global.json {
-        out.bytes(key, Encoding::Base64)?;
+fn show(global: &Global, room: Room, grant: &Grant, key: &[u8], format: &str) -> Result<()> {
+    let in_file = room.is_file();
+    if in_file || !global.json {
+        room.fill(key)?;
     }
     if global.json {
-        let shown = out.out.is_none().then(|| SecretB64::from(key.to_vec()));
+        let shown = (!in_file).then(|| SecretB64::from(key.to_vec()));
         return output::json(&Shown {
             keyring: &grant.key.keyring,
             name: &grant.key.name,
