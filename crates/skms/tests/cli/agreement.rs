@@ -156,6 +156,11 @@ fn the_command_says_what_it_needs_and_why_it_was_refused() {
     agree("k", "other", &[]).fails(2, "--peer-party");
     agree("k", "dh", &bob).fails(2, "the key's own");
     agree("k", "ec", &bob).fails(2, "expected a key for X25519");
+    // A private key is not sent to find that out.
+    let private = b"-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n";
+    server.file("private", private);
+    let refused = agree("k", "private", &bob).fails(2, "has a private key");
+    assert!(!refused.said.contains("request"), "{}", refused.said);
     let same = [&bob[..], &["--own-party", "bob"]].concat();
     agree("k", "other", &same).fails(2, "differ");
     server

@@ -117,6 +117,11 @@ impl Issue {
                 request.new_key = Some(self.new_key.unwrap_or_else(|| "EC-P256".to_owned()));
             }
         }
+        if self.key_out.is_some() && self.key_out == self.files.out {
+            return Err(CliError::usage(
+                "the key and the certificate cannot go to the same file",
+            ));
+        }
         let passphrase = self.bundle.passphrase()?;
         let made = global.client()?.issue_certificate(&ca, &request).await?;
         self.bundle.write(&made, passphrase)?;

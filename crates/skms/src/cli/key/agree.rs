@@ -9,7 +9,7 @@ use skms_wire::native::terms::KeyFormat;
 
 use super::create::Properties;
 use crate::cli::Global;
-use crate::cli::error::Result;
+use crate::cli::error::{CliError, Result};
 use crate::cli::keyname::KeyName;
 use crate::cli::{input, output};
 
@@ -100,5 +100,12 @@ impl Agree {
 
 fn public(path: &std::path::Path) -> Result<Bytes> {
     let mut bytes = input::read(path, PUBLIC_MAX)?;
+    // It would be on its way to the server already when that refuses it.
+    if bytes.windows(11).any(|part| part == b"PRIVATE KEY") {
+        return Err(CliError::usage(format!(
+            "{} has a private key: the peer's public key is asked for",
+            path.display()
+        )));
+    }
     Ok(Bytes::new(std::mem::take(&mut *bytes)))
 }

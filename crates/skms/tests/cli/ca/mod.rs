@@ -181,6 +181,17 @@ fn requests_are_signed_and_bad_ones_refused() {
         "a key without a certificate was written"
     );
     issue("a.example.org").ok();
+    let files = ["--key-out", "one.pem", "--out", "one.pem"];
+    let one = [
+        "cert",
+        "issue",
+        "--ca",
+        "issuing",
+        "--name",
+        "b.example.org",
+    ];
+    let refused = server.run(&[&one[..], &files].concat());
+    refused.fails(2, "the same file");
 
     // What is asked about must be a serial number, and one of this authority.
     let show = |serial: &str| server.run(&["cert", "show", "--ca", "issuing", serial]);
