@@ -184,7 +184,7 @@ actions! {
     DocumentVerify = "document.verify", ["use"], [System], "Verify a signed document.";
 }
 
-const _: () = assert!(Action::ALL.len() <= 128, "an ActionSet holds 128 actions");
+const _: () = assert!(Action::ALL.len() <= 256, "an ActionSet holds 256 actions");
 
 /// The groups of actions, each with the groups that contain it.
 pub const ACTION_GROUPS: &[(&str, &[&str])] = &[
@@ -238,17 +238,25 @@ impl FromStr for Action {
 
 /// A set of actions, for the scope index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct ActionSet(u128);
+pub(crate) struct ActionSet([u128; 2]);
 
 impl ActionSet {
-    pub(crate) const ALL: Self = Self(u128::MAX);
+    pub(crate) const ALL: Self = Self([u128::MAX; 2]);
 
     pub(crate) fn insert(&mut self, action: Action) {
-        self.0 |= 1 << action.index();
+        let (word, bit) = Self::place(action);
+        self.0[word] |= bit;
     }
 
     pub(crate) fn contains(self, action: Action) -> bool {
-        self.0 & (1 << action.index()) != 0
+        let (word, bit) = Self::place(action);
+        self.0[word] & bit != 0
+    }
+
+    /// The half that an action is in, and its bit there.
+    const fn place(action: Action) -> (usize, u128) {
+        let index = action.index();
+        ((index >= 128) as usize, 1 << (index % 128))
     }
 }
 
@@ -263,6 +271,18 @@ mod tests {
         }
         assert!("key.encript".parse::<Action>().is_err());
         assert!("KEY.ENCRYPT".parse::<Action>().is_err());
+    }
+
+    #[test]
+    fn a_set_holds_what_went_in_and_nothing_else() {
+        for put in Action::ALL {
+            let mut set = ActionSet::default();
+            set.insert(*put);
+            for action in Action::ALL {
+                assert_eq!(set.contains(*action), action == put, "{action:?}");
+                assert!(ActionSet::ALL.contains(*action));
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use skms_engine::{
     acts::{exchange::Channel, trusts::SENT_MAX},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::watch,
 };
@@ -56,6 +56,8 @@ const STREAMS: u32 = 128;
 const HEAD_BYTES: usize = 16 * 1024;
 /// How long an HTTP/1.1 connection may be quiet before it rests.
 const REST: Duration = Duration::from_secs(2);
+/// How long what a peer still sends is read after the last answer.
+const LINGER: Duration = Duration::from_secs(1);
 /// An HTTP/2 peer that does not answer a ping for this long is gone.
 const PING: Duration = Duration::from_secs(20);
 
@@ -341,12 +343,18 @@ async fn http<S>(
     loop {
         let connection = builder.serve_connection(TokioIo::new(io), service.clone());
         let mut connection = Box::new(connection);
-        if drive(Pin::new(&mut *connection), &peer, limits, &mut stop, REST).await == Driven::Ended
-        {
-            return;
-        }
+        let driven = drive(Pin::new(&mut *connection), &peer, limits, &mut stop, REST).await;
         let parts = connection.into_parts();
         io = parts.io.into_inner();
+        if driven == Driven::Ended {
+            let patience = if *stop.borrow() {
+                Duration::ZERO
+            } else {
+                LINGER
+            };
+            io.end(limits.drain_timeout, patience).await;
+            return;
+        }
         let left = limits.idle_timeout.saturating_sub(peer.idle());
         let wakes = tokio::select! {
             wakes = io.wakes(parts.read_buf) => wakes,
@@ -354,7 +362,7 @@ async fn http<S>(
             () = tokio::time::sleep(left) => false,
         };
         if !wakes {
-            let _ = tokio::time::timeout(limits.drain_timeout, io.shutdown()).await;
+            io.end(limits.drain_timeout, Duration::ZERO).await;
             return;
         }
     }

@@ -11,10 +11,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::body::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// Bytes that wake a connection, at most; what follows stays with TLS.
 const FIRST: usize = 64;
@@ -86,6 +87,22 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    /// Ends the stream so that the peer reads the last answer. One that was
+    /// given before all of its request was read is lost to a peer that still
+    /// writes, if the stream is closed over what came in since: so that is read
+    /// and let go, as long as `patience` lasts.
+    pub async fn end(mut self, limit: Duration, patience: Duration) {
+        let ended = tokio::time::timeout(limit, self.stream.shutdown()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            return;
+        }
+        let mut unread = [0; 4096];
+        let all = async { while matches!(self.stream.read(&mut unread).await, Ok(1..)) {} };
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -143,7 +160,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.sent(flushed)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    /// Sends what there is, and no more: see [`Watched::end`].
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
     }
 }

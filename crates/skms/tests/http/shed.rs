@@ -1,6 +1,8 @@
 //! More than the server takes on: what is turned away is told so before any
 //! work is begun, and what must get through does.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use skms_wire::native::routes::DEFAULT_NAMESPACE;
 
@@ -105,6 +107,25 @@ fn large_bodies_share_their_memory() {
         || server.ask("POST", "/api/v1/hash", Some(large.clone())),
         200,
     );
+}
+
+/// A peer that writes on after the answer reads it all the same: the server
+/// does not close the connection over what is still on its way.
+#[test]
+fn who_still_writes_reads_the_answer() {
+    let house = House::new();
+    let server = house.serve();
+    for _ in 0..5 {
+        let mut connection = server.connect();
+        let head = "POST /api/v1/hash HTTP/1.1\r\nHost: localhost\r\n\
+                    Authorization: Bearer nonsense\r\nContent-Length: 600000\r\n\r\n";
+        connection.write(head.as_bytes()).unwrap();
+        for _ in 0..60 {
+            connection.write(&[b' '; 10_000]).unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(connection.answer().unwrap().status, 401);
+    }
 }
 
 #[test]
