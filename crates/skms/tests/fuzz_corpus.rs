@@ -53,6 +53,8 @@ const TARGETS: &[(&str, Parser)] = &[
     ("store_share_text", skms_store::fuzzing::share_text),
     ("store_backup_file", skms_store::fuzzing::backup_file),
     ("store_store_header", skms_store::fuzzing::store_header),
+    ("weak_blocklist", skms_weak::fuzzing::blocklist),
+    ("weak_public_key", skms_weak::fuzzing::public_key),
     ("wire_acme_jws", skms_wire::fuzzing::acme_jws),
     ("wire_base64", skms_wire::fuzzing::base64),
     ("wire_ciphertext", skms_wire::fuzzing::ciphertext),
