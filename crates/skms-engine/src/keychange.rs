@@ -139,6 +139,8 @@ impl Entry {
                 .copied()
                 .ok_or(Error::Internal("a commit without revisions"))?;
             cell.put_in_force(key, revision);
+            // What this change made of the key, and not what the next one does.
+            let done = cell.snapshot();
             reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
             spoilt.put_in_force()?;
             if let Some((after, changes)) = whole {
@@ -157,7 +159,7 @@ impl Entry {
                 ));
             }
             rooms.agenda.look(&cell);
-            Ok(cell.snapshot())
+            Ok(done)
         })
         .await
     }
