@@ -5,6 +5,7 @@ use std::io;
 use crate::file::{
     FileError, FileKey, Header, PluginIdentity, SealedFile, Wrapped, X25519Identity,
 };
+use crate::sse::Parser;
 
 /// Reads bytes as an encrypted file, armored or not. What parses must not open
 /// under a key that did not make it, and must be written the same way again.
@@ -44,6 +45,18 @@ pub fn file_identity(data: &[u8]) {
                 .is_ok_and(|again| identity.recipient() == again)
         );
     }
+}
+
+/// Reads bytes as a stream of events. Where its pieces break does not matter.
+pub fn event_stream(data: &[u8]) {
+    let whole = Parser::default().take(data);
+    let (first, second) = data.split_at(data.len() / 2);
+    let mut parser = Parser::default();
+    let parts = parser.take(first).and_then(|mut messages| {
+        messages.extend(parser.take(second)?);
+        Ok(messages)
+    });
+    assert_eq!(whole, parts);
 }
 
 #[cfg(test)]

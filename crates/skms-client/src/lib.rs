@@ -32,7 +32,8 @@
 //! in the age format (`examples/files.rs`).
 //!
 //! Standards: RFC 9110 (HTTP), RFC 9112, RFC 9113, RFC 8446 (TLS 1.3),
-//! RFC 6750 (bearer tokens), RFC 9457 (problem details), C2SP age (files).
+//! RFC 6750 (bearer tokens), RFC 9457 (problem details), HTML (server-sent
+//! events), C2SP age (files).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -43,11 +44,13 @@ mod connection;
 mod error;
 pub mod exchange;
 pub mod file;
+mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod retry;
 pub mod sealing;
 pub mod settings;
+mod sse;
 mod tls;
 mod transport;
 
@@ -55,6 +58,7 @@ pub use address::Address;
 pub use config::{Config, Identity};
 pub use connection::Peer;
 pub use error::{Error, Result};
+pub use follow::{EventSelection, Following};
 pub use retry::Retry;
 pub use transport::Client;
 

@@ -12,6 +12,7 @@ use hyper::{Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use skms_exchange::channel::Channel;
+use skms_wire::native::events::{LAST_EVENT_ID_HEADER, STREAM_TYPE};
 use skms_wire::native::problem::{MEDIA_TYPE, Problem};
 use skms_wire::native::routes::{
     Body as BodyShape, IDEMPOTENCY_HEADER, NAMESPACE_HEADER, PREFIX, Route,
@@ -216,6 +217,42 @@ impl Client {
             if let Ok(data) = frame.into_data() {
                 each(&data).map_err(Error::Output)?;
             }
+        }
+    }
+
+    /// Calls a route that answers with a stream without end, from a place on,
+    /// and gives the stream. It is not tried again.
+    pub(crate) async fn open(
+        &self,
+        route: &Route,
+        query: &[(&str, String)],
+        place: Option<&str>,
+    ) -> Result<Incoming> {
+        let late = |_| Error::Timeout {
+            address: self.0.origin.clone(),
+            seconds: self.0.timeout.as_secs(),
+        };
+        let mut sender = self.sender(true).await?;
+        let target = target(route, &[], query);
+        let two = matches!(sender, Sender::Two(_));
+        let mut request = self.request(route, &target, Bytes::new(), two)?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(STREAM_TYPE));
+        if let Some(place) = place {
+            let place = HeaderValue::from_str(place);
+            let place = place.map_err(|_| self.unexpected("a place that is none".to_owned()))?;
+            headers.insert(LAST_EVENT_ID_HEADER, place);
+        }
+        let response = timeout(self.0.timeout, sender.send(request))
+            .await
+            .map_err(late)?
+            .map_err(|failed| self.0.connector.broken(failed.into_error()))?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
+        }
+        match self.read(response).await {
+            Err((error, _)) => Err(error),
+            Ok(_) => Err(self.unexpected("a success that is none".to_owned())),
         }
     }
 
@@ -449,7 +486,7 @@ impl Client {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unexpected(&self, what: String) -> Error {
+    pub(crate) fn unexpected(&self, what: String) -> Error {
         Error::Unexpected {
             address: self.0.origin.clone(),
             what,

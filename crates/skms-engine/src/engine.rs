@@ -16,6 +16,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore
 
 use crate::acts::acme::{Nonces, Traffic, Validations};
 use crate::acts::exchange::Identities;
+use crate::acts::follow::Followers;
 use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ use crate::sessions::Sessions;
 use crate::slow::{Load, Setup, SlowPool};
 use crate::ssh::{self, SshAuthorities};
 use crate::stock::Stock;
+use crate::tail::Tail;
 use crate::trusts::{self, Trusts};
 use crate::tsa::{self, Tsas};
 use crate::unsealing::Unsealing;
@@ -164,6 +166,8 @@ pub(crate) struct Rooms {
     pub(crate) refusals: Refusals,
     pub(crate) identities: Identities,
     pub(crate) idempotency: Arc<Running>,
+    pub(crate) followers: Arc<Followers>,
+    pub(crate) tail: Tail,
     pub(crate) limiter: Limiter,
     pub(crate) quotas: Quotas,
     limits: ArcSwap<HashMap<String, Arc<Limits>>>,
@@ -218,6 +222,8 @@ impl Rooms {
             refusals: Refusals::default(),
             identities: Identities::default(),
             idempotency: Arc::default(),
+            followers: Arc::default(),
+            tail: Tail::default(),
             limiter: Limiter::new(config.rate),
             quotas: Quotas::default(),
             limits: ArcSwap::from_pointee(limits),
@@ -298,6 +304,7 @@ impl Rooms {
             let changed = change(&self.policies.load());
             self.policies.store(Arc::new(changed));
         }
+        self.sessions.may_differ();
     }
 
     /// What is set for a namespace, if anything is.

@@ -13,6 +13,7 @@ use skms_crypto::{Hash, ct_eq};
 use skms_keys::UnixSeconds;
 use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 use skms_store::{Kind, RecordId};
+use tokio::sync::watch;
 
 use crate::caller::{Authentication, Session};
 use crate::engine::{Engine, Rooms};
@@ -50,6 +51,8 @@ pub(crate) struct Sessions {
     /// Rises with every ended session: a look-up that began before does not
     /// bring the session back.
     ended: AtomicU64,
+    /// Told when sessions ended, or when what they may do changed.
+    changed: watch::Sender<()>,
 }
 
 struct Known {
@@ -59,6 +62,16 @@ struct Known {
 }
 
 impl Sessions {
+    /// Tells of sessions that ended, and of policies that changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// What sessions may do is not what it was.
+    pub(crate) fn may_differ(&self) {
+        self.changed.send_replace(());
+    }
+
     fn known(&self, digest: &str) -> Option<Arc<Session>> {
         self.by_digest
             .read()
@@ -124,6 +137,8 @@ impl Sessions {
             }
             !ends
         });
+        drop(sessions);
+        self.may_differ();
     }
 
     /// Forgets a session that has run out, so that it is looked up anew.
@@ -151,6 +166,8 @@ impl Sessions {
             known.session.end();
         }
         sessions.clear();
+        drop(sessions);
+        self.may_differ();
     }
 }
 

@@ -13,6 +13,7 @@ type Parser = fn(&[u8]);
 
 /// A folder in `fuzz/corpus/` and the parser that its files are for.
 const TARGETS: &[(&str, Parser)] = &[
+    ("client_event_stream", skms_client::fuzzing::event_stream),
     ("client_file_header", skms_client::fuzzing::file_header),
     ("client_file_identity", skms_client::fuzzing::file_identity),
     ("crypto_import_any", skms_crypto::fuzzing::import_any),

@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::filter::EventFilter;
 use crate::page::MAX_PAGE;
 use crate::target::Target;
 
@@ -30,6 +31,23 @@ pub struct Recorded {
     pub event: Event,
 }
 
+/// Where a namespace's events are read: those of the server in the root
+/// namespace.
+pub(crate) fn place_of(namespace: &str) -> Target {
+    if namespace == ROOT_NAMESPACE {
+        Target::system()
+    } else {
+        Target::namespace(namespace)
+    }
+}
+
+/// Whether an event is among those of a namespace: all are in the root
+/// namespace's.
+pub(crate) fn is_of(event: &Event, namespace: &str) -> bool {
+    let its = event.namespace.as_ref();
+    namespace == ROOT_NAMESPACE || its.is_some_and(|name| name.as_str() == namespace)
+}
+
 impl Engine {
     /// Events from `from` on, in order: all of them in the root namespace,
     /// elsewhere the namespace's own. Gives the place to go on from.
@@ -43,14 +61,25 @@ impl Engine {
         from: u64,
         limit: usize,
     ) -> Result<(Vec<Recorded>, u64)> {
+        let all = EventFilter::default();
+        self.select_events(caller, namespace, from, limit, &all)
+            .await
+    }
+
+    /// As [`Engine::read_events`], of those that `filter` takes.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn select_events(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        from: u64,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<(Vec<Recorded>, u64)> {
         let entry = self.enter(caller)?;
-        let everything = namespace == ROOT_NAMESPACE;
-        let target = if everything {
-            Target::system()
-        } else {
-            Target::namespace(namespace)
-        };
-        let allowed = entry.authorize::<Read>(target).await?;
+        let allowed = entry.authorize::<Read>(place_of(namespace)).await?;
         if limit == 0 || limit > MAX_PAGE {
             return Err(Error::TooLarge {
                 what: "the page's limit",
@@ -73,11 +102,7 @@ impl Engine {
                 next = stored.sequence + 1;
                 looked_at += 1;
                 let event = Event::decode(&stored.entry.bytes)?;
-                let own = event
-                    .namespace
-                    .as_ref()
-                    .is_some_and(|name| name.as_str() == namespace);
-                if everything || own {
+                if is_of(&event, namespace) && filter.takes(&event) {
                     events.push(Recorded {
                         sequence: stored.sequence,
                         event,

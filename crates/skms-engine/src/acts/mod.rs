@@ -23,6 +23,7 @@ pub mod est;
 pub mod events;
 pub mod exchange;
 pub mod export_key;
+pub mod follow;
 pub mod groups;
 pub mod import_key;
 pub mod keyrings;

@@ -110,7 +110,7 @@ struct Shared {
     ids: Mutex<Ids>,
     highest_commit: AtomicU64,
     segments: Mutex<Vec<SegmentInfo>>,
-    resume: Mutex<Option<read::Resume>>,
+    resumes: Mutex<read::Resumes>,
 }
 
 #[derive(Default)]

@@ -122,7 +122,7 @@ pub(super) fn open(
         ids: Mutex::new(ids),
         highest_commit: AtomicU64::new(highest_commit),
         segments: Mutex::new(infos(&used, &tail)),
-        resume: Mutex::default(),
+        resumes: Mutex::default(),
     });
     shared.prepared.fill()?;
     let writer = Writer {

@@ -1,5 +1,6 @@
 //! Reading segments back: a part for the log's tail, or everything to verify.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use super::frame::{FrameCipher, HEADER_LEN, Sort};
@@ -12,12 +13,30 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::journal::{JournalReport, Stored};
 
-/// Where the last read stopped, so that following the tail does not start
-/// over each time.
-#[derive(Clone, Copy)]
-pub(super) struct Resume {
-    number: u64,
-    position: Position,
+/// Readers that are remembered.
+const RESUMES: usize = 16;
+
+/// Where the last reads stopped, newest last, so that following the log does
+/// not start over each time, whoever else reads elsewhere.
+#[derive(Default)]
+pub(super) struct Resumes(VecDeque<(u64, Position)>);
+
+impl Resumes {
+    /// The nearest place at or before an entry of a segment, which is given up:
+    /// whoever reads from there comes back with a later one.
+    fn take(&mut self, number: u64, from: u64) -> Option<Position> {
+        let before = |one: &(u64, Position)| one.0 == number && one.1.sequence <= from;
+        let all = self.0.iter().enumerate().filter(|(_, one)| before(one));
+        let (at, _) = all.max_by_key(|(_, (_, position))| position.sequence)?;
+        self.0.remove(at).map(|(_, position)| position)
+    }
+
+    fn keep(&mut self, number: u64, position: Position) {
+        if self.0.len() >= RESUMES {
+            self.0.pop_front();
+        }
+        self.0.push_back((number, position));
+    }
 }
 
 /// A segment with a checked header.
@@ -161,16 +180,12 @@ fn read_segment(
     entries: &mut Vec<Stored>,
 ) -> Result<()> {
     let number = segment.header.number;
-    let mut position = match *lock(&shared.resume) {
-        Some(resume) if resume.number == number && resume.position.sequence <= from => {
-            resume.position
-        }
-        _ => Position {
-            offset: SEGMENT_HEADER_LEN,
-            index: 0,
-            sequence: segment.header.first_sequence,
-        },
-    };
+    let resumed = lock(&shared.resumes).take(number, from);
+    let mut position = resumed.unwrap_or(Position {
+        offset: SEGMENT_HEADER_LEN,
+        index: 0,
+        sequence: segment.header.first_sequence,
+    });
     let path = path_of(&shared.directory, number);
     let failed = |error| Error::io(format!("journal {}", path.display()), error);
     let file = shared.disk.open(&path).map_err(failed)?;
@@ -199,7 +214,7 @@ fn read_segment(
         position.index += 1;
         position.sequence += u64::from(header.sort == Sort::Entry);
     }
-    *lock(&shared.resume) = Some(Resume { number, position });
+    lock(&shared.resumes).keep(number, position);
     Ok(())
 }
 

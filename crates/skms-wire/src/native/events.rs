@@ -8,6 +8,67 @@ use utoipa::ToSchema;
 use super::terms::Outcome;
 use crate::Moment;
 
+/// Which events to answer with, from the query string. A list has commas
+/// between its members; what is left out leaves nothing out.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventQuery {
+    /// At most this many, of a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The place that those wanted come after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Actions: `key.revoke`, or `key.*` for all that begin so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Outcomes: `success`, `denied`, `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Names of targets, whole (`team/default/orders`) or their last part;
+    /// `*` stands for any characters, `?` for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+impl EventQuery {
+    /// The members of a list.
+    pub fn members(list: Option<&str>) -> Vec<String> {
+        let members = list.unwrap_or_default().split(',');
+        let named = members.filter(|member| !member.is_empty());
+        named.map(str::to_owned).collect()
+    }
+
+    /// A list of these members; none for none.
+    pub fn list<T: ToString>(members: &[T]) -> Option<String> {
+        let members: Vec<String> = members.iter().map(T::to_string).collect();
+        (!members.is_empty()).then(|| members.join(","))
+    }
+
+    /// As pairs for a query string.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        [
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("after", self.after.clone()),
+            ("action", self.action.clone()),
+            ("outcome", self.outcome.clone()),
+            ("target", self.target.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+/// The media type of a stream of events (HTML, section 9.2).
+pub const STREAM_TYPE: &str = "text/event-stream";
+
+/// The header by which a stream is resumed.
+pub const LAST_EVENT_ID_HEADER: &str = "last-event-id";
+
+/// The kind of message in a stream that says, as a problem, why it ends.
+pub const STREAM_END: &str = "end";
+
 /// One act, as it was recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
@@ -60,4 +121,33 @@ pub struct TargetView {
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::read;
+
+    #[test]
+    fn lists_are_read_as_they_are_written() {
+        let query = EventQuery {
+            action: EventQuery::list(&["key.*", "token.revoke"]),
+            target: Some("123".into()),
+            ..EventQuery::default()
+        };
+        let text: Vec<String> = query
+            .pairs()
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
+        let again: EventQuery = read::query(&text.join("&")).unwrap();
+        assert_eq!(again, query);
+        assert_eq!(
+            EventQuery::members(again.action.as_deref()),
+            ["key.*", "token.revoke"]
+        );
+        assert!(EventQuery::members(None).is_empty());
+        assert!(EventQuery::list::<&str>(&[]).is_none());
+        assert!(read::query::<EventQuery>("actions=x").is_err());
+    }
 }

@@ -21,7 +21,7 @@ pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 }
 
 /// The members of a query string as the message `T`. Digits are a number,
-/// except in a cursor.
+/// except in a cursor and in a name.
 ///
 /// # Errors
 /// [`Error::Message`] for what is not percent-encoded UTF-8, and for members
@@ -32,7 +32,7 @@ pub fn query<T: DeserializeOwned>(text: &str) -> Result<T> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
         let value = match value.parse::<u64>() {
-            Ok(number) if name != CURSOR => Value::from(number),
+            Ok(number) if !TEXTS.contains(&name.as_str()) => Value::from(number),
             _ => Value::from(value),
         };
         if members.insert(name, value).is_some() {
@@ -47,8 +47,8 @@ pub fn query<T: DeserializeOwned>(text: &str) -> Result<T> {
     })
 }
 
-/// The member that is a text even if it is all digits.
-const CURSOR: &str = "after";
+/// The members that are texts even if they are all digits.
+const TEXTS: [&str; 2] = ["after", "target"];
 
 /// Percent-decoding, with `+` for a space.
 fn decode(text: &str) -> Result<String> {

@@ -334,6 +334,7 @@ pub const ROUTES: &[Route] = routes! {
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
     Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
+    Get "/events/stream" "event-stream" ["event.read"] None => Document("text/event-stream"), "Follow the record of what is done (server-sent events).";
 
     Post "/storage/rotate-storage-key" "storage-rotate-storage-key" ["storage.rotate-storage-key"] None => Answer::Json("RotateStorageKeyResponse"), "Begin a new storage key.";
     Post "/storage/rotate-root" "storage-rotate-root" ["storage.rotate-root"] None => Answer::Json("RotateRootResponse"), "Replace the root key.";

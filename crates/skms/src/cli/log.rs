@@ -1,9 +1,7 @@
 //! `skms log`: the record of what was done.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
-use skms_client::Client;
+use skms_client::{Client, EventSelection};
 use skms_wire::native::events::EventView;
 use skms_wire::native::page::PageQuery;
 use skms_wire::native::terms::Outcome;
@@ -12,8 +10,8 @@ use super::Global;
 use super::error::Result;
 use super::output;
 
-/// How long to wait before looking for new events again.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The fewest entries that are looked through for those that are wanted.
+const LOOK: u64 = 1000;
 
 /// Read the record of what was done.
 #[derive(Debug, Subcommand)]
@@ -31,9 +29,36 @@ pub struct Tail {
     /// Show what follows this place in the journal instead
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "lines")]
     after: Option<u64>,
-    /// Keep showing new events until stopped
+    /// Keep showing new events until stopped, also across restarts of the server
     #[arg(long, short = 'f')]
     follow: bool,
+    #[command(flatten)]
+    only: Only,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Default, Args)]
+pub struct Only {
+    /// Only these actions: key.revoke, or key.* for all that begin so
+    #[arg(long = "action", value_name = "ACTION", value_delimiter = ',')]
+    actions: Vec<String>,
+    /// Only those that ended so: success, denied, failed
+    #[arg(long = "outcome", value_name = "OUTCOME", value_delimiter = ',')]
+    outcomes: Vec<Outcome>,
+    /// Only these targets, by their whole names (team/default/orders) or the
+    /// last part; * stands for any characters, ? for one
+    #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
+    targets: Vec<String>,
+}
+
+impl Only {
+    fn selection(self) -> EventSelection {
+        EventSelection {
+            actions: self.actions,
+            outcomes: self.outcomes,
+            targets: self.targets,
+        }
+    }
 }
 
 impl Log {
@@ -41,44 +66,64 @@ impl Log {
     pub async fn run(self, global: &Global) -> Result<()> {
         let Self::Tail(tail) = self;
         let client = global.client()?;
-        let from = match tail.after {
-            Some(after) => Some(after),
-            None => before_last(&client, tail.lines as u64).await,
+        let wanted = tail.only.selection();
+        let (events, seen) = match tail.after {
+            Some(after) => read_on(&client, &wanted, Some(after)).await?,
+            None => latest(&client, &wanted, tail.lines).await?,
         };
-        let (mut events, mut after) = read_on(&client, from).await?;
-        if tail.after.is_none() {
-            let surplus = events.len().saturating_sub(tail.lines);
-            events.drain(..surplus);
-        }
         show(global, &events)?;
         if !tail.follow {
             return Ok(());
         }
+        // Where there was nothing, everything but the record's very first
+        // entry is new.
+        let mut following = client.follow(&wanted, seen.or(Some(0)));
         loop {
-            tokio::time::sleep(PAUSE).await;
-            let fresh;
-            (fresh, after) = read_on(&client, after).await?;
-            show(global, &fresh)?;
+            show(global, &[following.next().await?])?;
         }
     }
 }
 
-/// The place before the last `count` events, where the caller may know it;
-/// otherwise the record is read from its beginning.
-async fn before_last(client: &Client, count: u64) -> Option<u64> {
-    let newest = client.status().await.ok()?.journal_sequence?;
-    newest.checked_sub(count)
+/// The latest events of those wanted, and the place up to which they are.
+async fn latest(
+    client: &Client,
+    wanted: &EventSelection,
+    lines: usize,
+) -> Result<(Vec<EventView>, Option<u64>)> {
+    // Where the caller may not know how long the record is, it is read from
+    // its beginning.
+    let status = client.status().await.ok();
+    let newest = status.and_then(|status| status.journal_sequence);
+    let all = wanted.actions.is_empty() && wanted.outcomes.is_empty() && wanted.targets.is_empty();
+    let mut look = match all {
+        true => lines as u64,
+        false => LOOK.max(lines as u64),
+    };
+    loop {
+        let from = newest.and_then(|newest| newest.checked_sub(look));
+        let (mut events, seen) = read_on(client, wanted, from).await?;
+        if events.len() >= lines || from.is_none() {
+            let surplus = events.len().saturating_sub(lines);
+            events.drain(..surplus);
+            return Ok((events, seen.or(newest)));
+        }
+        look = look.saturating_mul(8);
+    }
 }
 
 /// Every event after a place, and the place of the last of them.
-async fn read_on(client: &Client, mut after: Option<u64>) -> Result<(Vec<EventView>, Option<u64>)> {
+async fn read_on(
+    client: &Client,
+    wanted: &EventSelection,
+    mut after: Option<u64>,
+) -> Result<(Vec<EventView>, Option<u64>)> {
     let mut events = Vec::new();
     let mut page = PageQuery {
         limit: Some(PageQuery::LIMIT_MAX),
         after: after.map(|after| after.to_string()),
     };
     loop {
-        let answer = client.events(&page).await?;
+        let answer = client.select_events(wanted, &page).await?;
         if let Some(last) = answer.items.last() {
             after = Some(last.sequence);
         }

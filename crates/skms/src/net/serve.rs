@@ -4,7 +4,7 @@ use std::{
     io::{self, Write as _},
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     thread,
 };
 
@@ -261,7 +261,7 @@ async fn serve(
     until_stopped(&mut signals, tls.as_deref(), files, log).await;
 
     log.info("stopping", &[]);
-    app.stopping.store(true, Ordering::Relaxed);
+    app.stop();
     drop(acceptors);
     // Nobody left to tell is fine too.
     let _ = stop.send(true);

@@ -26,6 +26,7 @@ mod secrets;
 mod shed;
 mod slow;
 mod ssh;
+mod stream;
 mod sweep;
 mod tls;
 mod trusts;

@@ -658,6 +658,28 @@ fn storage(api: &Described<'_>) {
         api.bad("event-list", &["?limit=0"], None),
         "invalid-argument"
     );
+    let only = &["?limit=1000&action=seal.*&outcome=success&target=the+server"];
+    let only = api.good("event-list", only, None);
+    let only = only["items"].as_array().unwrap();
+    assert!(only.len() > 2, "{only:?}");
+    for event in only {
+        assert!(event["action"].as_str().unwrap().starts_with("seal."));
+    }
+    api.good("event-stream", &["?after=3&action=key.*"], None);
+    for bad in [
+        "limit=1",
+        "action=A",
+        "outcome=well",
+        "after=x",
+        "after=99999999",
+    ] {
+        let query = format!("?{bad}");
+        assert_eq!(
+            api.bad("event-stream", &[&query], None),
+            "invalid-argument",
+            "{bad}"
+        );
+    }
 }
 
 fn sealing(api: &Described<'_>, key: &[u8]) {

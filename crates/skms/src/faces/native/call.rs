@@ -20,6 +20,8 @@ pub struct Call {
     /// The TLS connection that it came by, where its route asks for that and
     /// both ends showed a certificate.
     pub channel: Option<Arc<Channel>>,
+    /// The last place that the caller has seen of a stream.
+    pub last_event_id: Option<String>,
     pub namespace: Cow<'static, str>,
     pub params: Vec<Param>,
     pub query: String,

@@ -1,12 +1,14 @@
 //! The record of what was done.
 
+use skms_engine::EventFilter;
 use skms_engine::acts::events::Recorded;
 use skms_evidence::{DetailValue, Outcome, Target, Text};
 use skms_wire::{
     Moment,
     native::{
         Page,
-        events::{EventView, TargetView},
+        events::{EventQuery, EventView, TargetView},
+        page::PageQuery,
         terms,
     },
 };
@@ -17,19 +19,20 @@ use super::{answer::Reply, call::Call, error::Failure, paging};
 /// the page begins behind it, so whoever keeps the last one they saw can go
 /// on from there when there are new ones.
 pub async fn list(call: Call) -> Result<Reply, Failure> {
-    let query = call.page()?;
-    let limit = paging::limit(&query)?;
-    let from: u64 = match &query.after {
-        None => 0,
-        Some(text) => text
-            .parse::<u64>()
-            .ok()
-            .and_then(|after| after.checked_add(1))
-            .ok_or_else(paging::bad_cursor)?,
+    let query: EventQuery = call.query()?;
+    let page = PageQuery {
+        limit: query.limit,
+        after: None,
     };
+    let limit = paging::limit(&page)?;
+    let from = match place(query.after.as_deref())? {
+        None => 0,
+        Some(after) => after.checked_add(1).ok_or_else(paging::bad_cursor)?,
+    };
+    let filter = filter(&query)?;
     let (found, on) = call
         .engine()
-        .read_events(call.caller()?, &call.namespace, from, limit)
+        .select_events(call.caller()?, &call.namespace, from, limit, &filter)
         .await?;
     // Less than a page that stopped short of looking further is the end.
     let last = found.last().map(|event| event.sequence);
@@ -40,7 +43,23 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     })
 }
 
-fn view(recorded: &Recorded) -> EventView {
+/// A place in the record, as a caller writes it.
+pub(super) fn place(text: Option<&str>) -> Result<Option<u64>, Failure> {
+    let place = text.map(str::parse::<u64>).transpose();
+    place.map_err(|_| paging::bad_cursor())
+}
+
+/// Which events a query asks for.
+pub(super) fn filter(query: &EventQuery) -> Result<EventFilter, Failure> {
+    Ok(EventFilter::new(
+        &EventQuery::members(query.action.as_deref()),
+        &EventQuery::members(query.outcome.as_deref()),
+        &EventQuery::members(query.target.as_deref()),
+    )?)
+}
+
+/// An event as it is shown.
+pub fn view(recorded: &Recorded) -> EventView {
     let event = &recorded.event;
     let (outcome, reason) = match &event.outcome {
         Outcome::Success => (terms::Outcome::Success, None),

@@ -1,7 +1,5 @@
 //! How the server is, and what it offers.
 
-use std::sync::atomic::Ordering;
-
 use skms_crypto::{Algorithm, Family};
 use skms_wire::native::health::{AlgorithmView, Algorithms, Health, ServerStatus};
 
@@ -18,7 +16,7 @@ use super::{
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn status_word(app: &App) -> &'static str {
-    if app.stopping.load(Ordering::Relaxed) {
+    if *app.stopping.borrow() {
         "stopping"
     } else if app.engine.is_sealed() {
         "sealed"
@@ -98,6 +96,7 @@ pub async fn metrics(call: Call) -> Result<Reply, Failure> {
     let now = Now {
         engine: engine.load(),
         body_bytes: call.app.bodies.taken(),
+        event_streams: engine.followers(),
     };
     let text = call.app.metrics.text(engine.is_sealed(), &held, &now);
     Ok(Reply::Document("text/plain; version=0.0.4", text))

@@ -51,6 +51,8 @@ pub struct Now {
     pub engine: skms_engine::Load,
     /// Bytes that large bodies take.
     pub body_bytes: usize,
+    /// Streams of events that are open.
+    pub event_streams: usize,
 }
 
 impl Default for Metrics {
@@ -210,6 +212,12 @@ impl Metrics {
                 "gauge",
                 "What large bodies take.",
                 now.body_bytes.to_string(),
+            ),
+            (
+                "skms_event_streams",
+                "gauge",
+                "Streams of events that are open.",
+                now.event_streams.to_string(),
             ),
             (
                 "skms_slow_jobs",

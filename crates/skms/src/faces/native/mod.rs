@@ -40,6 +40,7 @@ mod seals;
 mod serve;
 mod ssh;
 mod storage;
+mod stream;
 mod table;
 mod tokens;
 mod trusts;
@@ -47,15 +48,13 @@ mod tsa;
 pub mod validation;
 mod views;
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use skms_crypto::{SecretBytes, locked};
 use skms_engine::Engine;
 use skms_pki::issue::AltName;
 use skms_wire::SecretText;
+use tokio::sync::watch;
 
 use self::metrics::Metrics;
 use crate::{
@@ -82,7 +81,7 @@ pub struct App {
     /// What callers who are nobody yet may ask for.
     pub(crate) strangers: Strangers,
     /// Whether the server is on its way down.
-    pub stopping: AtomicBool,
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 /// The root token of a throw-away server, and the text that stands for it.
@@ -128,7 +127,7 @@ impl App {
             local_only,
             names: Vec::new(),
             started: Instant::now(),
-            stopping: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -137,6 +136,11 @@ impl App {
     pub fn named(mut self, names: Vec<AltName>) -> Self {
         self.names = names;
         self
+    }
+
+    /// The server is on its way down: `health` says so and streams end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// Nanoseconds since the start: the clock of what is counted by address.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use skms_wire::native::{
+    events::LAST_EVENT_ID_HEADER,
     openapi::schemas,
     page::PageQuery,
     problem::MEDIA_TYPE,
@@ -142,6 +143,29 @@ fn parameters(route: &Route) -> Vec<Value> {
             json!({"type": "string"}),
         ));
     }
+    if ["event-list", "event-stream"].contains(&route.id) {
+        for (name, about) in [
+            (
+                "action",
+                "Actions, with commas between them: key.revoke, or key.* for all that begin so.",
+            ),
+            ("outcome", "Outcomes: success, denied, failed."),
+            (
+                "target",
+                "Names of targets, whole (team/default/orders) or their last part; * stands for \
+                 any characters, ? for one.",
+            ),
+        ] {
+            parameters.push(query(name, about, json!({"type": "string"})));
+        }
+    }
+    if route.id == "event-stream" {
+        parameters.push(query(
+            "after",
+            "The place after which to begin; now if left out.",
+            json!({"type": "string"}),
+        ));
+    }
     if route.id == "key-public" {
         let formats: Vec<&str> = KeyFormat::ALL.iter().map(|format| format.word()).collect();
         parameters.push(query(
@@ -159,6 +183,12 @@ fn parameters(route: &Route) -> Vec<Value> {
         json!({"name": name, "in": "header", "required": false, "description": about,
             "schema": {"type": "string"}})
     };
+    if route.id == "event-stream" {
+        parameters.push(header(
+            LAST_EVENT_ID_HEADER,
+            "The last place seen; it counts before the query's.",
+        ));
+    }
     if let Auth::Action(_) = route.auth {
         parameters.push(header(NAMESPACE_HEADER, "The namespace; root if left out."));
     }

@@ -20,6 +20,7 @@ use skms_engine::Caller;
 use skms_engine::acts::exchange::Sender;
 use skms_wire::native::{
     Problem, ProblemKind,
+    events::LAST_EVENT_ID_HEADER,
     routes::{
         Auth, Body as RouteBody, DEFAULT_NAMESPACE, Method, NAMESPACE_HEADER, REQUEST_ID_HEADER,
         ROUTES, Route,
@@ -107,6 +108,9 @@ const MESSAGE_BODY_MAX: usize = 96 * 1024;
 
 /// The route whose keys are bound to the connection.
 const BINDS: &str = "exchange-bind";
+
+/// The route whose answer can be resumed.
+const FOLLOWS: &str = "event-stream";
 
 /// What the table says about a request.
 struct Routed {
@@ -263,6 +267,10 @@ where
             BINDS => peer.channel.clone(),
             _ => None,
         },
+        last_event_id: match route.id {
+            FOLLOWS => last_event_id(&parts.headers)?,
+            _ => None,
+        },
         namespace,
         params,
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -375,6 +383,17 @@ fn namespace(headers: &HeaderMap) -> Result<Cow<'static, str>, Failure> {
             Ok(Cow::Owned(text.to_owned()))
         }
         _ => Err(Failure::malformed("X-SKMS-Namespace is one plain name")),
+    }
+}
+
+/// The place that a stream is to be resumed after. An empty one is none, as
+/// HTML has it.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let mut sent = headers.get_all(LAST_EVENT_ID_HEADER).iter();
+    match (sent.next().map(HeaderValue::to_str), sent.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
+        _ => Err(Failure::malformed("Last-Event-ID is one plain text")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
     error::Failure, est, events, exchange, groups, health, keyrings, keys, limits, namespaces,
-    operations, policies, principals, seals, ssh, storage, tokens, trusts, tsa, validation,
+    operations, policies, principals, seals, ssh, storage, stream, tokens, trusts, tsa, validation,
 };
 
 /// What serves a route.
@@ -181,6 +181,7 @@ handlers! {
     "limits-write" => limits::write;
 
     "event-list" => events::list;
+    "event-stream" => stream::stream;
 
     "storage-rotate-storage-key" => storage::rotate_storage_key;
     "storage-rotate-root" => storage::rotate_root;

@@ -1,0 +1,294 @@
+//! Follows the record: events as they become durable, from a place on.
+//!
+//! Everything is read from the journal, so that whoever comes back with the
+//! last place they saw misses nothing and sees nothing twice, and whoever is
+//! slow costs no memory. Nothing is held open in between: whether the session
+//! lives, the server is unsealed and policy still permits it is asked again
+//! before every page, and at once when one of these changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use skms_evidence::Outcome;
+use skms_store::durability::Durability;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::events::{Read, Recorded, is_of, place_of};
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::filter::EventFilter;
+use crate::gate::Entry;
+
+/// The most that one principal may follow at once.
+pub const EACH_MAX: usize = 16;
+/// The most that all may.
+const ALL_MAX: usize = 1024;
+/// A busy record is read this much later, many entries at once.
+const GATHER: Duration = Duration::from_millis(10);
+/// How long who may follow is taken for granted: policies can depend on the
+/// time.
+const ASKED_AGAIN: Duration = Duration::from_secs(15);
+
+/// Who follows the record.
+#[derive(Default)]
+pub(crate) struct Followers(Mutex<HashMap<String, usize>>);
+
+impl Followers {
+    fn enter(self: &Arc<Self>, who: String) -> Result<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.values().sum::<usize>() >= ALL_MAX {
+            return Err(Error::Busy);
+        }
+        let own = all.entry(who.clone()).or_default();
+        if *own >= EACH_MAX {
+            return Err(Error::QuotaExceeded {
+                what: "event streams of one principal".to_owned(),
+                limit: EACH_MAX as u64,
+            });
+        }
+        *own += 1;
+        Ok(Place {
+            of: Arc::clone(self),
+            who,
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().sum()
+    }
+}
+
+/// One of those that a principal may have, until it is dropped.
+struct Place {
+    of: Arc<Followers>,
+    who: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&self.who) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                all.remove(&self.who);
+            }
+        }
+    }
+}
+
+/// Somebody who follows the record.
+pub struct Following {
+    caller: Arc<Caller>,
+    namespace: String,
+    filter: EventFilter,
+    /// The rooms it began in; after sealing there are others.
+    rooms: Weak<Rooms>,
+    durability: Arc<Durability>,
+    changed: watch::Receiver<()>,
+    next: u64,
+    _place: Place,
+}
+
+impl Following {
+    /// The place of the last entry that was looked at: what to come back with.
+    /// None before the first of all.
+    pub fn seen(&self) -> Option<u64> {
+        self.next.checked_sub(1)
+    }
+}
+
+impl Engine {
+    /// How many follow the record.
+    pub fn followers(&self) -> usize {
+        self.rooms().map_or(0, |rooms| rooms.followers.count())
+    }
+
+    /// Lets a caller follow the events after the place `after`, or those from
+    /// now on: of all in the root namespace, elsewhere of the namespace's own.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when no policy lets the caller read them;
+    /// [`Error::Invalid`] for a place that the record does not have;
+    /// [`Error::QuotaExceeded`] and [`Error::Busy`] for one too many.
+    pub async fn follow_events(
+        &self,
+        caller: &Arc<Caller>,
+        namespace: &str,
+        after: Option<u64>,
+        filter: EventFilter,
+    ) -> Result<Following> {
+        let entry = self.enter(caller)?;
+        let allowed = entry.authorize::<Read>(place_of(namespace)).await?;
+        let began = begin(&entry, namespace, after, filter);
+        let mut began = entry.failed(&allowed, began).await?;
+        entry
+            .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
+            .await?;
+        if after.is_none() {
+            // Not the event of this very act.
+            began.next = entry.rooms.journal.durable_sequence();
+        }
+        Ok(began)
+    }
+
+    /// The next events, in order; none when there were none for as long as
+    /// `patience`.
+    ///
+    /// # Errors
+    /// Why it may not be followed any longer: [`Error::Unauthenticated`],
+    /// [`Error::Sealed`], [`Error::NotFound`], [`Error::Forbidden`].
+    pub async fn next_events(
+        &self,
+        following: &mut Following,
+        patience: Duration,
+    ) -> Result<Vec<Arc<Recorded>>> {
+        let until = Instant::now() + patience;
+        loop {
+            let entry = self.still(following).await?;
+            let journal = &entry.rooms.journal;
+            if journal.durable_sequence() > following.next {
+                let page = entry
+                    .rooms
+                    .tail
+                    .read(journal.as_ref(), following.next)
+                    .await?;
+                if let Some(last) = page.last() {
+                    following.next = last.sequence + 1;
+                }
+                let wanted = |one: &Arc<Recorded>| {
+                    is_of(&one.event, &following.namespace) && following.filter.takes(&one.event)
+                };
+                let found: Vec<_> = page.into_iter().filter(wanted).collect();
+                if !found.is_empty() || Instant::now() >= until {
+                    return Ok(found);
+                }
+                continue;
+            }
+            // Whoever waits keeps nobody from sealing.
+            drop(entry);
+            let more = following.durability.wait(following.next.saturating_add(1));
+            let wakes = until.min(self.asks_again(following));
+            tokio::select! {
+                more = more => {
+                    more?;
+                    tokio::time::sleep(GATHER).await;
+                }
+                // No sender: the rooms are gone, which is seen above.
+                _ = following.changed.changed() => {}
+                () = tokio::time::sleep_until(wakes) => {
+                    if Instant::now() >= until {
+                        self.still(following).await?;
+                        return Ok(Vec::new());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until it may not be followed any longer, and says why.
+    pub async fn follows_no_longer(&self, following: &mut Following) -> Error {
+        loop {
+            match self.still(following).await {
+                Ok(entry) => drop(entry),
+                Err(error) => return error,
+            }
+            let wakes = self.asks_again(following);
+            tokio::select! {
+                _ = following.changed.changed() => {}
+                () = tokio::time::sleep_until(wakes) => {}
+            }
+        }
+    }
+
+    /// Asks all of it again. What changes after this is seen as a change.
+    async fn still(&self, following: &mut Following) -> Result<Entry> {
+        following.changed.borrow_and_update();
+        let entry = self.enter(&following.caller)?;
+        if !Weak::ptr_eq(&following.rooms, &Arc::downgrade(&entry.rooms)) {
+            return Err(Error::Sealed);
+        }
+        entry
+            .authorize::<Read>(place_of(&following.namespace))
+            .await?;
+        Ok(entry)
+    }
+
+    /// When it has to be asked again, though nothing changed.
+    fn asks_again(&self, following: &Following) -> Instant {
+        let ends = following.caller.session.expires_at;
+        let left = ends.map_or(i64::MAX, |end| end.0.saturating_sub(self.now().0).max(0));
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
+        Instant::now() + left.min(ASKED_AGAIN).max(GATHER)
+    }
+}
+
+fn begin(
+    entry: &Entry,
+    namespace: &str,
+    after: Option<u64>,
+    filter: EventFilter,
+) -> Result<Following> {
+    let rooms = &entry.rooms;
+    let next = match after {
+        None => 0,
+        Some(after) => after.saturating_add(1),
+    };
+    if next > rooms.journal.durable_sequence() {
+        return Err(Error::Invalid(
+            "the record does not reach to this place: it may have been restored from a backup"
+                .into(),
+        ));
+    }
+    let principal = &entry.caller.session.principal;
+    let who = format!("{}/{}", principal.namespace(), principal.id());
+    Ok(Following {
+        caller: Arc::clone(&entry.caller),
+        namespace: namespace.to_owned(),
+        filter,
+        rooms: Arc::downgrade(rooms),
+        durability: Arc::clone(rooms.journal.durability()),
+        changed: rooms.sessions.changes(),
+        next,
+        _place: rooms.followers.enter(who)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_follows_so_often_and_no_more() {
+        let followers = Arc::new(Followers::default());
+        let mut held: Vec<_> = (0..EACH_MAX)
+            .map(|_| followers.enter("a".into()).unwrap())
+            .collect();
+        assert!(matches!(
+            followers.enter("a".into()),
+            Err(Error::QuotaExceeded { .. })
+        ));
+        let other = followers.enter("b".into()).unwrap();
+        assert_eq!(followers.count(), EACH_MAX + 1);
+        held.pop();
+        assert!(followers.enter("a".into()).is_ok());
+        drop((held, other));
+        assert_eq!(followers.count(), 0);
+        assert!(followers.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn all_together_follow_so_often_and_no_more() {
+        let followers = Arc::new(Followers::default());
+        let held: Vec<_> = (0..ALL_MAX)
+            .map(|number| followers.enter(number.to_string()).unwrap())
+            .collect();
+        assert!(matches!(followers.enter("x".into()), Err(Error::Busy)));
+        drop(held);
+        assert!(followers.enter("x".into()).is_ok());
+    }
+}
