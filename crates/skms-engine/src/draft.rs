@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyTarget};
 use crate::groups::Group;
 use crate::opened::KeySnapshot;
+use crate::records::incident::Touched;
 use crate::sessions::hex;
 use crate::target::{Target, TargetKind};
 
@@ -259,6 +260,18 @@ impl EventDraft {
         if let Some(target) = self.event.targets.last_mut() {
             target.version = Some(version.0);
         }
+        self
+    }
+
+    /// What an incident touched, as further targets.
+    pub(crate) fn touched(mut self, touched: &[Touched]) -> Self {
+        let targets = touched.iter().map(|one| EventTarget {
+            kind: one.kind.as_str().into(),
+            id: one.id.as_str().into(),
+            name: one.name.as_str().into(),
+            version: one.version,
+        });
+        self.event.targets.extend(targets);
         self
     }
 

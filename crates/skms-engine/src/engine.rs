@@ -15,6 +15,7 @@ use skms_store::{Disk, Journal, Kind, SealedStore, SqliteStore, file_journal, sq
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 
 use crate::acts::acme::{Nonces, Traffic, Validations};
+use crate::acts::compromise::{self, Incidents};
 use crate::acts::exchange::Identities;
 use crate::acts::follow::Followers;
 use crate::acts::publish::Pace;
@@ -28,6 +29,7 @@ use crate::jobs::agenda::Agenda;
 use crate::jobs::{housekeeping, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
+use crate::lineage::Lineage;
 use crate::places::Places;
 use crate::probe::{NoProber, Prober};
 use crate::quotas::Quotas;
@@ -153,6 +155,8 @@ pub(crate) struct Rooms {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) recorder: Recorder,
     pub(crate) keys: Keys,
+    pub(crate) lineage: Lineage,
+    pub(crate) incidents: Incidents,
     pub(crate) places: Places,
     pub(crate) authorities: Authorities,
     pub(crate) ssh: SshAuthorities,
@@ -198,6 +202,7 @@ impl Rooms {
         let tsas = tsa::load(&store, &places).await?;
         let trusts = trusts::load(&store, &places).await?;
         let groups = groups::load(&store, &places).await?;
+        let incidents = Incidents::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -209,6 +214,8 @@ impl Rooms {
             journal,
             recorder,
             keys: Keys::new(config.keys_in_memory),
+            lineage: Lineage::default(),
+            incidents,
             places,
             authorities,
             ssh,
@@ -446,6 +453,9 @@ impl Engine {
             tokio::spawn(publishing::run(Arc::downgrade(self), pace));
         }
         tokio::spawn(publishing::presign(Arc::downgrade(self)));
+        if let Err(error) = compromise::start(Arc::downgrade(self)) {
+            self.note_trouble(&error);
+        }
     }
 
     /// Whether nothing can be read.

@@ -71,6 +71,16 @@ pub enum Error {
         /// The operation's name.
         operation: &'static str,
     },
+    /// A version of a key that this one depends on is compromised.
+    #[error(
+        "it depends on version {version} of key {key}, which is compromised: it may not be used"
+    )]
+    AncestorCompromised {
+        /// The identifier of the key that is compromised.
+        key: String,
+        /// The version.
+        version: u32,
+    },
     /// The key or one of its rules forbids it, whatever its state.
     #[error("{0}")]
     KeyForbids(String),

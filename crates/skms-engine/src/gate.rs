@@ -278,6 +278,13 @@ impl Entry {
         })
     }
 
+    /// Whether a policy forbids the server to do by itself what would follow;
+    /// that none permits it is no reason here.
+    pub(crate) fn is_forbidden<A: Act>(&self, target: &Target) -> bool {
+        let decision = self.evaluate(A::ACTION, &target.resource());
+        !decision.allowed && !decision.policies.is_empty()
+    }
+
     /// Leaves the event of a refusal, and gives what is answered.
     async fn refuse_key<A: Act>(&self, snapshot: &KeySnapshot, reason: &str) -> Result<Error> {
         let visible = self.decide(Action::KeyRead, &snapshot.resource()).is_ok();

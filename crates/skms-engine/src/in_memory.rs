@@ -154,6 +154,11 @@ impl Keys {
         }
     }
 
+    /// The key of that name, if it is in memory.
+    pub(crate) fn here(&self, at: KeyRef<'_>) -> Option<Arc<KeyCell>> {
+        self.read().cells.get(&path(at)).cloned()
+    }
+
     fn known(&self, path: &str) -> Option<Arc<KeyCell>> {
         let cell = self.read().cells.get(path).cloned()?;
         cell.want();
@@ -250,11 +255,13 @@ async fn load(rooms: &Rooms, at: KeyRef<'_>) -> Result<Option<KeyCell>> {
     };
     let record: KeyRecord = records::decode(stored.plaintext.expose())?;
     let key = record.into_domain(stored.id, namespace)?;
-    Ok(Some(KeyCell::new(KeySnapshot::new(
+    let snapshot = KeySnapshot::new(
         key,
         stored.revision,
         Arc::from(at.namespace),
         Arc::from(at.keyring),
         None,
-    ))))
+    );
+    rooms.lineage.attach(rooms, &snapshot).await?;
+    Ok(Some(KeyCell::new(snapshot)))
 }

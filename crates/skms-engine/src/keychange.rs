@@ -19,6 +19,7 @@ use crate::draft::EventDraft;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyTarget};
+use crate::lineage::descent::{self, Tie};
 use crate::opened::{KeySnapshot, lock_key};
 use crate::records;
 use crate::records::key::{KeyRecord, key_name, material_name};
@@ -54,11 +55,17 @@ pub(crate) struct Part {
     pub(crate) changes: OwnedRwLockWriteGuard<()>,
 }
 
+/// Records that a change of a key is told by, worked out from the key as it is
+/// then.
+pub(crate) type Told = Box<dyn FnOnce(&Key) -> Result<Vec<Change>> + Send>;
+
 /// What a change of a key comes with.
 #[derive(Default)]
 pub(crate) struct With {
     /// Records that go into the same batch.
     pub(crate) also: Vec<Change>,
+    /// Further ones, which say what became of the key.
+    pub(crate) record: Option<Told>,
     /// Revoke and suspend: draws on the reserve when the disk is full.
     pub(crate) urgent: bool,
     /// What becomes of the certificates of its versions.
@@ -68,6 +75,16 @@ pub(crate) struct With {
     pub(crate) revocations: Option<OwnedMutexGuard<()>>,
     /// What it is a part of, if it is.
     pub(crate) part_of: Option<Part>,
+    /// The event, where it says more than the act and the steps.
+    pub(crate) event: Option<EventDraft>,
+    /// What ties a version to another that it depends on from now on.
+    pub(crate) tie: Option<Tie>,
+    /// A compromise that follows another along the lineage, whose epoch is set
+    /// already.
+    pub(crate) follows: bool,
+    /// It takes nothing away, so that no use in flight is waited for; the caller
+    /// may have one.
+    pub(crate) takes_nothing: bool,
 }
 
 impl Entry {
@@ -105,18 +122,34 @@ impl Entry {
         let by = (self.now(), self.caller.session.principal.id());
         let (spoilt, more) = Spoilt::by(&self.rooms, &snapshot, &transitions, by).await?;
         changes.extend(more);
+        if !with.follows {
+            let at = self.now().0;
+            changes.extend(descent::epochs(&self.rooms, snapshot.key(), &key, at).await?);
+        }
+        let (tied, tie) = match with.tie {
+            Some(tie) => (tie.changes, Some(tie.above)),
+            None => (Vec::new(), None),
+        };
+        changes.extend(tied);
         let (first_also, also) = (changes.len(), with.also.len());
         changes.extend(with.also);
+        if let Some(record) = with.record {
+            changes.extend(record(&key)?);
+        }
         changes.extend(erase_material(&self.rooms, &key, &transitions).await?);
         let (event, whole) = match with.part_of {
             Some(part) => (part.event, Some((part.after, part.changes))),
             None => {
-                let event = EventDraft::of_key(self, authorized, Outcome::Success)?;
+                let event = match with.event {
+                    Some(event) => event,
+                    None => EventDraft::of_key(self, authorized, Outcome::Success)?,
+                };
                 (event.transitions(&transitions), None)
             }
         };
         let event = event.finish();
         let rooms = Arc::clone(&self.rooms);
+        let takes_nothing = with.takes_nothing;
         to_the_end(async move {
             let committed = match rooms.recorder.commit(changes, &event, urgent).await {
                 Ok(committed) => committed,
@@ -130,6 +163,9 @@ impl Entry {
                         drop((guard, held, whole));
                         rooms.reread(&error).await;
                     }
+                    if let (Error::Conflict, Some(tie)) = (&error, &tie) {
+                        tie.check(&rooms).await?;
+                    }
                     return Err(error);
                 }
             };
@@ -138,9 +174,10 @@ impl Entry {
                 .first()
                 .copied()
                 .ok_or(Error::Internal("a commit without revisions"))?;
-            cell.put_in_force(key, revision);
+            let closed = cell.put_in_force(&rooms.lineage, key, revision);
             // What this change made of the key, and not what the next one does.
             let done = cell.snapshot();
+            drop(tie);
             reached.put_in_force(&rooms, committed.revisions.get(1..).unwrap_or_default());
             spoilt.put_in_force()?;
             if let Some((after, changes)) = whole {
@@ -149,9 +186,18 @@ impl Entry {
                 drop(changes);
             }
             drop((guard, held));
-            // Uses that began before the flip refuse their own answers; the
-            // wait makes sure that none is still on its way out.
-            let drained = tokio::time::timeout(DRAIN_LIMIT, cell.drain()).await;
+            // Uses that began before the flip refuse their own answers, and so
+            // do those of what depends on a compromised version; the wait makes
+            // sure that none is still on its way out.
+            let leave = async {
+                if !takes_nothing {
+                    cell.drain().await;
+                }
+                for node in closed {
+                    node.drain().await;
+                }
+            };
+            let drained = tokio::time::timeout(DRAIN_LIMIT, leave).await;
             rooms.recorder.settle(committed).await?;
             if drained.is_err() {
                 return Err(Error::Internal(

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_crypto::{KeyMaterial, OpenKey};
 use skms_keys::{
     InFlight, Key, KeyState, Live, Operation, OperationClass, Taken, UseReserve, VersionNumber,
@@ -20,6 +20,7 @@ use crate::change::to_the_end;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::lineage::{Entered, Lineage, Node};
 use crate::operate::KeyOperation;
 use crate::records::key::material_name;
 
@@ -45,6 +46,8 @@ pub(crate) struct OpenVersion {
     /// a key that is seldom used and leaves memory between.
     block: AtomicU64,
     opened: OnceCell<Arc<OpenKey>>,
+    /// Its place among the versions it depends on, if there are any.
+    depends: ArcSwapOption<Node>,
 }
 
 /// The first block of uses that a version reserves after it came into memory.
@@ -70,6 +73,7 @@ impl OpenVersion {
                 Some(known) if !gone => known.opened.clone(),
                 _ => OnceCell::new(),
             },
+            depends: ArcSwapOption::new(known.and_then(|known| known.depends.load_full())),
         }
     }
 }
@@ -160,6 +164,19 @@ impl KeySnapshot {
             .with_tags(&self.key.tags)
     }
 
+    fn depends_if_above(&self, node: &Arc<Node>) {
+        if node.depends() {
+            self.depends(node.of().version, Arc::clone(node));
+        }
+    }
+
+    /// Brings a version together with what it depends on.
+    pub(crate) fn depends(&self, number: VersionNumber, node: Arc<Node>) {
+        if let Some(version) = self.version(number) {
+            version.depends.store(Some(node));
+        }
+    }
+
     fn version(&self, number: VersionNumber) -> Option<&Arc<OpenVersion>> {
         let index = usize::try_from(number.0.checked_sub(1)?).ok()?;
         self.versions.get(index)
@@ -199,8 +216,14 @@ impl KeyCell {
 
     /// Puts a committed change into force: replaces the snapshot and flips
     /// what each version may do. Uses in flight of what was taken away find
-    /// out before they answer; [`KeyCell::drain`] waits for them.
-    pub(crate) fn put_in_force(&self, key: Key, revision: u64) {
+    /// out before they answer; [`KeyCell::drain`] waits for them. What depends
+    /// on versions that are compromised is refused from here on; gives these.
+    pub(crate) fn put_in_force(
+        &self,
+        lineage: &Lineage,
+        key: Key,
+        revision: u64,
+    ) -> Vec<Arc<Node>> {
         let before = self.snapshot();
         let after = KeySnapshot::new(
             key,
@@ -216,6 +239,11 @@ impl KeyCell {
                 .unwrap_or(VersionPermits::NONE);
             version.live.flip(&permits);
         }
+        let mut closed = Vec::new();
+        for (node, closes) in lineage.note(after.key(), revision) {
+            after.depends_if_above(&node);
+            closed.extend(closes.then_some(node));
+        }
         let after = Arc::new(after);
         self.snapshot.store(Arc::clone(&after));
         // Retired meanwhile, by sealing say: nothing comes back to life.
@@ -224,6 +252,7 @@ impl KeyCell {
                 version.live.flip(&VersionPermits::NONE);
             }
         }
+        closed
     }
 
     /// Waits until no use is in flight of anything that is not allowed.
@@ -250,6 +279,8 @@ pub(crate) struct InUse {
     state: KeyState,
     opened: Arc<OpenKey>,
     flight: InFlight<Arc<Live>>,
+    /// With what the version depends on, if it does.
+    above: Option<Entered>,
 }
 
 impl InUse {
@@ -263,11 +294,16 @@ impl InUse {
 
     /// Whether the version may still do what this use began with.
     pub(crate) fn still_live(&self) -> bool {
-        self.flight.still_live()
+        self.flight.still_live() && self.above.as_ref().is_none_or(Entered::still_live)
     }
 
     /// What to answer when it may not.
     pub(crate) fn refusal(&self, operation: Operation) -> Error {
+        if let Some(barred) = self.above.as_ref().and_then(Entered::barred)
+            && self.flight.still_live()
+        {
+            return barred.into();
+        }
         Error::StateForbids {
             version: self.number.0,
             state: self.state,
@@ -342,6 +378,11 @@ async fn take(
             },
         });
     };
+    // What is marked compromised itself goes by its own grant.
+    let above = match &*open.depends.load() {
+        Some(node) if state != KeyState::Compromised => Some(node.enter(permit.class, now)?),
+        _ => None,
+    };
     let opened = open
         .opened
         .get_or_try_init(|| open_material(&entry.rooms, &snapshot.key, permit.version))
@@ -351,6 +392,7 @@ async fn take(
         state,
         opened: Arc::clone(opened),
         flight,
+        above,
     })
 }
 
@@ -424,7 +466,7 @@ async fn reserve_block(
                 return Err(error);
             }
         };
-        cell.put_in_force(key, revision);
+        cell.put_in_force(&rooms.lineage, key, revision);
         open.reserve.add(granted);
         open.block
             .store(block.saturating_mul(BLOCK_GROWS), Ordering::Relaxed);
@@ -464,6 +506,12 @@ pub(crate) async fn read_material(
         key.algorithm,
         stored.plaintext.expose(),
     )?)
+}
+
+/// As [`lock_key`], of a key that is in memory and that nobody changes now.
+pub(crate) fn try_lock_key(cell: &KeyTarget) -> Option<OwnedMutexGuard<()>> {
+    let guard = Arc::clone(&cell.changing).try_lock_owned().ok()?;
+    (!cell.is_retired()).then_some(guard)
 }
 
 /// How often a change follows a key to the cell that took its place.

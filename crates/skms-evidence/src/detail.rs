@@ -67,6 +67,8 @@ detail_keys! {
     Groups "groups";
     /// The hash function used.
     Hash "hash";
+    /// The incident that an act is a part of.
+    Incident "incident";
     /// The oldest version that may process.
     MinimumDecryptVersion "minimum_decrypt_version";
     /// The oldest version that may protect.

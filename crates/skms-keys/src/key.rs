@@ -26,6 +26,7 @@ mod confirm;
 mod create;
 mod destroy;
 mod expire;
+mod lineage;
 mod minimum;
 mod recover;
 mod revoke;
@@ -34,6 +35,7 @@ mod suspend;
 mod update;
 
 pub use create::NewKey;
+pub use lineage::MAX_WRAPPINGS;
 pub use recover::MAX_RECOVERY_SECONDS;
 pub use revoke::Revoke;
 pub use update::KeyUpdate;

@@ -43,7 +43,7 @@ pub use error::{Error, Result};
 pub use ids::{KeyId, KeyringId, NamespaceId};
 pub use key::{
     Key, KeyParts, KeyUpdate, MAX_FIELD_LEN, MAX_MESSAGE_LEN, MAX_RECOVERY_SECONDS, MAX_TAGS,
-    NewKey, Permit, Revoke,
+    MAX_WRAPPINGS, NewKey, Permit, Revoke,
 };
 pub use keyring::{Defaults, Keyring};
 pub use live::{Drain, InFlight, Live};
@@ -57,4 +57,6 @@ pub use rules::{DEFAULT_DESTROY_WINDOW_SECONDS, Legacy, MAX_DESTROY_WINDOW_SECON
 pub use state::{KeyState, OperationClass};
 pub use time::UnixSeconds;
 pub use transitions::Event;
-pub use version::{NewVersion, Origin, RecoveryGrant, Revocation, Version, VersionNumber};
+pub use version::{
+    NewVersion, Origin, RecoveryGrant, Revocation, Taint, Version, VersionNumber, VersionRef,
+};

@@ -28,6 +28,33 @@ impl fmt::Debug for VersionNumber {
     }
 }
 
+/// One version of a key, by the key's identifier: what dependents point at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct VersionRef {
+    /// The key.
+    pub key: KeyId,
+    /// The version.
+    pub version: VersionNumber,
+}
+
+impl fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.key, self.version)
+    }
+}
+
+/// How far the compromise of a version reaches among what depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
+pub enum Taint {
+    /// It stops with the version: its dependents stay in use.
+    None,
+    /// To those that depend on it by themselves, and no further.
+    Direct,
+    /// To everything that depends on it.
+    #[default]
+    All,
+}
+
 /// Where a version's material comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
@@ -45,6 +72,23 @@ pub enum Origin {
         /// SHA-256 of the peer's public key.
         peer: [u8; 32],
     },
+    /// Derived from a key that is here: who has that has this.
+    Derived(VersionRef),
+    /// Brought in wrapped by a key that is here: who has that and saw the
+    /// wrapped form has this.
+    Unwrapped(VersionRef),
+}
+
+impl Origin {
+    /// The version of a key here that this material stands and falls with.
+    #[must_use]
+    pub const fn parent(&self) -> Option<VersionRef> {
+        match *self {
+            Self::Generated | Self::Imported => None,
+            Self::Agreed { key, version, .. } => Some(VersionRef { key, version }),
+            Self::Derived(parent) | Self::Unwrapped(parent) => Some(parent),
+        }
+    }
 }
 
 /// A revocation, as it was made.
@@ -115,6 +159,13 @@ pub struct Version {
     pub fingerprint: Option<[u8; 32]>,
     /// Where the material comes from.
     pub origin: Origin,
+    /// Versions of keys here under which the material left the house.
+    pub wrapped_by: Vec<VersionRef>,
+    /// Compromised versions that it depends on and that do not count against
+    /// it, since policy stopped their cascade here.
+    pub spared_from: Vec<VersionRef>,
+    /// How far its own compromise reaches, if it is.
+    pub taint: Taint,
 }
 
 /// What the caller says about a version that is to be made.
@@ -170,7 +221,23 @@ impl Version {
             public_spki: new.public_spki,
             fingerprint: new.fingerprint,
             origin: new.origin,
+            wrapped_by: Vec::new(),
+            spared_from: Vec::new(),
+            taint: Taint::All,
         }
+    }
+
+    /// The versions of keys here whose compromise is this one's, too: what its
+    /// material comes from, and what it left the house under.
+    pub fn parents(&self) -> impl Iterator<Item = VersionRef> + '_ {
+        let others = self.wrapped_by.iter().copied();
+        self.origin.parent().into_iter().chain(others)
+    }
+
+    /// Whether its dependents are to be refused for its sake.
+    #[must_use]
+    pub const fn taints(&self) -> bool {
+        self.compromised_at.is_some() && !matches!(self.taint, Taint::None)
     }
 
     /// Whether its destruction is scheduled and can still be taken back.

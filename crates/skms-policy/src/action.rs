@@ -74,6 +74,8 @@ actions! {
     KeySuspend = "key.suspend", ["manage"], [Key], "Suspend a key.";
     KeyResume = "key.resume", ["manage"], [Key], "Resume a suspended key.";
     KeyRevoke = "key.revoke", ["manage"], [Key], "Revoke a key or version, with a reason.";
+    KeyCompromise = "key.compromise", ["manage"], [Key], "Mark a key as compromised, with everything that depends on it, or show what that would touch.";
+    KeyCascade = "key.cascade", [], [Key], "Mark a key as compromised because one that it depends on is. The server itself does it; a policy can forbid it.";
     KeyDestroy = "key.destroy", ["manage"], [Key], "Schedule the destruction of key material.";
     KeyRestore = "key.restore", ["manage"], [Key], "Cancel a scheduled destruction.";
     KeyDelete = "key.delete", ["manage"], [Key], "Delete the record of a destroyed key.";
@@ -81,6 +83,7 @@ actions! {
     KeyExchange = "key.exchange", ["manage"], [Key], "Agree on a new key by the key exchange.";
     KeyDistribute = "key.distribute", [], [Key], "Fetch a key's secret material by the key exchange, sealed to oneself.";
     KeyHolders = "key.holders", ["administer", "audit"], [Key], "Read who was given which version of a key.";
+    KeyLineage = "key.lineage", ["administer", "audit"], [Key], "Read what a key depends on and what depends on it.";
     KeyRecoveryGrant = "key.recovery-grant", [], [Key], "Let a compromised key process data for a while.";
 
     KeyringList = "keyring.list", ["read"], [Namespace], "List a namespace's keyrings.";
@@ -163,6 +166,7 @@ actions! {
     DirectoryPublish = "directory.publish", ["manage"], [Principal], "Publish or withdraw one's own sealing key.";
     DirectoryRead = "directory.read", ["read"], [Principal, Namespace], "Look up a principal's sealing key, or fetch revocation lists with a message.";
 
+    IncidentRead = "incident.read", ["administer", "audit"], [Namespace], "Read a namespace's incidents, with their reports.";
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -16,6 +16,8 @@ impl Action {
             Self::KeyUpdate
             | Self::KeySuspend
             | Self::KeyRevoke
+            | Self::KeyCompromise
+            | Self::KeyCascade
             | Self::KeyDestroy
             | Self::KeyDelete
             | Self::KeyringUpdate
@@ -71,6 +73,7 @@ impl Action {
             | Self::KeyExchange
             | Self::KeyDistribute
             | Self::KeyHolders
+            | Self::KeyLineage
             | Self::KeyRecoveryGrant
             | Self::KeyringList
             | Self::KeyringRead
@@ -115,6 +118,7 @@ impl Action {
             | Self::GroupAdd
             | Self::GroupRekey
             | Self::DirectoryRead
+            | Self::IncidentRead
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

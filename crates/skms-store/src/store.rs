@@ -82,11 +82,18 @@ pub enum Kind {
     Holder = 31,
     /// The statement of a principal's sealing key.
     Directory = 32,
+    /// A compromise and what is done about it.
+    Incident = 43,
+    /// That a version of a key depends on one of another.
+    Descent = 44,
+    /// That a version of a key is compromised: what whoever makes a dependent
+    /// of it compares and sets.
+    Epoch = 45,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -119,6 +126,9 @@ impl Kind {
         Self::Group,
         Self::Holder,
         Self::Directory,
+        Self::Incident,
+        Self::Descent,
+        Self::Epoch,
     ];
 
     /// The number that is stored and sealed.
@@ -174,6 +184,9 @@ impl Kind {
             Self::Group => "group",
             Self::Holder => "holder",
             Self::Directory => "sealing key",
+            Self::Incident => "incident",
+            Self::Descent => "descent",
+            Self::Epoch => "compromise epoch",
         }
     }
 }
@@ -464,12 +477,15 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_numbers() {
-        for (position, kind) in Kind::ALL.into_iter().enumerate() {
+        for (position, kind) in Kind::ALL.into_iter().take(32).enumerate() {
             assert_eq!(usize::from(kind.number()), position + 1);
+        }
+        for kind in Kind::ALL {
             assert_eq!(Kind::from_number(kind.number()).unwrap(), kind);
         }
+        assert!(Kind::ALL.is_sorted_by(|one, next| one.number() < next.number()));
         assert!(Kind::from_number(0).is_err());
-        assert!(Kind::from_number(33).is_err());
+        assert!(Kind::from_number(255).is_err());
     }
 
     #[test]

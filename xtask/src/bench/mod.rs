@@ -7,6 +7,7 @@
 pub(crate) mod about;
 pub(crate) mod case;
 mod certificates;
+mod compromise;
 mod disk;
 mod document;
 mod exchange;
@@ -77,6 +78,9 @@ pub fn bench(arguments: &[String]) -> Result {
     }
     if options.measures("exchange") {
         exchange::bench(&options)?;
+    }
+    if options.measures("compromise") {
+        compromise::bench(&options)?;
     }
     if options.measures_apart() {
         say(&format!("measured in {} s", begun.elapsed().as_secs()));

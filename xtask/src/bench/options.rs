@@ -8,11 +8,12 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 8] = [
+pub const PARTS: [&str; 9] = [
     "more",
     "certificates",
     "files",
     "exchange",
+    "compromise",
     "rsa-keys",
     "slow-work",
     "loaded",
@@ -90,7 +91,7 @@ impl Options {
 
     /// Whether nothing is measured but what needs no server beside others.
     pub fn measures_apart(&self) -> bool {
-        let apart = |part: &&str| matches!(*part, "files" | "exchange");
+        let apart = |part: &&str| matches!(*part, "files" | "exchange" | "compromise");
         self.cases.is_empty() && self.parts.iter().all(apart)
     }
 

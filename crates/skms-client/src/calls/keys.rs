@@ -1,9 +1,10 @@
 //! Keys and their versions.
 
 use skms_wire::native::keys::{
-    AgreeKeyRequest, AgreeKeyResponse, CreateKeyRequest, ExportRequest, ExportResponse,
-    ImportKeyRequest, KeyChange, KeyView, PublicKeyQuery, PublicKeyResponse, RecoveryGrantRequest,
-    RevokeRequest, RotateRequest, UpdateKeyRequest, VersionRequest,
+    AgreeKeyRequest, AgreeKeyResponse, CreateKeyRequest, DeriveKeyRequest, DeriveKeyResponse,
+    ExportRequest, ExportResponse, ImportKeyRequest, KeyChange, KeyView, PublicKeyQuery,
+    PublicKeyResponse, RecoveryGrantRequest, RevokeRequest, RotateRequest, UpdateKeyRequest,
+    VersionRequest,
 };
 use skms_wire::native::routes::{Route, route};
 use skms_wire::native::versions::VersionView;
@@ -19,6 +20,8 @@ calls! {
     json import_key ["key-import"] (keyring) send ImportKeyRequest => KeyChange;
     /// Makes a key that this one agrees on with a peer's.
     json agree_key ["agree-key"] (keyring, key) send AgreeKeyRequest => AgreeKeyResponse;
+    /// Derives a key from this one.
+    json derive_key ["derive-key"] (keyring, key) send DeriveKeyRequest => DeriveKeyResponse;
     /// Shows a key.
     json key ["key-read"] (keyring, key) => KeyView;
     /// Changes a key's rules, tags, owner or minimum versions.

@@ -66,6 +66,7 @@ mod directory;
 mod est;
 mod exchange;
 mod groups;
+mod incidents;
 mod keys;
 mod operations;
 mod ssh;
@@ -95,6 +96,7 @@ mod tests {
             super::est::CALLED,
             super::exchange::CALLED,
             super::groups::CALLED,
+            super::incidents::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
             super::ssh::CALLED,
@@ -105,7 +107,8 @@ mod tests {
         .concat();
         for route in ROUTES {
             let times = called.iter().filter(|id| **id == route.id).count();
-            let by_hand = ["key-public", "exchange-bind", "event-stream"].contains(&route.id);
+            let by_hand = ["key-public", "key-lineage", "exchange-bind", "event-stream"];
+            let by_hand = by_hand.contains(&route.id);
             let by_hand = usize::from(by_hand);
             assert_eq!(times + by_hand, 1, "{}", route.id);
         }

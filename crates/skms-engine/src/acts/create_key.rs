@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef};
 use crate::idempotency::{Claim, Once};
 use crate::keychange::put_key;
+use crate::lineage::descent;
 use crate::opened::{KeyCell, KeySnapshot};
 use crate::places::Ring;
 use crate::quotas;
@@ -204,6 +205,32 @@ pub(crate) fn describe(
     origin: Origin,
     material: &KeyMaterial,
 ) -> Result<Changed> {
+    let first = new_version(material, origin, spec.activate_at)?;
+    describe_as(
+        entry,
+        fresh_id(entry)?,
+        (ring, name),
+        spec,
+        algorithm,
+        first,
+    )
+}
+
+/// An identifier for a key. Whoever may read the key sees this beside the time
+/// it was made at; it must not tell how much others write.
+pub(crate) fn fresh_id(entry: &Entry) -> Result<KeyId> {
+    Ok(KeyId(RecordId::at(entry.now_ms)?.0))
+}
+
+/// As [`describe`], of a key whose identifier was chosen before its material.
+pub(crate) fn describe_as(
+    entry: &Entry,
+    id: KeyId,
+    (ring, name): (&Keyring, &str),
+    spec: NewKeySpec,
+    algorithm: Algorithm,
+    first: NewVersion,
+) -> Result<Changed> {
     let owner = owner(entry, &spec);
     let uses = spec
         .uses
@@ -211,9 +238,7 @@ pub(crate) fn describe(
     skms_crypto::fips::ensure_uses(algorithm, uses)?;
     Ok(Key::create(
         NewKey {
-            // Whoever may read the key sees this beside the time it was made at;
-            // it must not tell how much others write.
-            id: KeyId(RecordId::at(entry.now_ms)?.0),
+            id,
             namespace: ring.namespace,
             keyring: ring.id,
             name: Name::new(name)?,
@@ -223,7 +248,7 @@ pub(crate) fn describe(
             tags: spec.tags,
             exportable: spec.exportable.unwrap_or(ring.defaults.exportable),
             rules: spec.rules.unwrap_or(ring.defaults.rules),
-            first: new_version(material, origin, spec.activate_at)?,
+            first,
         },
         entry.now(),
     )?)
@@ -291,6 +316,17 @@ pub(crate) async fn store_as(
         put_key(&key, None)?,
         put_material(&entry.rooms, &key, VersionNumber::FIRST, &material)?,
     ];
+    // What it comes from cannot become compromised unnoticed in between.
+    let tie = match descent::how(key.newest()?) {
+        Some((parent, how)) => {
+            let descent = (parent, descent::first(&key), how);
+            let tie = (entry.rooms.lineage).tie(&entry.rooms, key.namespace.0, descent);
+            Some(tie.await?)
+        }
+        None => None,
+    };
+    let (tied, tie) = tie.map_or_else(Default::default, |tie| (tie.changes, Some(tie.above)));
+    changes.extend(tied);
     changes.extend(also);
     changes.extend(claim.remember(RecordId(key.id.0), &KeyRecord::from(&key))?);
     drop(material);
@@ -304,16 +340,22 @@ pub(crate) async fn store_as(
         if let Some(room) = room {
             room.settle(&committed);
         }
-        let committed = committed.map_err(|error| match error {
-            Error::Conflict => Error::Exists {
-                what: "a key of that name",
-            },
-            other => other,
-        })?;
+        let committed = match committed {
+            Err(Error::Conflict) => {
+                if let Some(tie) = &tie {
+                    tie.check(&rooms).await?;
+                }
+                return Err(Error::Exists {
+                    what: "a key of that name",
+                });
+            }
+            other => other?,
+        };
         drop((shared, claim));
         let revision = committed.revisions.first().copied().unwrap_or(1);
         let snapshot = KeySnapshot::new(key, revision, namespace, keyring, None);
         rooms.recorder.settle(committed).await?;
+        rooms.lineage.attach(&rooms, &snapshot).await?;
         let cell = rooms
             .keys
             .insert(&rooms, KeyCell::new(snapshot), seen)

@@ -12,6 +12,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
+use crate::lineage::descent;
 use crate::opened::lock_key;
 
 act!(
@@ -42,19 +43,20 @@ impl Engine {
                     "a group shares the key: delete the group first",
                 ));
             }
-            forget_holders(&entry.rooms, snapshot.key()).await
+            forget_holders(&entry.rooms, snapshot.key()).await?;
+            descent::forget(&entry.rooms, snapshot.key()).await
         };
         let deletable = deletable.await;
-        entry.failed_key(&allowed, deletable).await?;
-        let change = Change::Delete {
+        let mut changes = entry.failed_key(&allowed, deletable).await?;
+        changes.push(Change::Delete {
             namespace: snapshot.key().namespace.0,
             kind: Kind::Key,
             id: RecordId(snapshot.key().id.0),
             expected: snapshot.revision(),
-        };
+        });
         let event = EventDraft::of_key(&entry, &allowed, Outcome::Success)?;
         entry
-            .change((guard, shared), vec![change], event, move |rooms, _| {
+            .change((guard, shared), changes, event, move |rooms, _| {
                 rooms.keys.remove(snapshot.at());
                 let key = snapshot.key();
                 rooms.quotas.gone(key.namespace, RecordId(key.id.0));

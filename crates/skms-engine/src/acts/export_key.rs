@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use skms_crypto::{Algorithm, Format, SecretBytes};
-use skms_evidence::Outcome;
-use skms_keys::{Operation, VersionNumber};
+use skms_evidence::{DetailKey, Outcome};
+use skms_keys::{Operation, VersionNumber, VersionRef};
 
 use super::import_key::WrappedWith;
 use super::wrap::Wrap;
@@ -14,8 +14,10 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::gate::{Entry, KeyRef};
-use crate::opened::{read_material, take_for};
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::keychange::With;
+use crate::lineage::descent::How;
+use crate::opened::{InUse, read_material, take_for};
 
 act!(
     Export,
@@ -76,22 +78,91 @@ impl Engine {
             .slow()
             .run(move || material.export(format, passphrase.as_ref().map(SecretBytes::expose)))
             .await??;
+        let version = in_use.version();
+        let event = EventDraft::of_key(&entry, &allowed, Outcome::Success)?.versions([version]);
         let bytes = match &request.wrapped_with {
-            None => plain,
-            Some(with) => wrap(&entry, at.namespace, with, plain).await?,
+            None => {
+                if !in_use.still_live() {
+                    return Err(in_use.refusal(Operation::Export));
+                }
+                entry.record(event).await?;
+                plain
+            }
+            Some(with) => {
+                let (bytes, wrapping) = wrap(&entry, at.namespace, with, plain).await?;
+                if !in_use.still_live() {
+                    return Err(in_use.refusal(Operation::Export));
+                }
+                let event = event.detail(DetailKey::WrappedWith, wrapping.to_string());
+                leaves_under(&entry, &allowed, (version, &wrapping), event).await?;
+                // Compromised meanwhile: nothing that it wrapped goes out.
+                if !in_use.still_live() {
+                    return Err(in_use.refusal(Operation::Export));
+                }
+                wrapping.check()?;
+                bytes
+            }
         };
-        if !in_use.still_live() {
-            return Err(in_use.refusal(Operation::Export));
-        }
-        let event =
-            EventDraft::of_key(&entry, &allowed, Outcome::Success)?.versions([in_use.version()]);
-        entry.record(event).await?;
         Ok(Exported {
             bytes,
             algorithm,
-            version: in_use.version(),
+            version,
         })
     }
+}
+
+/// The version that wraps a key on its way out, in use until the key's record
+/// says so.
+struct Wrapping {
+    of: VersionRef,
+    in_use: InUse,
+}
+
+impl std::fmt::Display for Wrapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.of.fmt(f)
+    }
+}
+
+impl Wrapping {
+    fn check(&self) -> Result<()> {
+        match self.in_use.still_live() {
+            true => Ok(()),
+            false => Err(self.in_use.refusal(Operation::Wrap)),
+        }
+    }
+}
+
+/// Records that a version leaves wrapped by another, with the event: from then
+/// on it stands and falls with that.
+async fn leaves_under(
+    entry: &Entry,
+    allowed: &Authorized<Export, KeyTarget>,
+    (version, wrapping): (VersionNumber, &Wrapping),
+    event: EventDraft,
+) -> Result<()> {
+    let snapshot = allowed.target().snapshot();
+    let known = snapshot.key().version(version)?;
+    if known.wrapped_by.contains(&wrapping.of) {
+        return entry.record(event).await;
+    }
+    let (rooms, namespace) = (&entry.rooms, snapshot.key().namespace.0);
+    let child = VersionRef {
+        key: snapshot.key().id,
+        version,
+    };
+    let descent = (wrapping.of, child, How::Wrapped);
+    let with = With {
+        tie: Some(rooms.lineage.tie(rooms, namespace, descent).await?),
+        event: Some(event),
+        // This use itself is in flight.
+        takes_nothing: true,
+        ..With::default()
+    };
+    let noted = entry.change_key(allowed, with, |key, now| {
+        Ok(key.note_wrapping(version, wrapping.of, now)?)
+    });
+    noted.await.map(drop)
 }
 
 async fn wrap(
@@ -99,7 +170,7 @@ async fn wrap(
     namespace: &str,
     with: &WrappedWith,
     plain: SecretBytes,
-) -> Result<SecretBytes> {
+) -> Result<(SecretBytes, Wrapping)> {
     let wrapping = entry.authorize_key::<Wrap>(with.at(namespace)).await?;
     let in_use = wrapping.take(entry, with.version, 1).await?;
     let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
@@ -114,5 +185,9 @@ async fn wrap(
     let event =
         EventDraft::of_key(entry, &wrapping, Outcome::Success)?.versions([in_use.version()]);
     entry.record(event).await?;
-    Ok(SecretBytes::new(wrapped))
+    let of = VersionRef {
+        key: wrapping.target().snapshot().key().id,
+        version: in_use.version(),
+    };
+    Ok((SecretBytes::new(wrapped), Wrapping { of, in_use }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
-use skms_keys::{Operation, Origin, VersionNumber};
+use skms_keys::{Operation, Origin, VersionNumber, VersionRef};
 
 use super::create_key::{NewKeySpec, again, describe, keyring, store, target};
 use super::unwrap::Unwrap;
@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::idempotency::Once;
-use crate::opened::KeySnapshot;
+use crate::opened::{InUse, KeySnapshot};
 
 act!(ImportKey, KeyImport, "Imports a key.");
 
@@ -92,8 +92,8 @@ impl Engine {
                 return entry.failed(&allowed, made).await;
             }
         };
-        let material = self.take_in(&entry, at, spec.algorithm, incoming).await;
-        let material = entry.failed(&allowed, material).await?;
+        let taken = self.take_in(&entry, at, spec.algorithm, incoming).await;
+        let (material, unwrapping) = entry.failed(&allowed, taken).await?;
         let algorithm = material.algorithm();
         // The bytes may have said another algorithm than was expected: policy
         // decides on the key that is made.
@@ -108,10 +108,11 @@ impl Engine {
                 at.name,
                 spec,
                 algorithm,
-                Origin::Imported,
+                (unwrapping.as_ref()).map_or(Origin::Imported, |(by, _)| Origin::Unwrapped(*by)),
                 &material,
             )?;
-            let batch = (shared, claim, Vec::new());
+            // Whoever revokes the key that unwrapped it waits until it is kept.
+            let batch = ((shared, unwrapping), claim, Vec::new());
             store(&entry, &allowed, at, described, material, batch).await
         };
         let made = made.await;
@@ -124,10 +125,13 @@ impl Engine {
         at: KeyRef<'_>,
         expected: Option<Algorithm>,
         incoming: Incoming,
-    ) -> Result<KeyMaterial> {
-        let bytes = match &incoming.wrapped_with {
-            None => incoming.bytes,
-            Some(with) => unwrap(entry, at.namespace, with, incoming.bytes).await?,
+    ) -> Result<(KeyMaterial, Option<Unwrapping>)> {
+        let (bytes, unwrapping) = match &incoming.wrapped_with {
+            None => (incoming.bytes, None),
+            Some(with) => {
+                let unwrapped = unwrap(entry, at.namespace, with, incoming.bytes).await?;
+                (unwrapped.0, Some(unwrapped.1))
+            }
         };
         if incoming.format == Format::Raw && expected.is_none() {
             return Err(Error::Invalid(
@@ -144,16 +148,19 @@ impl Engine {
                 passphrase.as_ref().map(SecretBytes::expose),
             )
         });
-        Ok(imported.await??)
+        Ok((imported.await??, unwrapping))
     }
 }
+
+/// The version that unwrapped a key, in use until that is kept.
+type Unwrapping = (VersionRef, InUse);
 
 async fn unwrap(
     entry: &Entry,
     namespace: &str,
     with: &WrappedWith,
     wrapped: SecretBytes,
-) -> Result<SecretBytes> {
+) -> Result<(SecretBytes, Unwrapping)> {
     let wrapping = entry.authorize_key::<Unwrap>(with.at(namespace)).await?;
     let unwrapped = async {
         let in_use = wrapping.take(entry, with.version, 1).await?;
@@ -173,5 +180,9 @@ async fn unwrap(
     let event = EventDraft::of_key(entry, &wrapping, skms_evidence::Outcome::Success)?
         .versions([in_use.version()]);
     entry.record(event).await?;
-    Ok(bytes)
+    let by = VersionRef {
+        key: wrapping.target().snapshot().key().id,
+        version: in_use.version(),
+    };
+    Ok((bytes, (by, in_use)))
 }

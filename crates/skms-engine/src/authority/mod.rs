@@ -238,6 +238,13 @@ impl Authorities {
             .collect()
     }
 
+    /// Whether an authority of the namespace issues by a key.
+    pub(crate) fn issues_by(&self, namespace: &str, key: &str) -> bool {
+        let all = self.of(namespace);
+        let mut issuers = all.iter().flat_map(|authority| &authority.issuers);
+        issuers.any(|issuer| issuer.key.id == key)
+    }
+
     /// Whether a key certifies: an authority, or its OCSP signer, stands on it.
     pub(crate) fn stands_on(&self, key: &str) -> bool {
         self.2.has(key)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use skms_keys::{
-    Key, KeyId, KeyParts, KeyringId, Name, NamespaceId, Origin, RecoveryGrant, Revocation,
-    UnixSeconds, Version, VersionNumber,
+    Key, KeyId, KeyParts, KeyringId, Name, NamespaceId, Origin, RecoveryGrant, Revocation, Taint,
+    UnixSeconds, Version, VersionNumber, VersionRef,
 };
 use skms_store::{Kind, RecordId};
 
@@ -64,6 +64,52 @@ struct VersionRecord {
     imported: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agreed: Option<AgreedRecord>,
+    /// What it was derived from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    derived: Option<VersionRecordRef>,
+    /// What unwrapped it when it was brought in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unwrapped: Option<VersionRecordRef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wrapped_by: Vec<VersionRecordRef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spared_from: Vec<VersionRecordRef>,
+    /// How far a compromise reaches: `none` or `direct`, where not to all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taint: Option<String>,
+}
+
+/// A version of another key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionRecordRef {
+    key: String,
+    version: u32,
+}
+
+impl From<VersionRef> for VersionRecordRef {
+    fn from(of: VersionRef) -> Self {
+        Self {
+            key: of.key.to_string(),
+            version: of.version.0,
+        }
+    }
+}
+
+impl VersionRecordRef {
+    pub(crate) fn into_domain(self) -> Result<VersionRef> {
+        Ok(VersionRef {
+            key: self.key.parse().map_err(|_| damaged("another key"))?,
+            version: VersionNumber(self.version),
+        })
+    }
+}
+
+fn refs(of: &[VersionRef]) -> Vec<VersionRecordRef> {
+    of.iter().copied().map(VersionRecordRef::from).collect()
+}
+
+fn read_refs(of: Vec<VersionRecordRef>) -> Result<Vec<VersionRef>> {
+    of.into_iter().map(VersionRecordRef::into_domain).collect()
 }
 
 /// By which key, and with whom, a version was agreed on.
@@ -154,16 +200,46 @@ impl From<&Version> for VersionRecord {
             }),
             uses_reserved: version.uses_reserved,
             public_spki: version.public_spki.as_deref().map(hex),
-            imported: version.origin == Origin::Imported,
+            imported: matches!(version.origin, Origin::Imported | Origin::Unwrapped(_)),
             agreed: match &version.origin {
                 Origin::Agreed { key, version, peer } => Some(AgreedRecord {
                     key: key.to_string(),
                     version: version.0,
                     peer: hex(peer),
                 }),
-                Origin::Generated | Origin::Imported => None,
+                _ => None,
             },
+            derived: match version.origin {
+                Origin::Derived(parent) => Some(parent.into()),
+                _ => None,
+            },
+            unwrapped: match version.origin {
+                Origin::Unwrapped(parent) => Some(parent.into()),
+                _ => None,
+            },
+            wrapped_by: refs(&version.wrapped_by),
+            spared_from: refs(&version.spared_from),
+            taint: taint_name(version.taint).map(str::to_owned),
         }
+    }
+}
+
+/// The name of a reach, if it is not the usual one.
+pub(crate) const fn taint_name(taint: Taint) -> Option<&'static str> {
+    match taint {
+        Taint::None => Some("none"),
+        Taint::Direct => Some("direct"),
+        Taint::All => None,
+    }
+}
+
+/// The reach of that name.
+pub(crate) fn taint_from(name: Option<&str>) -> Result<Taint> {
+    match name {
+        None => Ok(Taint::All),
+        Some("direct") => Ok(Taint::Direct),
+        Some("none") => Ok(Taint::None),
+        Some(_) => Err(damaged("taint")),
     }
 }
 
@@ -243,11 +319,16 @@ impl VersionRecord {
             uses_reserved: self.uses_reserved,
             public_spki,
             fingerprint,
-            origin: match (self.agreed, self.imported) {
-                (Some(agreed), _) => agreed.into_domain()?,
-                (None, true) => Origin::Imported,
-                (None, false) => Origin::Generated,
+            origin: match (self.agreed, self.derived, self.unwrapped, self.imported) {
+                (Some(agreed), ..) => agreed.into_domain()?,
+                (_, Some(parent), ..) => Origin::Derived(parent.into_domain()?),
+                (_, _, Some(parent), _) => Origin::Unwrapped(parent.into_domain()?),
+                (.., true) => Origin::Imported,
+                (.., false) => Origin::Generated,
             },
+            wrapped_by: read_refs(self.wrapped_by)?,
+            spared_from: read_refs(self.spared_from)?,
+            taint: taint_from(self.taint.as_deref())?,
         })
     }
 }

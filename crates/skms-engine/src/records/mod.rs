@@ -9,6 +9,7 @@ pub(crate) mod directory;
 pub(crate) mod exchange;
 pub(crate) mod group;
 pub(crate) mod idempotency;
+pub(crate) mod incident;
 pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod limits;

@@ -51,12 +51,22 @@ pub enum Change {
         /// The revision it must have.
         expected: u64,
     },
+    /// Changes nothing: the batch goes through only while there is no such
+    /// record. Whoever puts it there and this batch cannot both be first.
+    Absent {
+        /// What it would be.
+        kind: Kind,
+        /// Which one.
+        id: RecordId,
+    },
 }
 
 impl Change {
     const fn place(&self) -> (Kind, RecordId) {
         match self {
-            Self::Put { kind, id, .. } | Self::Delete { kind, id, .. } => (*kind, *id),
+            Self::Put { kind, id, .. }
+            | Self::Delete { kind, id, .. }
+            | Self::Absent { kind, id } => (*kind, *id),
         }
     }
 }
@@ -65,7 +75,7 @@ impl Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The records' new revisions, in the order of the changes; 0 for what
-    /// was deleted.
+    /// was deleted or had to be absent.
     pub revisions: Vec<u64>,
     /// The batch's commit number. Goes into the journal with its event.
     pub commit: u64,
@@ -87,6 +97,8 @@ pub(super) type Edit = Box<dyn FnMut(&mut TopHead) + Send>;
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) writes: Vec<Planned>,
+    /// Records that must not be there.
+    pub(super) absent: Vec<(Kind, RecordId)>,
     pub(super) outbox: Vec<OutboxEvent>,
     pub(super) edit: Option<Edit>,
     pub(super) urgent: bool,
@@ -139,20 +151,25 @@ impl SealedStore {
         let mut attempts = 0;
         loop {
             let keyring = self.0.keyring()?;
-            let writes = changes
-                .iter()
-                .map(|change| plan(&keyring, change))
-                .collect::<Result<Vec<_>>>()?;
-            let revisions = writes
-                .iter()
-                .map(|planned| match &planned.write {
+            let mut writes = Vec::with_capacity(changes.len());
+            let mut revisions = Vec::with_capacity(changes.len());
+            let mut absent = Vec::new();
+            for change in &changes {
+                let Some(planned) = plan(&keyring, change)? else {
+                    absent.push(change.place());
+                    revisions.push(0);
+                    continue;
+                };
+                revisions.push(match &planned.write {
                     Write::Put { row, .. } => row.revision,
                     Write::Delete { .. } => 0,
-                })
-                .collect();
+                });
+                writes.push(planned);
+            }
             let outcome = self
                 .submit(Plan {
                     writes,
+                    absent,
                     outbox: outbox.iter().cloned().collect(),
                     edit: None,
                     urgent,
@@ -174,6 +191,7 @@ impl SealedStore {
     pub(super) async fn submit(&self, plan: Plan) -> Result<u64> {
         let Plan {
             writes: planned,
+            absent,
             outbox: events,
             mut edit,
             urgent,
@@ -193,6 +211,7 @@ impl SealedStore {
                     .iter()
                     .map(|partition| (Kind::Head, heads::head_id(*partition))),
             )
+            .chain(absent.iter().copied())
             .collect();
 
         let mut writes = Vec::with_capacity(planned.len());
@@ -221,6 +240,7 @@ impl SealedStore {
         let sees = announced.clone();
         let finalise = Box::new(move |seen: &Seen<'_>| {
             let edit = edit.as_mut();
+            let seen = &without(seen, &absent)?;
             let (writes, result) = inner.finalise(seen, &partitions, &effects, &events, edit)?;
             if let Some(announced) = &sees {
                 announced.replaces(seen.replaced, result.commit);
@@ -276,6 +296,25 @@ impl HeadsSeen {
         let seen = self.revisions.get(usize::from(partition)).copied();
         row.is_some_and(|row| row.revision >= seen.unwrap_or(0))
     }
+}
+
+/// What the transaction saw but for the records that must not be there; those
+/// were read last.
+fn without<'a>(seen: &Seen<'a>, absent: &[(Kind, RecordId)]) -> Result<Seen<'a>> {
+    let heads = seen.read.len().checked_sub(absent.len());
+    let split = heads.and_then(|heads| seen.read.split_at_checked(heads));
+    let Some((heads, others)) = split else {
+        return Err(Error::Invalid("the backend left out rows it was to read"));
+    };
+    for ((kind, id), row) in absent.iter().zip(others) {
+        if row.is_some() {
+            return Err(Error::conflict(*kind, *id, Conflict::Exists));
+        }
+    }
+    Ok(Seen {
+        replaced: seen.replaced,
+        read: heads,
+    })
 }
 
 /// What a write does to the heads.
@@ -424,8 +463,9 @@ fn check_changes(changes: &[Change]) -> Result<()> {
     Ok(())
 }
 
-fn plan(keyring: &Keyring, change: &Change) -> Result<Planned> {
-    match change {
+/// The write of a change; none for one that writes nothing.
+fn plan(keyring: &Keyring, change: &Change) -> Result<Option<Planned>> {
+    Ok(Some(match change {
         Change::Put {
             namespace,
             kind,
@@ -446,14 +486,14 @@ fn plan(keyring: &Keyring, change: &Change) -> Result<Planned> {
                 name.as_deref(),
                 plaintext.expose(),
             )?;
-            put(keyring, row, *expected)
+            put(keyring, row, *expected)?
         }
         Change::Delete {
             namespace,
             kind,
             id,
             expected,
-        } => Ok(Planned {
+        } => Planned {
             write: Write::Delete {
                 kind: *kind,
                 id: *id,
@@ -461,8 +501,9 @@ fn plan(keyring: &Keyring, change: &Change) -> Result<Planned> {
             },
             scope: Some(place::scope(keyring, *namespace, *kind)?),
             added: None,
-        }),
-    }
+        },
+        Change::Absent { .. } => return Ok(None),
+    }))
 }
 
 /// A write of a sealed row, with what it adds.
@@ -494,6 +535,120 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_batch_that_wants_a_record_absent_fails_once_it_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            readers: 1,
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        let backend = SqliteStore::open_with(directory.path().join("db"), &options).unwrap();
+        let seal = NewSeal::Passphrase {
+            name: "main".into(),
+            passphrase: SecretBytes::new(b"passphrase".to_vec()),
+            cost: Argon2id::fast_for_tests(),
+        };
+        let store = SealedStore::init(Arc::new(backend), vec![seal])
+            .await
+            .unwrap()
+            .store;
+        let epoch = store.id_of([1; 16], Kind::Epoch, "a/1").unwrap();
+        assert_eq!(epoch, store.id_of([1; 16], Kind::Epoch, "a/1").unwrap());
+        assert_ne!(epoch, store.id_of([2; 16], Kind::Epoch, "a/1").unwrap());
+        let absent = || Change::Absent {
+            kind: Kind::Epoch,
+            id: epoch,
+        };
+        let done = store.commit(vec![absent(), change()], None).await.unwrap();
+        assert_eq!(done.revisions, [0, 1]);
+        let put = Change::Put {
+            namespace: [1; 16],
+            kind: Kind::Epoch,
+            id: epoch,
+            name: None,
+            expected: None,
+            plaintext: SecretBytes::new(b"{}".to_vec()),
+        };
+        // The one who puts it there cannot want it absent as well.
+        let both = store.commit(vec![absent(), put], None).await;
+        assert!(matches!(both, Err(Error::Invalid(_))));
+        let put = Change::Put {
+            namespace: [1; 16],
+            kind: Kind::Epoch,
+            id: epoch,
+            name: None,
+            expected: None,
+            plaintext: SecretBytes::new(b"{}".to_vec()),
+        };
+        store.commit(vec![put], None).await.unwrap();
+        let late = Change::Delete {
+            namespace: [1; 16],
+            kind: Kind::Key,
+            id: RecordId([2; 16]),
+            expected: 1,
+        };
+        let refused = store.commit(vec![late, absent()], None).await;
+        assert!(
+            matches!(refused, Err(Error::Conflict { .. })),
+            "{refused:?}"
+        );
+        let kept = store.get([1; 16], Kind::Key, RecordId([2; 16])).await;
+        assert_eq!(kept.unwrap().unwrap().revision, 1);
+        assert!(store.verify().await.unwrap().is_sound());
+    }
+
+    #[tokio::test]
+    async fn records_of_a_group_are_found_by_it_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            readers: 1,
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        let backend = SqliteStore::open_with(directory.path().join("db"), &options).unwrap();
+        let seal = NewSeal::Passphrase {
+            name: "main".into(),
+            passphrase: SecretBytes::new(b"passphrase".to_vec()),
+            cost: Argon2id::fast_for_tests(),
+        };
+        let store = SealedStore::init(Arc::new(backend), vec![seal])
+            .await
+            .unwrap()
+            .store;
+        let mut changes = Vec::new();
+        for (mark, group) in [(1, "one"), (2, "two"), (3, "three")] {
+            for number in 0..5_u8 {
+                changes.push(Change::Put {
+                    namespace: [1; 16],
+                    kind: Kind::Descent,
+                    id: store.id_in([1; 16], Kind::Descent, group).unwrap(),
+                    name: None,
+                    expected: None,
+                    plaintext: SecretBytes::new(vec![mark, number]),
+                });
+            }
+        }
+        store.commit(changes, None).await.unwrap();
+        for (mark, group) in [(1, "one"), (2, "two"), (3, "three")] {
+            let mut after = None;
+            let mut found = Vec::new();
+            loop {
+                let page = store.scan_in([1; 16], Kind::Descent, group, after, 2);
+                let page = page.await.unwrap();
+                after = page.last().map(|record| record.id);
+                if page.is_empty() {
+                    break;
+                }
+                found.extend(page.iter().map(|one| one.plaintext.expose().to_vec()));
+            }
+            found.sort();
+            assert_eq!(found, (0..5).map(|n| vec![mark, n]).collect::<Vec<_>>());
+            let elsewhere = store.scan_in([2; 16], Kind::Descent, group, None, 9);
+            assert!(elsewhere.await.unwrap().is_empty());
+        }
+    }
+
+    #[tokio::test]
     async fn a_write_under_a_dropped_key_is_refused_and_sealed_anew() {
         let directory = tempfile::tempdir().unwrap();
         let options = Options {
@@ -511,7 +666,9 @@ mod tests {
             .await
             .unwrap()
             .store;
-        let prepared = plan(&store.0.keyring().unwrap(), &change()).unwrap();
+        let keyring = store.0.keyring().unwrap();
+        let prepared = plan(&keyring, &change()).unwrap().unwrap();
+        drop(keyring);
         store.rotate_storage_key().await.unwrap();
         assert_eq!(store.reseal_some(10).await.unwrap().remaining, 0);
         // It was on its way while its key went: it must not land, or it

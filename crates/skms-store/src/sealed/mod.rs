@@ -212,6 +212,55 @@ impl SealedStore {
         Ok(RecordId(id))
     }
 
+    /// The id of the one record of a kind that `name` stands for: always the
+    /// same, and to whoever has no keys like any random one.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn id_of(&self, namespace: [u8; 16], kind: Kind, name: &str) -> Result<RecordId> {
+        let keyring = self.0.keyring()?;
+        let entry = place::index(&keyring, namespace, kind, name);
+        let mut id = [0; 16];
+        id.copy_from_slice(&entry[..16]);
+        Ok(RecordId(id))
+    }
+
+    /// A fresh id for a record of a group, by which [`SealedStore::scan_in`]
+    /// finds the group's without looking through others. Whoever reads the
+    /// database sees which records of a kind are of one group, as with names
+    /// that are equal, and nothing of what it is.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`]; [`Error::Crypto`] when the system gives no randomness.
+    pub fn id_in(&self, namespace: [u8; 16], kind: Kind, group: &str) -> Result<RecordId> {
+        let RecordId(mut id) = self.id_of(namespace, kind, group)?;
+        let random: [u8; 8] = skms_crypto::rand::array()?;
+        id[8..].copy_from_slice(&random);
+        Ok(RecordId(id))
+    }
+
+    /// The records of a group in a namespace, in order of id, after `after`, at
+    /// most `limit`: fewer only at the end. By chance there may be one of
+    /// another group among them.
+    ///
+    /// # Errors
+    /// As [`SealedStore::get`].
+    pub async fn scan_in(
+        &self,
+        namespace: [u8; 16],
+        kind: Kind,
+        group: &str,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Record>> {
+        let RecordId(mut first) = self.id_of(namespace, kind, group)?;
+        first[8..].fill(0);
+        let after = after.unwrap_or(RecordId(first));
+        let mut found = self.scan(namespace, kind, Some(after), limit).await?;
+        found.retain(|record| record.id.0[..8] == first[..8]);
+        Ok(found)
+    }
+
     /// The store beneath.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

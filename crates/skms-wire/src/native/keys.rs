@@ -171,6 +171,52 @@ pub struct AgreeKeyResponse {
     pub fixed_info: Bytes,
 }
 
+/// Makes a key that is derived from another one (HKDF), as docs/compromise.md
+/// says. It stands and falls with that.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeriveKeyRequest {
+    /// The version to derive from; the newest if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// What else is bound into the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Bytes>,
+    /// The new key's keyring; that of the key it is derived from if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyring: Option<String>,
+    /// The new key's name.
+    pub name: String,
+    /// The new key's algorithm, a symmetric one; the keyring's default if left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Vec<KeyUse>>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exportable: Option<bool>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// As in [`CreateKeyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
+}
+
+/// A key that was derived.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeriveKeyResponse {
+    /// The key.
+    pub key: KeyView,
+    /// The version that it was derived from.
+    pub version: u32,
+}
+
 /// A key of the same namespace that wraps or unwraps another.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

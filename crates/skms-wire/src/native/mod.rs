@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod groups;
 pub mod health;
 pub mod idempotency;
+pub mod incidents;
 pub mod keyrings;
 pub mod keys;
 pub mod limits;

@@ -6,8 +6,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
-    keyrings, keys, limits, namespaces, operations, policies, principals, problem, seals, ssh,
-    terms, tokens, trusts, tsa, validation, versions,
+    incidents, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
+    seals, ssh, terms, tokens, trusts, tsa, validation, versions,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -29,13 +29,13 @@ macro_rules! collect {
 pub fn schemas() -> Named {
     let mut schemas = collect! {
         problem: Problem;
-        terms: KeyState, KeyUse, Origin, RevocationReason, KeyFormat, WrapMode, SignatureScheme,
+        terms: KeyState, KeyUse, Origin, RevocationReason, IncidentReach, IncidentRotation, KeyFormat, WrapMode, SignatureScheme,
             SignatureEncoding, SealKind, Outcome, ValidationProfile, RevocationCheck;
         health: Health, ServerStatus, AlgorithmView, Algorithms;
         namespaces: CreateNamespaceRequest, NamespaceView;
         keyrings: CreateKeyringRequest, KeyDefaults, KeyringView;
-        versions: VersionView, AgreedView, RevocationView, RecoveryGrantView;
-        keys: Rules, CreateKeyRequest, ImportKeyRequest, AgreeKeyRequest, AgreeKeyResponse, WrappingKey, UpdateKeyRequest, KeyView,
+        versions: VersionView, AgreedView, ParentView, RevocationView, RecoveryGrantView;
+        keys: Rules, CreateKeyRequest, ImportKeyRequest, AgreeKeyRequest, AgreeKeyResponse, DeriveKeyRequest, DeriveKeyResponse, WrappingKey, UpdateKeyRequest, KeyView,
             KeyChange, RotateRequest, VersionRequest, RevokeRequest, RecoveryGrantRequest,
             ExportRequest, ExportResponse, PublicKeyResponse;
         operations: EncryptRequest, EncryptResponse, DecryptRequest, DecryptResponse,
@@ -72,6 +72,8 @@ pub fn schemas() -> Named {
             ImportTrustCrlRequest, TrustView, TrustCrlView;
         groups: GroupMember, CreateGroupRequest, AddGroupMembersRequest, RemoveGroupMembersRequest,
             GroupView, GroupMemberView, HolderStanding, HolderView;
+        incidents: LineageNode, LineageEdge, LineageView, CompromiseRequest, IncidentCounts,
+            IncidentView, TouchedView, CompromisePlan, IncidentKey;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -77,6 +77,8 @@ problems! {
         "One more would be over a limit that the operator set for the namespace, keyring or principal. The detail names it. Remove what is not needed, or have the limit raised (skms limits).";
     WrongState = "wrong-state", 409, "The key's state forbids this",
         "The key version is suspended, deactivated, compromised, destroyed or not yet active, and that state does not allow the act. The detail names the state.";
+    CompromisedAncestor = "compromised-ancestor", 409, "A key that this one depends on is compromised",
+        "The key was derived from, agreed on by, unwrapped by or wrapped under a key that is compromised, and is refused with it. The detail names that key by its identifier. See docs/compromise.md for what can be saved.";
     NotEmpty = "not-empty", 409, "Something is still inside",
         "A namespace or keyring that still holds something cannot be deleted, nor a key with a version that is not destroyed.";
     UseLimit = "use-limit", 409, "The key version is used up",

@@ -138,6 +138,7 @@ impl Route {
         same(self.id, "health")
             || same(self.id, "seal")
             || same(self.id, "key-revoke")
+            || same(self.id, "key-compromise")
             || same(self.id, "key-suspend")
             || same(self.id, "certificate-revoke")
             || same(self.id, "ssh-revoke")
@@ -212,6 +213,9 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/suspend" "key-suspend" ["key.suspend"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Suspend.";
     Post "/keyrings/{keyring}/keys/{key}/resume" "key-resume" ["key.resume"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Resume.";
     Post "/keyrings/{keyring}/keys/{key}/revoke" "key-revoke" ["key.revoke"] Body::Json("RevokeRequest") => Answer::Json("KeyChange"), "Revoke, with a reason.";
+    Post "/keyrings/{keyring}/keys/{key}/compromise" "key-compromise" ["key.compromise"] Body::Json("CompromiseRequest") => Answer::Json("IncidentView"), "Mark a key as compromised, with everything that depends on it.";
+    Post "/keyrings/{keyring}/keys/{key}/compromise/plan" "key-compromise-plan" ["key.compromise"] Body::Json("CompromiseRequest") => Answer::Json("CompromisePlan"), "Show what a compromise would touch, and change nothing.";
+    Get "/keyrings/{keyring}/keys/{key}/lineage" "key-lineage" ["key.lineage"] None => Answer::Json("LineageView"), "Show what a key depends on and what depends on it.";
     Post "/keyrings/{keyring}/keys/{key}/destroy" "key-destroy" ["key.destroy"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Begin the wait before destruction.";
     Post "/keyrings/{keyring}/keys/{key}/restore" "key-restore" ["key.restore"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Cancel a destruction that still waits.";
     Post "/keyrings/{keyring}/keys/{key}/recovery-grant" "key-recovery-grant" ["key.recovery-grant"] Body::Json("RecoveryGrantRequest") => Answer::Json("KeyChange"), "Permit processing with a compromised version for a while.";
@@ -231,6 +235,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/mac" "mac" ["key.mac"] OneOrBatch("MacRequest") => OneOrResults("MacResponse"), "Make a MAC.";
     Post "/keyrings/{keyring}/keys/{key}/mac-verify" "mac-verify" ["key.mac-verify"] OneOrBatch("MacVerifyRequest") => OneOrResults("VerifyResponse"), "Verify a MAC.";
     Post "/keyrings/{keyring}/keys/{key}/derive" "derive" ["key.derive"] OneOrBatch("DeriveRequest") => OneOrResults("DeriveResponse"), "Derive key bytes.";
+    Post "/keyrings/{keyring}/keys/{key}/derive/key" "derive-key" ["key.derive"] Body::Json("DeriveKeyRequest") => Created("DeriveKeyResponse"), "Derive a key that stays here.";
     Post "/keyrings/{keyring}/keys/{key}/agree" "agree" ["key.agree"] OneOrBatch("AgreeRequest") => OneOrResults("AgreeResponse"), "Agree on a secret.";
     Post "/keyrings/{keyring}/keys/{key}/agree/key" "agree-key" ["key.agree"] Body::Json("AgreeKeyRequest") => Created("AgreeKeyResponse"), "Agree on a key that stays here.";
     Post "/keyrings/{keyring}/keys/{key}/encapsulate" "encapsulate" ["key.encapsulate"] OneOrBatch("EncapsulateRequest") => OneOrResults("EncapsulateResponse"), "Encapsulate a shared secret.";
@@ -333,6 +338,11 @@ pub const ROUTES: &[Route] = routes! {
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
+    Get "/incidents" "incident-list" ["incident.read"] None => Page("IncidentView"), "List the incidents of the namespace.";
+    Get "/incidents/{incident}" "incident-read" ["incident.read"] None => Answer::Json("IncidentView"), "Show an incident, with its signed report.";
+    Get "/incidents/{incident}/touched" "incident-touched" ["incident.read"] None => Page("TouchedView"), "List what an incident touched.";
+    Get "/incident-key" "incident-key" ["incident.read"] None => Answer::Json("IncidentKey"), "Show the public key by which incident reports are checked.";
+
     Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
     Get "/events/stream" "event-stream" ["event.read"] None => Document("text/event-stream"), "Follow the record of what is done (server-sent events).";
 
@@ -410,6 +420,7 @@ mod tests {
                 "keyring-create",
                 "key-create",
                 "key-import",
+                "derive-key",
                 "agree-key",
                 "token-create",
                 "principal-create",

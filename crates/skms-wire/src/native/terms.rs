@@ -127,6 +127,34 @@ words! {
         Imported = "imported",
         /// Agreed on with a peer, by Diffie-Hellman.
         Agreed = "agreed",
+        /// Derived from another key here.
+        Derived = "derived",
+        /// Brought wrapped by another key here.
+        Unwrapped = "unwrapped",
+    }
+}
+
+words! {
+    /// How far a compromise goes along a key's lineage.
+    IncidentReach {
+        /// The key alone: what depends on it stays in use.
+        None = "none",
+        /// What depends on it by itself, and no further.
+        Direct = "direct",
+        /// Everything that depends on it.
+        All = "all",
+    }
+}
+
+words! {
+    /// Which keys are given a new version after a compromise.
+    IncidentRotation {
+        /// None.
+        None = "none",
+        /// Those whose rules say that they are rotated.
+        Rule = "rule",
+        /// Every one that can be.
+        All = "all",
     }
 }
 

@@ -18,6 +18,12 @@ pub struct VersionView {
     /// How it was agreed on, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<AgreedView>,
+    /// What it was derived from, or unwrapped by when it was brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentView>,
+    /// Under which versions of keys here it left the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrapped_by: Vec<ParentView>,
     /// When it was made.
     pub created_at: Moment,
     /// When it became active.
@@ -63,6 +69,15 @@ pub struct AgreedView {
     pub version: u32,
     /// SHA-256 of the peer's SubjectPublicKeyInfo, lower-case hexadecimal.
     pub peer_fingerprint: String,
+}
+
+/// A version of a key here that another one depends on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ParentView {
+    /// The key's identifier.
+    pub key: String,
+    /// Its version.
+    pub version: u32,
 }
 
 /// Why and when a version was revoked.

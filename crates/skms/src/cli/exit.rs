@@ -82,6 +82,7 @@ impl Exit {
             Some(P::Unauthenticated | P::Forbidden | P::NotFound) => Self::Access,
             Some(
                 P::WrongState
+                | P::CompromisedAncestor
                 | P::UseLimit
                 | P::AlreadyExists
                 | P::Conflict

@@ -21,6 +21,7 @@ mod exchange;
 mod exit;
 mod file;
 mod group;
+mod incident;
 mod init;
 mod input;
 mod kem;
@@ -226,6 +227,9 @@ enum Command {
     /// Let groups of principals share keys
     #[command(subcommand)]
     Group(group::Group),
+    /// Show compromises of keys, and check their signed reports
+    #[command(subcommand)]
+    Incident(incident::Incident),
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -381,6 +385,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
         Command::Trust(command) => command.run(global).await,
+        Command::Incident(command) => command.run(global).await,
         Command::Group(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
         Command::Est(command) => command.run(global).await,
@@ -509,6 +514,15 @@ mod tests {
             "skms group remove orders a b --no-rekey",
             "skms group holders orders --json",
             "skms key holders orders",
+            "skms key derive orders --from master --from-version 2 --context x -a AES-256-GCM",
+            "skms key lineage orders --format svg -o f.svg --limit 30",
+            "skms key compromise orders --reason lost --since 2026-01-01T00:00:00Z --dry-run",
+            "skms key compromise orders --reason lost --cascade direct --rotate all --wait",
+            "skms incident list --json",
+            "skms incident show id --report f",
+            "skms incident touched id -o f",
+            "skms incident key -o f",
+            "skms incident verify f --key k --touched t",
             "skms limits show",
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",

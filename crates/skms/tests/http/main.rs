@@ -16,6 +16,7 @@ mod external;
 mod full_disk;
 mod groups;
 mod house;
+mod incidents;
 mod linear;
 mod middle;
 mod mutual;

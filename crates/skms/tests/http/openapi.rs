@@ -28,6 +28,7 @@ fn every_route_answers_as_described() {
     crate::certificates::validated(&api);
     containers(&api);
     keys(&api);
+    crate::incidents::described(&api);
     encryption(&api);
     signatures(&api);
     secrets_shared(&api);
@@ -372,11 +373,8 @@ fn keys(api: &Described<'_>) {
         "invalid-argument"
     );
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
-    let soon = soon
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let until = skms_wire::Moment::from_unix_seconds(i64::try_from(soon).unwrap());
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let until = skms_wire::Moment::from_unix_seconds(i64::try_from(soon.as_secs()).unwrap());
     let grant = json!({"until": until, "reason": "re-encrypting", "version": 1});
     api.good("key-recovery-grant", &at, Some(grant));
     let gone = ["default", "gone"];

@@ -231,6 +231,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "key-create" => json!({"name": "x"}),
         "key-import" => json!({"name": "x", "key": "AA=="}),
         "key-update" => json!({"owner": "x"}),
+        "key-compromise" | "key-compromise-plan" => json!({"reason": "x"}),
+        "derive-key" => json!({"name": "x"}),
         "key-revoke" => json!({"reason": "unspecified"}),
         "key-recovery-grant" => json!({"until": "2030-01-01T00:00:00Z", "reason": "x"}),
         "key-export" => json!({"format": "raw"}),

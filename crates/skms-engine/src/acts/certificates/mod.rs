@@ -22,7 +22,7 @@ pub use crate::authority::named::ProfileChoice;
 pub(crate) use issue::{Alone, Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
 pub(crate) use read::find;
-pub(crate) use revoke::{Reached, Verdict, revoke_key_of};
+pub(crate) use revoke::{Reached, Verdict, revoke_key_of, revoke_one as revoke_issued};
 pub(crate) use suspension::Suspension;
 
 act!(Issue, CertificateIssue, "Issues a certificate.");

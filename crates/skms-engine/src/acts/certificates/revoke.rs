@@ -293,7 +293,7 @@ pub(crate) async fn revoke_key_of(
 /// Adds a certificate's revocation, unless it is revoked already. A hold
 /// becomes a revocation, and any reason may become a compromise; a hold for the
 /// suspension of its key becomes one that outlasts that.
-pub(super) async fn revoke_one(
+pub(crate) async fn revoke_one(
     rooms: &Rooms,
     namespace: &str,
     (id, record): (RecordId, &CertificateRecord),

@@ -2,10 +2,13 @@
 
 mod agree;
 mod change;
+mod compromise;
 mod create;
+mod derive;
 mod export;
 mod holders;
 mod life;
+mod lineage;
 pub mod rules;
 mod show;
 
@@ -23,6 +26,8 @@ pub enum Key {
     Import(Box<create::Import>),
     /// Make a key that is agreed on with a peer, by Diffie-Hellman
     Agree(Box<agree::Agree>),
+    /// Make a key that is derived from another one
+    Derive(Box<derive::Derive>),
     /// Take an exportable key out of the server
     Export(export::Export),
     /// Print a public key
@@ -33,6 +38,8 @@ pub enum Key {
     Show(show::Show),
     /// List who was given which version by the key exchange
     Holders(holders::Holders),
+    /// Show what a key depends on and what depends on it
+    Lineage(lineage::Lineage),
     /// Change a key's rules, tags, owner or minimum versions
     Update(Box<change::Update>),
     /// Add a version
@@ -43,6 +50,8 @@ pub enum Key {
     Resume(life::Resume),
     /// Revoke for good, with a reason
     Revoke(life::Revoke),
+    /// Mark a key as compromised, with everything that depends on it
+    Compromise(compromise::Compromise),
     /// Permit processing with a compromised version for a while
     Grant(life::Grant),
     /// Begin the wait before the material is destroyed
@@ -60,16 +69,19 @@ impl Key {
             Self::Create(command) => command.run(global).await,
             Self::Import(command) => command.run(global).await,
             Self::Agree(command) => command.run(global).await,
+            Self::Derive(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Public(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
             Self::Holders(command) => command.run(global).await,
+            Self::Lineage(command) => command.run(global).await,
             Self::Update(command) => command.run(global).await,
             Self::Rotate(command) => command.run(global).await,
             Self::Suspend(command) => command.run(global).await,
             Self::Resume(command) => command.run(global).await,
             Self::Revoke(command) => command.run(global).await,
+            Self::Compromise(command) => command.run(global).await,
             Self::Grant(command) => command.run(global).await,
             Self::Destroy(command) => command.run(global).await,
             Self::Restore(command) => command.run(global).await,

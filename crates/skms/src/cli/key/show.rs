@@ -176,6 +176,9 @@ fn remark(version: &VersionView) -> String {
     if let Some(agreed) = &version.agreed {
         parts.push(format!("by key {} version {}", agreed.key, agreed.version));
     }
+    if let Some(parent) = &version.parent {
+        parts.push(format!("by key {} version {}", parent.key, parent.version));
+    }
     if let Some(grant) = &version.recovery_grant {
         parts.push(format!("recovery until {}", grant.until));
     }

@@ -154,6 +154,7 @@ impl From<Engine> for Failure {
             Engine::Conflict => Self::new(Kind::Conflict),
             Engine::Invalid(_) => Self::invalid(said),
             Engine::StateForbids { .. } => Self::with(Kind::WrongState, said),
+            Engine::AncestorCompromised { .. } => Self::with(Kind::CompromisedAncestor, said),
             Engine::KeyForbids(_) => Self::with(Kind::UnsupportedOperation, said),
             Engine::Key(error) => error.into(),
             Engine::NotEmpty(_) => Self::with(Kind::NotEmpty, said),

@@ -23,6 +23,7 @@ mod exchange;
 mod groups;
 mod health;
 pub mod identity;
+mod incidents;
 mod keyrings;
 mod keys;
 mod limits;

@@ -4,8 +4,9 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
-    error::Failure, est, events, exchange, groups, health, keyrings, keys, limits, namespaces,
-    operations, policies, principals, seals, ssh, storage, stream, tokens, trusts, tsa, validation,
+    error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys, limits,
+    namespaces, operations, policies, principals, seals, ssh, storage, stream, tokens, trusts, tsa,
+    validation,
 };
 
 /// What serves a route.
@@ -122,6 +123,14 @@ handlers! {
     "key-suspend" => keys::suspend;
     "key-resume" => keys::resume;
     "key-revoke" => keys::revoke;
+    "key-compromise" => incidents::compromise;
+    "key-compromise-plan" => incidents::plan;
+    "key-lineage" => incidents::lineage;
+    "incident-list" => incidents::list;
+    "incident-read" => incidents::read;
+    "incident-touched" => incidents::touched;
+    "incident-key" => incidents::key;
+    "derive-key" => incidents::derive_key;
     "key-destroy" => keys::destroy;
     "key-restore" => keys::restore;
     "key-recovery-grant" => keys::recovery_grant;

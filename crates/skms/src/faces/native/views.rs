@@ -2,11 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use skms_engine::KeySnapshot;
-use skms_keys::{Key, KeyState, Origin, RevocationReason, Version};
+use skms_keys::{Key, KeyState, Origin, RevocationReason, Version, VersionRef};
 use skms_wire::native::{
     keys::{KeyChange, KeyView},
     terms,
-    versions::{AgreedView, RecoveryGrantView, RevocationView, VersionView},
+    versions::{AgreedView, ParentView, RecoveryGrantView, RevocationView, VersionView},
 };
 
 use super::{
@@ -68,6 +68,13 @@ pub fn change(
     })
 }
 
+fn parent(of: VersionRef) -> ParentView {
+    ParentView {
+        key: of.key.to_string(),
+        version: of.version.0,
+    }
+}
+
 /// A version.
 pub fn version(version: &Version) -> VersionView {
     VersionView {
@@ -77,6 +84,8 @@ pub fn version(version: &Version) -> VersionView {
             Origin::Generated => terms::Origin::Generated,
             Origin::Imported => terms::Origin::Imported,
             Origin::Agreed { .. } => terms::Origin::Agreed,
+            Origin::Derived(_) => terms::Origin::Derived,
+            Origin::Unwrapped(_) => terms::Origin::Unwrapped,
         },
         agreed: match version.origin {
             Origin::Agreed { key, version, peer } => Some(AgreedView {
@@ -84,8 +93,13 @@ pub fn version(version: &Version) -> VersionView {
                 version: version.0,
                 peer_fingerprint: hex(&peer),
             }),
-            Origin::Generated | Origin::Imported => None,
+            _ => None,
         },
+        parent: match version.origin {
+            Origin::Derived(of) | Origin::Unwrapped(of) => Some(parent(of)),
+            _ => None,
+        },
+        wrapped_by: version.wrapped_by.iter().copied().map(parent).collect(),
         created_at: moment(version.created_at),
         activated_at: version.activated_at.map(moment),
         deactivated_at: version.deactivated_at.map(moment),

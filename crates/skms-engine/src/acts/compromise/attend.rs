@@ -1,0 +1,321 @@
+//! What stands on a compromised version beside other keys: its certificates,
+//! authorities and what they issued, and the tokens of whoever signed in by
+//! those certificates.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use skms_keys::{RevocationReason, UnixSeconds, VersionRef};
+use skms_pki::Certificate;
+use skms_pki::issue::{ProfileKind, Serial};
+use skms_store::{Change, Kind, RecordId};
+
+use super::cascade::Work;
+use super::ledger::count;
+use super::walk;
+use crate::acts::authorities::unreadable;
+use crate::acts::certificates::{Reached, Verdict, revoke_issued};
+use crate::authority::issuing::key_name;
+use crate::authority::{Authority, Issuer};
+use crate::error::{Error, Result};
+use crate::places::SYSTEM_SCOPE;
+use crate::records;
+use crate::records::authority::SigningKeyRecord;
+use crate::records::certificate::{CertificateRecord, CertifiedKeyRecord, serial_name};
+use crate::records::incident::Touched;
+use crate::records::token::TokenRecord;
+use crate::sessions::certified::named;
+use crate::sessions::hex;
+
+/// Certificates that one batch revokes.
+const BATCH: usize = 32;
+/// Records that one step reads.
+const STEP: usize = 256;
+
+/// Attends to what stands on a version that is compromised.
+pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
+    let rooms = Arc::clone(&work.entry.rooms);
+    let Some((key, _)) = walk::read(&rooms, work.ledger.scope, of.key).await? else {
+        return Ok(());
+    };
+    let Some(spki) = key.version(of.version)?.public_spki.clone() else {
+        return Ok(());
+    };
+    let namespace = work.ledger.record.namespace.clone();
+    let mut principals = BTreeSet::new();
+    let own = certificates_of(work, &spki, of, &mut principals).await?;
+    work.note(own).await?;
+    let id = of.key.to_string();
+    let mut stopped = Vec::new();
+    for authority in rooms.authorities.of(&namespace) {
+        let issues =
+            |issuer: &&Arc<Issuer>| issuer.key.id == id && issuer.key.version == of.version.0;
+        let issuers: Vec<_> = authority.issuers.iter().filter(issues).cloned().collect();
+        if issuers.is_empty() {
+            continue;
+        }
+        let name = format!("{namespace}/{}", authority.record.name);
+        stopped.push(stands_on("authority", &authority.id_text(), name, of));
+        for issuer in issuers {
+            issued(work, &authority, &issuer, &mut principals).await?;
+        }
+    }
+    let meant = |key: &SigningKeyRecord| key.id == id && key.version == of.version.0;
+    for authority in rooms.ssh.of(&namespace) {
+        if meant(&authority.record.key) {
+            let name = format!("{namespace}/{}", authority.record.name);
+            stopped.push(stands_on("ssh-authority", &authority.id_text(), name, of));
+        }
+    }
+    if let Some(tsa) = rooms.tsas.on_key(&namespace, &id) {
+        let name = format!("{namespace}/{}", tsa.record.name);
+        stopped.push(stands_on("tsa", &tsa.id.to_string(), name, of));
+    }
+    stopped.retain(|one| !work.ledger.has_other(&one.kind, &one.id));
+    work.note(stopped).await?;
+    tokens(work, &principals).await
+}
+
+fn stands_on(kind: &str, id: &str, name: String, of: VersionRef) -> Touched {
+    Touched {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        name,
+        version: None,
+        how: Some("stands-on".to_owned()),
+        under: Some(of.to_string()),
+        outcome: "stopped".to_owned(),
+        owner: None,
+        detail: None,
+    }
+}
+
+fn certificate((record, serial): (&CertificateRecord, &str), how: &str, under: String) -> Touched {
+    Touched {
+        kind: "certificate".to_owned(),
+        id: format!("{}/{serial}", record.authority),
+        name: serial.to_owned(),
+        version: None,
+        how: Some(how.to_owned()),
+        under: Some(under),
+        outcome: "revoked".to_owned(),
+        owner: None,
+        detail: Some(format!(
+            "profile {}, issued to {}",
+            record.profile, record.issued_to
+        )),
+    }
+}
+
+/// The certificates of a public key. The batch that marked its version revoked
+/// them.
+async fn certificates_of(
+    work: &Work<'_>,
+    spki: &[u8],
+    of: VersionRef,
+    principals: &mut BTreeSet<String>,
+) -> Result<Vec<Touched>> {
+    let (rooms, scope) = (&work.entry.rooms, work.ledger.scope);
+    let found = rooms
+        .store
+        .find(scope, Kind::CertifiedKey, &key_name(spki))
+        .await?;
+    let Some(stored) = found else {
+        return Ok(Vec::new());
+    };
+    let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
+    let mut all = Vec::new();
+    for one in known.certificates {
+        let name = serial_name(&one.authority, one.issuer, &one.serial);
+        let Some(stored) = rooms.store.find(scope, Kind::Certificate, &name).await? else {
+            continue;
+        };
+        let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
+        names(&record, &work.ledger.record.namespace, principals)?;
+        let touched = certificate((&record, &one.serial), "certifies", of.to_string());
+        if !work.ledger.has_other(&touched.kind, &touched.id) {
+            all.push(touched);
+        }
+    }
+    Ok(all)
+}
+
+/// Adds the principal that a certificate lets in.
+fn names(
+    record: &CertificateRecord,
+    namespace: &str,
+    principals: &mut BTreeSet<String>,
+) -> Result<()> {
+    if record.profile == ProfileKind::Principal.name() {
+        let read = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+        principals.extend(named(&read, namespace).map(str::to_owned));
+    }
+    Ok(())
+}
+
+/// Revokes what an issuer whose key is compromised issued, and ends the sessions
+/// on it. No list by that key says so any more; what is asked of this server
+/// does.
+async fn issued(
+    work: &mut Work<'_>,
+    authority: &Authority,
+    issuer: &Issuer,
+    principals: &mut BTreeSet<String>,
+) -> Result<()> {
+    let (rooms, scope) = (Arc::clone(&work.entry.rooms), work.ledger.scope);
+    let id = authority.id_text();
+    let mut after = None;
+    loop {
+        let page = rooms
+            .store
+            .scan(scope, Kind::Certificate, after, STEP)
+            .await?;
+        let last = page.len() < STEP;
+        after = page.last().map(|record| record.id);
+        let mut ours = Vec::new();
+        for stored in page {
+            let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
+            if record.authority == id && record.issuer == issuer.number {
+                names(&record, &authority.namespace_name, principals)?;
+                ours.push((stored.id, record));
+            }
+        }
+        for chunk in ours.chunks(BATCH) {
+            revoke_all(work, chunk).await?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+async fn revoke_all(work: &mut Work<'_>, chunk: &[(RecordId, CertificateRecord)]) -> Result<()> {
+    let rooms = Arc::clone(&work.entry.rooms);
+    let namespace = work.ledger.record.namespace.clone();
+    if work.dry.is_some() {
+        let mut touched = Vec::new();
+        for (_, record) in chunk {
+            touched.extend(of_issuer(work, record)?);
+        }
+        return work.note(touched).await;
+    }
+    let verdict = Verdict {
+        reason: RevocationReason::CaCompromise,
+        at: work.entry.now(),
+        invalid_since: work.ledger.record.since.map(UnixSeconds),
+    };
+    let guard = rooms.lock_revocations().await;
+    let (mut reached, mut touched) = (Reached::default(), Vec::new());
+    for (id, record) in chunk {
+        revoke_issued(&rooms, &namespace, (*id, record), verdict, &mut reached).await?;
+        touched.extend(of_issuer(work, record)?);
+    }
+    if touched.is_empty() && reached.len() == 0 {
+        return Ok(());
+    }
+    let mut changes: Vec<Change> = std::mem::take(&mut reached.changes);
+    let event = work.event(&touched)?;
+    let counted = count(&touched);
+    let (more, record, done) = work.ledger.enter(touched, counted)?.split();
+    changes.extend(more);
+    let committed = rooms.recorder.commit(changes, &event, false).await;
+    let committed = match committed {
+        Ok(committed) => committed,
+        Err(error) => {
+            drop(guard);
+            rooms.reread(&error).await;
+            return Err(error);
+        }
+    };
+    reached.put_in_force(&rooms, &committed.revisions);
+    drop(guard);
+    work.ledger.committed(record, done);
+    rooms.recorder.settle(committed).await
+}
+
+/// A certificate of an issuer whose key is compromised, unless it was come to
+/// before.
+fn of_issuer(work: &Work<'_>, record: &CertificateRecord) -> Result<Option<Touched>> {
+    let read = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
+    let serial = Serial::from_contents(read.serial())?;
+    let serial = hex(serial.as_bytes());
+    let under = format!("{}/{}", record.authority, record.issuer);
+    let one = certificate((record, &serial), "issued", under);
+    Ok((!work.ledger.has_other(&one.kind, &one.id)).then_some(one))
+}
+
+/// Revokes the tokens that principals made who signed in by certificates that
+/// prove nothing any more: since the compromise, as far as that is known.
+async fn tokens(work: &mut Work<'_>, principals: &BTreeSet<String>) -> Result<()> {
+    if principals.is_empty() {
+        return Ok(());
+    }
+    let rooms = Arc::clone(&work.entry.rooms);
+    let namespace = work.ledger.record.namespace.clone();
+    let since = work.ledger.record.since.unwrap_or(i64::MIN);
+    let mut after = None;
+    loop {
+        let page = rooms
+            .store
+            .scan(SYSTEM_SCOPE, Kind::Token, after, STEP)
+            .await?;
+        let last = page.len() < STEP;
+        after = page.last().map(|record| record.id);
+        let (mut changes, mut touched, mut gone) = (Vec::new(), Vec::new(), HashSet::new());
+        for stored in page {
+            let record: TokenRecord = records::decode(stored.plaintext.expose())?;
+            let made = principals.contains(&record.created_by)
+                && record.namespace == namespace
+                && record.created_at >= since;
+            if made {
+                gone.insert(stored.id);
+                changes.push(Change::Delete {
+                    namespace: SYSTEM_SCOPE,
+                    kind: Kind::Token,
+                    id: stored.id,
+                    expected: stored.revision,
+                });
+                touched.push(Touched {
+                    kind: "token".to_owned(),
+                    id: stored.id.to_string(),
+                    name: record.principal,
+                    version: None,
+                    how: Some("made-by".to_owned()),
+                    under: Some(record.created_by),
+                    outcome: "revoked".to_owned(),
+                    owner: None,
+                    detail: None,
+                });
+            }
+        }
+        if work.dry.is_some() {
+            work.note(touched).await?;
+        } else if !changes.is_empty() {
+            let event = work.event(&touched)?;
+            let counted = count(&touched);
+            let (more, record, done) = work.ledger.enter(touched, counted)?.split();
+            changes.extend(more);
+            match work.commit(changes, event).await {
+                Ok(()) => work.ledger.committed(record, done),
+                // One was revoked meanwhile: this step is looked at again.
+                Err(Error::Conflict) => {
+                    after = None;
+                    continue;
+                }
+                Err(error) => {
+                    rooms.sessions.end_any(&gone);
+                    return Err(error);
+                }
+            }
+            rooms.sessions.end_any(&gone);
+            if let Some(place) = rooms.places.namespace(&namespace) {
+                for id in gone {
+                    rooms.quotas.gone(place.id, id);
+                }
+            }
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}

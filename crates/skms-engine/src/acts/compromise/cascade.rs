@@ -1,0 +1,331 @@
+//! The cascade: what an incident is followed by, in the order that hurts an
+//! attacker most, and so that it can begin again anywhere.
+//!
+//! It begins when nobody who used the key or a dependent before is left in
+//! flight: whoever was making another dependent is through, and it is found.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use skms_keys::{VersionNumber, VersionRef};
+use skms_store::RecordId;
+use skms_store::priority::{SLOW_WORK, give_way};
+
+use super::ledger::{Ledger, count};
+use super::walk::{self, Fate, Found, Rings, Walk};
+use super::{attend, bulk, one, report};
+use crate::caller::Caller;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::{Entry, KeyRef};
+use crate::records::incident::{Counts, Reach, Touched};
+
+/// Dependents that are marked in one batch.
+const BATCH: usize = 64;
+/// A batch is begun no sooner than this after the one before, so that other
+/// work goes on beside.
+const PACE: Duration = Duration::from_millis(14);
+/// Between two looks for what could not be finished.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Starts the thread that cascades run on. It is one of its own, so that none
+/// of those that answer callers is held up.
+pub(crate) fn start(engine: Weak<Engine>) -> Result<()> {
+    let run = move || {
+        give_way(SLOW_WORK);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(work(engine));
+        }
+    };
+    let thread = std::thread::Builder::new().name("cascade".to_owned());
+    thread
+        .spawn(run)
+        .map(drop)
+        .map_err(|_| Error::Internal("no thread for the cascade"))
+}
+
+async fn work(engine: Weak<Engine>) {
+    loop {
+        let bell = {
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            match engine.finish_incidents().await {
+                Ok(_) | Err(Error::Sealed) => {}
+                Err(error) => engine.note_trouble(&error),
+            }
+            let rooms = engine.rooms();
+            rooms.ok().map(|rooms| Arc::clone(&rooms.incidents.bell))
+        };
+        match bell {
+            Some(bell) => {
+                let _ = tokio::time::timeout(TICK, bell.notified()).await;
+            }
+            None => tokio::time::sleep(TICK).await,
+        }
+    }
+}
+
+impl Engine {
+    /// Does what is left to do of every incident. Returns how many it finished.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`]; what kept one from being finished, which is tried again
+    /// with the next call.
+    pub async fn finish_incidents(&self) -> Result<usize> {
+        let entry = self.enter(&Caller::system("incident")?)?;
+        let rooms = Arc::clone(&entry.rooms);
+        let _one_at_a_time = rooms.incidents.working.lock().await;
+        let mut finished = 0;
+        while let Some((id, scope)) = rooms.incidents.next() {
+            if let Some(ledger) = Ledger::open(&rooms, scope, id).await?
+                && ledger.record.finished_at.is_none()
+            {
+                let work = Work::new(self, entry.clone(), ledger)?;
+                work.finish().await?;
+                finished += 1;
+            }
+            rooms.incidents.done(id);
+        }
+        Ok(finished)
+    }
+}
+
+/// One incident that is worked on.
+pub(super) struct Work<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) entry: Entry,
+    pub(super) ledger: Ledger,
+    pub(super) rings: Rings,
+    pub(super) roots: Vec<VersionRef>,
+    /// What would be touched, where nothing is to be changed.
+    pub(super) dry: Option<Vec<Touched>>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(engine: &'a Engine, entry: Entry, ledger: Ledger) -> Result<Self> {
+        Ok(Self {
+            engine,
+            rings: Rings::of(&entry.rooms, &ledger.record.namespace),
+            roots: walk::roots(&ledger.record)?,
+            entry,
+            ledger,
+            dry: None,
+        })
+    }
+
+    pub(super) fn id(&self) -> RecordId {
+        self.ledger.id
+    }
+
+    async fn finish(mut self) -> Result<()> {
+        self.drain().await?;
+        self.run().await?;
+        report::finish(&mut self).await
+    }
+
+    /// Everything that is to be done, or shown.
+    pub(super) async fn run(&mut self) -> Result<()> {
+        self.enter_roots().await?;
+        for root in self.roots.clone() {
+            attend::key(self, root).await?;
+        }
+        self.go_down().await?;
+        self.rotate().await
+    }
+
+    /// Waits until whoever used the key or a dependent before has left.
+    async fn drain(&self) -> Result<()> {
+        let rooms = &self.entry.rooms;
+        let record = &self.ledger.record;
+        let at = KeyRef {
+            namespace: &record.namespace,
+            keyring: &record.keyring,
+            name: &record.key,
+        };
+        if let Some(cell) = rooms.keys.here(at) {
+            cell.drain().await;
+        }
+        if record.reach != Reach::None {
+            for root in &self.roots {
+                let node = rooms.lineage.node(rooms, self.ledger.scope, *root).await?;
+                node.drain().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first entries: the versions that the act itself marked.
+    async fn enter_roots(&mut self) -> Result<()> {
+        let mut new = Vec::new();
+        for root in &self.roots {
+            let key = walk::read(&self.entry.rooms, self.ledger.scope, root.key).await?;
+            if let (Some((key, _)), false) = (key, self.ledger.has(*root)) {
+                new.push(Touched {
+                    kind: "key".to_owned(),
+                    id: root.key.to_string(),
+                    name: walk::path(self.rings.at(&key)),
+                    version: Some(root.version.0),
+                    how: None,
+                    under: None,
+                    outcome: Fate::Compromised.word().to_owned(),
+                    owner: Some(key.owner.clone()),
+                    detail: None,
+                });
+            }
+        }
+        self.note(new).await
+    }
+
+    /// Enters what was found, in a batch of its own.
+    pub(super) async fn note(&mut self, touched: Vec<Touched>) -> Result<()> {
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let counted = count(&touched);
+        if let Some(shown) = &mut self.dry {
+            shown.extend(touched.iter().cloned());
+            let (_, record, done) = self.ledger.enter(touched, counted)?.split();
+            self.ledger.committed(record, done);
+            return Ok(());
+        }
+        let event = self.event(&touched)?;
+        let (changes, record, done) = self.ledger.enter(touched, counted)?.split();
+        self.commit(changes, event).await?;
+        self.ledger.committed(record, done);
+        Ok(())
+    }
+
+    /// What was touched so far.
+    pub(super) async fn touched(&self, page: u32) -> Result<Option<Vec<Touched>>> {
+        if let Some(shown) = &self.dry {
+            return Ok((page == 0).then(|| shown.clone()));
+        }
+        if page >= self.ledger.record.pages {
+            return Ok(None);
+        }
+        let rooms = &self.entry.rooms;
+        let page = super::ledger::read_page(rooms, self.ledger.scope, self.id(), page);
+        page.await.map(Some)
+    }
+
+    /// Marks everything below, in batches.
+    async fn go_down(&mut self) -> Result<()> {
+        let (scope, reach) = (self.ledger.scope, self.ledger.record.reach);
+        let mut walk = Walk::new(scope, reach, &self.roots);
+        loop {
+            let begun = Instant::now();
+            let found = walk.next(&self.entry.rooms, BATCH).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            let (known, new): (Vec<Found>, Vec<Found>) =
+                (found.into_iter()).partition(|found| self.ledger.has(found.child));
+            for found in known {
+                // Done before a crash; what is below it may not be.
+                if !self.was_spared(found.child).await? {
+                    walk.below(found.child);
+                }
+            }
+            if new.is_empty() {
+                continue;
+            }
+            // Entries are made out at the time of each batch.
+            self.entry = self.engine.enter(&self.entry.caller)?;
+            for (child, fate) in self.mark(new).await? {
+                if fate != Fate::Spared {
+                    walk.below(child);
+                }
+            }
+            if self.dry.is_some() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let worked = begun.elapsed();
+            let rest = PACE.saturating_sub(worked).max(worked / 4);
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    async fn was_spared(&self, of: VersionRef) -> Result<bool> {
+        let rooms = &self.entry.rooms;
+        let key = walk::read(rooms, self.ledger.scope, of.key).await?;
+        Ok(key.is_some_and(|(key, _)| {
+            let version = key.version(of.version);
+            version.is_ok_and(|version| !version.is_compromised())
+        }))
+    }
+
+    /// Marks dependents: those that are alike at once, the others each by
+    /// itself.
+    async fn mark(&mut self, found: Vec<Found>) -> Result<Vec<(VersionRef, Fate)>> {
+        let mut done = Vec::with_capacity(found.len());
+        if self.dry.is_some() {
+            for found in found {
+                let fate = one::show(self, &found).await?;
+                done.push((found.child, fate));
+            }
+            return Ok(done);
+        }
+        let single = bulk::mark(self, found, &mut done).await?;
+        for found in single {
+            let fate = one::mark(self, &found).await?;
+            done.push((found.child, fate));
+        }
+        Ok(done)
+    }
+
+    /// Gives keys new versions. What was done before a crash is not done again:
+    /// the newest version of such a key is not compromised.
+    async fn rotate(&mut self) -> Result<()> {
+        let mut keys = Vec::new();
+        let mut number = 0;
+        while let Some(page) = self.touched(number).await? {
+            number += 1;
+            for touched in page {
+                if touched.kind == "key" && touched.outcome == Fate::Compromised.word() {
+                    let key = touched.id.parse().ok();
+                    let version = touched.version.map(VersionNumber);
+                    keys.extend(
+                        key.zip(version)
+                            .map(|(key, version)| VersionRef { key, version }),
+                    );
+                }
+            }
+        }
+        // Of each key the newest version that was marked.
+        keys.sort_unstable_by(|one, other| other.cmp(one));
+        keys.dedup_by_key(|of| of.key);
+        for of in keys {
+            let rooms = &self.entry.rooms;
+            let Some((key, _)) = walk::read(rooms, self.ledger.scope, of.key).await? else {
+                continue;
+            };
+            let newest = key.newest()?;
+            let marked = match self.dry {
+                Some(_) => newest.number == of.version,
+                None => newest.is_compromised(),
+            };
+            if !walk::rotates(&key, self.ledger.record.rotation) || !marked {
+                continue;
+            }
+            if one::rotate(self, &key).await? {
+                let counted = Counts {
+                    rotated: 1,
+                    ..Counts::default()
+                };
+                let (changes, record, done) = self.ledger.enter(Vec::new(), counted)?.split();
+                if self.dry.is_some() {
+                    self.ledger.committed(record, done);
+                    continue;
+                }
+                self.entry.rooms.store.commit(changes, None).await?;
+                self.ledger.committed(record, done);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! The report that stands at the end of an incident: what was touched, who used
+//! the key, what must be encrypted anew, who must be told.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+use skms_crypto::{Hash, Hasher};
+use skms_keys::KeyId;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::cascade::Work;
+use super::usage::{self, Usage};
+use super::{signing, walk};
+use crate::error::{Error, Result};
+use crate::places;
+use crate::records::group::HolderRecord;
+use crate::records::incident::{Counts, Reach, Rotation, Touched};
+
+/// The most keys and people that a list names.
+const ROWS: usize = 1000;
+/// How many of the keys are looked at for what they protect.
+const REENCRYPT: usize = 100;
+
+/// A time as RFC 3339 has it.
+pub(super) fn instant(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_else(|| seconds.to_string())
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct AffectedKey {
+    namespace: String,
+    keyring: String,
+    name: String,
+    id: String,
+    versions: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct TouchedList {
+    entries: u64,
+    /// SHA-256 over the entries as the server lists them, each as a line of
+    /// compact JSON.
+    sha256: String,
+}
+
+/// What a compromised key protects must move to a newer one, under a recovery
+/// grant.
+#[derive(Clone, Debug, Serialize)]
+struct Reencrypt {
+    key: String,
+    versions: Vec<u32>,
+    /// Whether a newer version is there to move it to.
+    ready: bool,
+    /// Lets the old versions process meanwhile.
+    grant: String,
+    /// Moves a ciphertext.
+    command: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Holder {
+    namespace: String,
+    name: String,
+    key: String,
+    version: u32,
+    last_fetched_at: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Owner {
+    owner: String,
+    keys: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Tell {
+    /// Who was given a touched version by the key exchange.
+    holders: Vec<Holder>,
+    /// Members of groups that share a touched key.
+    members: Vec<String>,
+    /// Who answers for touched keys.
+    owners: Vec<Owner>,
+    /// Who was issued certificates that are revoked.
+    certified: Vec<String>,
+    /// What was left out of these lists.
+    more: usize,
+}
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    kind: &'static str,
+    version: u32,
+    incident: String,
+    install: String,
+    key: AffectedKey,
+    reason: String,
+    revocation_reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    effective_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+    by: String,
+    authentication: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    cascade: Reach,
+    rotate: Rotation,
+    counts: Counts,
+    touched: TouchedList,
+    uses: Usage,
+    reencrypt: Vec<Reencrypt>,
+    /// Keys beyond those that `reencrypt` names; the list of what was touched
+    /// has them.
+    reencrypt_more: u64,
+    tell: Tell,
+}
+
+/// Makes the report, signs it, and ends the incident.
+pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
+    work.entry = work.engine.enter(&work.entry.caller)?;
+    let now = work.entry.now();
+    let mut report = make(work).await?;
+    report.finished_at = Some(instant(now.0));
+    let bytes =
+        serde_json::to_vec(&report).map_err(|_| Error::Internal("a report does not encode"))?;
+    let signed = signing::sign(&work.entry.rooms, &bytes).await?;
+    let event = work.event(&[])?;
+    let (changes, record, done) = work.ledger.end(now.0, signed)?.split();
+    work.commit(changes, event).await?;
+    work.ledger.committed(record, done);
+    Ok(())
+}
+
+/// Collects what the lists say while one goes through what was touched.
+struct Collected {
+    digest: Vec<u8>,
+    entries: u64,
+    keys: HashSet<String>,
+    first: Vec<(KeyId, Vec<u32>)>,
+    certified: Vec<String>,
+    owners: BTreeMap<String, u64>,
+}
+
+/// The report, as things stand.
+pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
+    let record = &work.ledger.record;
+    let collected = collect(work).await?;
+    let journal = &*work.entry.rooms.journal;
+    let mut dependents = collected.keys.clone();
+    dependents.remove(&record.key_id);
+    let uses = usage::count(journal, &record.key_id, &dependents, record.since).await?;
+    let mut reencrypt = Vec::new();
+    for (key, versions) in collected.first.iter().take(REENCRYPT) {
+        reencrypt.extend(moved(work, *key, versions).await?);
+    }
+    let beyond = collected.keys.len().saturating_sub(REENCRYPT);
+    Ok(Report {
+        kind: "skms-incident-report",
+        version: 1,
+        incident: work.id().to_string(),
+        install: crate::sessions::hex(&work.entry.rooms.store.install()),
+        key: AffectedKey {
+            namespace: record.namespace.clone(),
+            keyring: record.keyring.clone(),
+            name: record.key.clone(),
+            id: record.key_id.clone(),
+            versions: record.versions.clone(),
+        },
+        reason: record.reason.clone(),
+        revocation_reason: record.revocation_reason.clone(),
+        since: record.since.map(instant),
+        effective_at: instant(record.at),
+        finished_at: None,
+        by: record.by.clone(),
+        authentication: record.authentication.clone(),
+        source: record.source.clone(),
+        cascade: record.reach,
+        rotate: record.rotation,
+        counts: record.counts,
+        touched: TouchedList {
+            entries: collected.entries,
+            sha256: crate::sessions::hex(&collected.digest),
+        },
+        uses,
+        reencrypt,
+        reencrypt_more: beyond as u64,
+        tell: tell(work, &collected).await?,
+    })
+}
+
+async fn collect(work: &Work<'_>) -> Result<Collected> {
+    let mut hash = Hasher::new(Hash::Sha256);
+    let mut collected = Collected {
+        digest: Vec::new(),
+        entries: 0,
+        keys: HashSet::new(),
+        first: Vec::new(),
+        certified: Vec::new(),
+        owners: BTreeMap::new(),
+    };
+    let mut number = 0;
+    while let Some(page) = work.touched(number).await? {
+        number += 1;
+        for one in page {
+            hash.update(&line(&one)?);
+            collected.entries += 1;
+            match one.kind.as_str() {
+                "key" if one.outcome != "spared" => take(&mut collected, &one),
+                "certificate" => collected.certified.extend(one.detail),
+                _ => {}
+            }
+        }
+    }
+    collected.digest = hash.finish();
+    collected.certified.sort_unstable();
+    collected.certified.dedup();
+    Ok(collected)
+}
+
+/// An entry of what was touched, as the digest over all of them takes it.
+pub(super) fn line(touched: &Touched) -> Result<Vec<u8>> {
+    let mut line =
+        serde_json::to_vec(touched).map_err(|_| Error::Internal("an entry does not encode"))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn take(collected: &mut Collected, one: &Touched) {
+    let (Ok(id), Some(version)) = (one.id.parse::<KeyId>(), one.version) else {
+        return;
+    };
+    if collected.keys.insert(one.id.clone()) {
+        if let Some(owner) = &one.owner {
+            *collected.owners.entry(owner.clone()).or_default() += 1;
+        }
+        if collected.first.len() < REENCRYPT {
+            collected.first.push((id, vec![version]));
+        }
+    } else if let Some((_, versions)) = collected.first.iter_mut().find(|(key, _)| *key == id) {
+        versions.push(version);
+    }
+}
+
+/// What a key protected, as far as it protects data.
+async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Reencrypt>> {
+    use skms_crypto::Use;
+    let rooms = &work.entry.rooms;
+    let Some((key, _)) = walk::read(rooms, work.ledger.scope, id).await? else {
+        return Ok(None);
+    };
+    if !key.uses.contains(Use::Decrypt) && !key.uses.contains(Use::Unwrap) {
+        return Ok(None);
+    }
+    let at = work.rings.at(&key);
+    let name = format!("{}/{}", at.keyring, at.name);
+    Ok(Some(Reencrypt {
+        ready: !key.newest()?.is_compromised() && work.dry.is_none(),
+        grant: format!(
+            "skms key grant {name} --for 1d --reason \"incident {}\"",
+            work.id()
+        ),
+        command: format!("skms rewrap {name}"),
+        key: walk::path(at),
+        versions: versions.to_vec(),
+    }))
+}
+
+async fn tell(work: &Work<'_>, collected: &Collected) -> Result<Tell> {
+    let (rooms, record) = (&work.entry.rooms, &work.ledger.record);
+    let mut holders = Vec::new();
+    let mut more = 0;
+    for (_, _, holder) in places::all::<HolderRecord>(&rooms.store, work.ledger.scope).await? {
+        if !collected.keys.contains(&holder.key) {
+            continue;
+        }
+        if holders.len() == ROWS {
+            more += 1;
+            continue;
+        }
+        holders.push(Holder {
+            namespace: holder.namespace,
+            name: holder.name,
+            key: holder.key,
+            version: holder.version,
+            last_fetched_at: instant(holder.last_at),
+        });
+    }
+    let mut members = Vec::new();
+    for group in rooms.groups.of(&record.namespace) {
+        if collected.keys.contains(&group.record.key_id) {
+            let all = group.record.members.iter();
+            members.extend(all.map(|one| format!("{}/{}", one.namespace, one.name)));
+        }
+    }
+    members.sort_unstable();
+    members.dedup();
+    more += members.len().saturating_sub(ROWS);
+    members.truncate(ROWS);
+    let mut owners: Vec<_> = (collected.owners.iter())
+        .map(|(owner, keys)| Owner {
+            owner: owner.clone(),
+            keys: *keys,
+        })
+        .collect();
+    more += owners.len().saturating_sub(ROWS);
+    owners.truncate(ROWS);
+    let mut certified = collected.certified.clone();
+    more += certified.len().saturating_sub(ROWS);
+    certified.truncate(ROWS);
+    Ok(Tell {
+        holders,
+        members,
+        owners,
+        certified,
+        more,
+    })
+}

@@ -1,0 +1,536 @@
+//! What depends on what, for whoever uses a key: a version of a key that was
+//! derived from, agreed on by, unwrapped by or wrapped under versions of others
+//! is refused as soon as one of those is compromised, and before anybody gets
+//! round to marking it.
+//!
+//! For each version that something in memory depends on there is one node. It
+//! is the same gate that a version's own uses go through ([`Live`]): a use of a
+//! dependent enters every node above it, a compromise closes the node of the
+//! version and waits until all that entered before have left. So there is no
+//! third case here either.
+//!
+//! A node is in the map before its record is read, and a compromise is committed
+//! before its node is looked up. So whoever opens a dependent reads the
+//! compromise, or is found by it.
+
+pub(crate) mod descent;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use skms_keys::{
+    InFlight, Key, Live, OperationClass, Taint, UnixSeconds, Version, VersionPermits, VersionRef,
+    Window,
+};
+use skms_store::{Kind, RecordId};
+
+use crate::engine::Rooms;
+use crate::error::{Error, Result};
+use crate::opened::KeySnapshot;
+use crate::records;
+use crate::records::key::KeyRecord;
+
+/// How many nodes there may be before those that nobody holds are let go of.
+const SWEEP_AT: usize = 1024;
+
+/// The nodes that somebody in memory holds.
+#[derive(Default)]
+pub(crate) struct Lineage(Mutex<Nodes>);
+
+#[derive(Default)]
+struct Nodes {
+    by_version: HashMap<VersionRef, Weak<Node>>,
+    /// Swept when it is this large.
+    sweep_at: usize,
+}
+
+/// A version that others depend on, or that depends on others.
+pub(crate) struct Node {
+    of: VersionRef,
+    /// For what depends on it by itself.
+    live: Arc<Live>,
+    /// For what depends on that, and so on: open where a compromise is not to
+    /// reach so far.
+    beyond: Arc<Live>,
+    above: ArcSwap<Above>,
+    /// Held while `above` is replaced.
+    replacing: Mutex<()>,
+}
+
+/// What a version depends on, as its key's record says at a revision.
+struct Above {
+    /// 0 before the record was read.
+    revision: u64,
+    parents: Vec<Arc<Node>>,
+    /// What does not count against it.
+    spared: Vec<VersionRef>,
+}
+
+/// A use of a version that is registered with everything the version depends
+/// on.
+pub(crate) struct Entered {
+    node: Arc<Node>,
+    held: Vec<InFlight<Arc<Live>>>,
+}
+
+/// Why a version is not to be used for what it depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// This one is compromised.
+    By(VersionRef),
+    /// The record of this one was not read yet.
+    Unread,
+}
+
+impl From<Barred> for Error {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::By(ancestor) => Self::AncestorCompromised {
+                key: ancestor.key.to_string(),
+                version: ancestor.version.0,
+            },
+            Barred::Unread => Self::Busy,
+        }
+    }
+}
+
+impl Node {
+    fn new(of: VersionRef) -> Self {
+        let open = VersionPermits {
+            protect: Window::OPEN,
+            process: Window::OPEN,
+        };
+        Self {
+            of,
+            live: Arc::new(Live::new(&open)),
+            beyond: Arc::new(Live::new(&open)),
+            above: ArcSwap::from_pointee(Above {
+                revision: 0,
+                parents: Vec::new(),
+                spared: Vec::new(),
+            }),
+            replacing: Mutex::new(()),
+        }
+    }
+
+    /// The version.
+    pub(crate) const fn of(&self) -> VersionRef {
+        self.of
+    }
+
+    /// Whether it depends on anything.
+    pub(crate) fn depends(&self) -> bool {
+        !self.above.load().parents.is_empty()
+    }
+
+    /// Begins a use of the version with everything above it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        class: OperationClass,
+        now: UnixSeconds,
+    ) -> std::result::Result<Entered, Barred> {
+        let mut held = Vec::new();
+        self.visit(&mut |node, far| {
+            let entered = node.gate(far).enter_shared(class, now);
+            held.push(entered.ok_or(Barred::By(node.of))?);
+            Ok(())
+        })?;
+        Ok(Entered {
+            node: Arc::clone(self),
+            held,
+        })
+    }
+
+    /// What is above it and counts, each once or more.
+    pub(crate) fn ancestors(&self) -> Vec<VersionRef> {
+        let mut all = Vec::new();
+        // Without `enter` nothing is barred but by what was not read.
+        let _ = self.visit(&mut |node, far| {
+            let spares = far && node.is_closed(false) && !node.is_closed(true);
+            if !spares && !all.contains(&node.of) {
+                all.push(node.of);
+            }
+            Ok(())
+        });
+        all
+    }
+
+    /// Those above it that are compromised and count.
+    pub(crate) fn tainted_ancestors(&self) -> Vec<VersionRef> {
+        let mut all = Vec::new();
+        let _ = self.visit(&mut |node, far| {
+            if node.is_closed(far) && !all.contains(&node.of) {
+                all.push(node.of);
+            }
+            Ok(())
+        });
+        all
+    }
+
+    /// What lets in those that depend on it: by others, where they are far.
+    const fn gate(&self, far: bool) -> &Arc<Live> {
+        match far {
+            true => &self.beyond,
+            false => &self.live,
+        }
+    }
+
+    fn is_closed(&self, far: bool) -> bool {
+        !self.gate(far).allows(OperationClass::Process)
+    }
+
+    /// Waits until no use is in flight of anything that depends on it, if it is
+    /// compromised.
+    pub(crate) async fn drain(&self) {
+        self.live.drain().await;
+        self.beyond.drain().await;
+    }
+
+    fn visit(
+        &self,
+        take: &mut impl FnMut(&Arc<Self>, bool) -> std::result::Result<(), Barred>,
+    ) -> std::result::Result<(), Barred> {
+        let mut path = Path::default();
+        self.climb(&mut path, take)
+    }
+
+    fn climb(
+        &self,
+        path: &mut Path,
+        take: &mut impl FnMut(&Arc<Self>, bool) -> std::result::Result<(), Barred>,
+    ) -> std::result::Result<(), Barred> {
+        let above = self.above.load();
+        if above.revision == 0 {
+            return Err(Barred::Unread);
+        }
+        let (spared, on) = (path.spared.len(), path.on.len());
+        path.spared.extend_from_slice(&above.spared);
+        path.on.push(self.of);
+        for parent in &above.parents {
+            if path.spared.contains(&parent.of) || path.skips(parent.of, on > 0) {
+                continue;
+            }
+            take(parent, on > 0)?;
+            parent.climb(path, take)?;
+        }
+        path.spared.truncate(spared);
+        path.on.truncate(on);
+        Ok(())
+    }
+
+    /// Takes over what the key's record says, unless a newer one was.
+    fn learn(&self, revision: u64, version: &Version, parents: Vec<Arc<Self>>) {
+        let _one = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.above.load().revision < revision {
+            self.above.store(Arc::new(Above {
+                revision,
+                parents,
+                spared: version.spared_from.clone(),
+            }));
+        }
+        if version.taints() {
+            self.close(version.taint);
+        }
+    }
+
+    /// A version whose record is gone: nothing is above it any more.
+    fn learn_gone(&self, taint: Option<Taint>) {
+        let _one = self
+            .replacing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.above.load().revision == 0 {
+            self.above.store(Arc::new(Above {
+                revision: 1,
+                parents: Vec::new(),
+                spared: Vec::new(),
+            }));
+        }
+        if let Some(taint) = taint {
+            self.close(taint);
+        }
+    }
+
+    fn close(&self, taint: Taint) {
+        if taint >= Taint::Direct {
+            self.live.flip(&VersionPermits::NONE);
+        }
+        if taint == Taint::All {
+            self.beyond.flip(&VersionPermits::NONE);
+        }
+    }
+}
+
+/// How one came to a node: what does not count on the way, and where one has
+/// been. Keys can be wrapped by each other, so that ways may lead back.
+#[derive(Default)]
+struct Path {
+    spared: Vec<VersionRef>,
+    on: Vec<VersionRef>,
+    /// Visited with nothing spared: all above it was taken.
+    whole: Vec<(VersionRef, bool)>,
+}
+
+impl Path {
+    fn skips(&mut self, of: VersionRef, far: bool) -> bool {
+        if self.on.contains(&of) || self.whole.contains(&(of, far)) {
+            return true;
+        }
+        if self.spared.is_empty() {
+            self.whole.push((of, far));
+        }
+        false
+    }
+}
+
+impl Entered {
+    /// Whether nothing that the version depends on was compromised since, or
+    /// came to be something that it depends on and is.
+    pub(crate) fn still_live(&self) -> bool {
+        self.barred().is_none()
+    }
+
+    /// What was, if so.
+    pub(crate) fn barred(&self) -> Option<Barred> {
+        let mut found = None;
+        let looked = self.node.visit(&mut |node, far| {
+            if node.is_closed(far) {
+                found = Some(Barred::By(node.of));
+            }
+            Ok(())
+        });
+        let gone = self.held.iter().any(|one| !one.still_live());
+        found
+            .or(looked.err())
+            .or_else(|| gone.then_some(Barred::Unread))
+    }
+}
+
+impl Lineage {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Nodes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node of a version, whether its record was read or not.
+    fn get(&self, of: VersionRef) -> Arc<Node> {
+        let mut nodes = self.lock();
+        if let Some(node) = nodes.by_version.get(&of).and_then(Weak::upgrade) {
+            return node;
+        }
+        if nodes.by_version.len() >= nodes.sweep_at.max(SWEEP_AT) {
+            nodes.by_version.retain(|_, node| node.strong_count() > 0);
+            nodes.sweep_at = 2 * nodes.by_version.len();
+        }
+        let node = Arc::new(Node::new(of));
+        nodes.by_version.insert(of, Arc::downgrade(&node));
+        node
+    }
+
+    fn known(&self, of: VersionRef) -> Option<Arc<Node>> {
+        self.lock().by_version.get(&of).and_then(Weak::upgrade)
+    }
+
+    /// The node of a version, with everything above it read.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn node(
+        &self,
+        rooms: &Rooms,
+        namespace: [u8; 16],
+        of: VersionRef,
+    ) -> Result<Arc<Node>> {
+        let first = self.get(of);
+        let mut open = vec![Arc::clone(&first)];
+        let mut seen = HashSet::new();
+        while let Some(node) = open.pop() {
+            if !seen.insert(node.of) {
+                continue;
+            }
+            if node.above.load().revision == 0 {
+                self.read(rooms, namespace, &node).await?;
+            }
+            // Somebody else may have read it and be about to read those above.
+            open.extend(node.above.load().parents.iter().cloned());
+        }
+        Ok(first)
+    }
+
+    async fn read(&self, rooms: &Rooms, namespace: [u8; 16], node: &Node) -> Result<()> {
+        let id = RecordId(node.of.key.0);
+        let stored = rooms.store.get(namespace, Kind::Key, id).await?;
+        let Some(stored) = stored else {
+            node.learn_gone(descent::taint(rooms, namespace, node.of).await?);
+            return Ok(());
+        };
+        let record: KeyRecord = records::decode(stored.plaintext.expose())?;
+        let key = record.into_domain(id, skms_keys::NamespaceId(namespace))?;
+        let version = key.version(node.of.version)?;
+        let parents = version.parents().map(|parent| self.get(parent)).collect();
+        node.learn(stored.revision, version, parents);
+        Ok(())
+    }
+
+    /// Brings a key that comes into memory together with what its versions
+    /// depend on.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn attach(&self, rooms: &Rooms, snapshot: &KeySnapshot) -> Result<()> {
+        let key = snapshot.key();
+        self.note(key, snapshot.revision());
+        for version in &key.versions {
+            if version.parents().next().is_none() {
+                continue;
+            }
+            let of = VersionRef {
+                key: key.id,
+                version: version.number,
+            };
+            let node = self.node(rooms, key.namespace.0, of).await?;
+            snapshot.depends(version.number, node);
+        }
+        Ok(())
+    }
+
+    /// Takes over what a key's record says of its versions, those that nobody
+    /// depends on and that depend on nothing aside. Closes those that are
+    /// compromised. Gives all of them, and whether they are.
+    pub(crate) fn note(&self, key: &Key, revision: u64) -> Vec<(Arc<Node>, bool)> {
+        let mut noted = Vec::new();
+        for version in &key.versions {
+            let of = VersionRef {
+                key: key.id,
+                version: version.number,
+            };
+            let depends = version.parents().next().is_some();
+            let node = match depends {
+                true => Some(self.get(of)),
+                false => self.known(of),
+            };
+            let Some(node) = node else { continue };
+            let parents = version.parents().map(|parent| self.get(parent)).collect();
+            node.learn(revision, version, parents);
+            noted.push((node, version.taints()));
+        }
+        noted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skms_keys::{KeyId, VersionNumber};
+
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(0);
+
+    fn of(name: u8) -> VersionRef {
+        VersionRef {
+            key: KeyId([name; 16]),
+            version: VersionNumber::FIRST,
+        }
+    }
+
+    fn put(lineage: &Lineage, name: u8, parents: &[u8], spared: &[u8]) -> Arc<Node> {
+        let node = lineage.get(of(name));
+        let parents = parents.iter().map(|one| lineage.get(of(*one))).collect();
+        node.above.store(Arc::new(Above {
+            revision: 1,
+            parents,
+            spared: spared.iter().map(|one| of(*one)).collect(),
+        }));
+        node
+    }
+
+    fn barred(node: &Arc<Node>) -> Option<Barred> {
+        node.enter(OperationClass::Process, NOW).err()
+    }
+
+    #[test]
+    fn a_use_is_refused_for_anything_above_and_nothing_beside() {
+        let lineage = Lineage::default();
+        let root = put(&lineage, 1, &[], &[]);
+        let beside = put(&lineage, 2, &[], &[]);
+        let middle = put(&lineage, 3, &[1], &[]);
+        let leaf = put(&lineage, 4, &[3, 2], &[]);
+        let entered = leaf.enter(OperationClass::Protect, NOW).unwrap();
+        assert!(entered.still_live());
+        assert_eq!(leaf.ancestors().len(), 3);
+        root.close(Taint::All);
+        assert_eq!(entered.barred(), Some(Barred::By(of(1))));
+        assert!(!root.beyond.drained());
+        drop(entered);
+        assert!(root.beyond.drained());
+        assert_eq!(barred(&leaf), Some(Barred::By(of(1))));
+        assert_eq!(barred(&middle), Some(Barred::By(of(1))));
+        assert_eq!(barred(&beside), None);
+        assert_eq!(barred(&root), None);
+    }
+
+    #[test]
+    fn a_compromise_that_reaches_one_step_lets_the_others_be() {
+        let lineage = Lineage::default();
+        let root = put(&lineage, 1, &[], &[]);
+        let middle = put(&lineage, 2, &[1], &[]);
+        let leaf = put(&lineage, 3, &[2], &[]);
+        let both = put(&lineage, 4, &[2, 1], &[]);
+        root.close(Taint::Direct);
+        assert_eq!(barred(&middle), Some(Barred::By(of(1))));
+        assert_eq!(barred(&leaf), None);
+        assert_eq!(barred(&both), Some(Barred::By(of(1))));
+        assert_eq!(leaf.ancestors(), [of(2)]);
+        root.close(Taint::All);
+        assert_eq!(barred(&leaf), Some(Barred::By(of(1))));
+    }
+
+    #[test]
+    fn what_came_to_be_above_counts_for_a_use_under_way() {
+        let lineage = Lineage::default();
+        let wrapper = put(&lineage, 1, &[], &[]);
+        let middle = put(&lineage, 2, &[], &[]);
+        let leaf = put(&lineage, 3, &[2], &[]);
+        let entered = leaf.enter(OperationClass::Process, NOW).unwrap();
+        let _middle = (middle, put(&lineage, 2, &[1], &[]));
+        assert!(entered.still_live());
+        wrapper.close(Taint::All);
+        assert!(!entered.still_live());
+        assert_eq!(barred(&leaf), Some(Barred::By(of(1))));
+    }
+
+    #[test]
+    fn what_is_spared_counts_by_no_way_through_it_and_by_others() {
+        let lineage = Lineage::default();
+        let root = put(&lineage, 1, &[], &[]);
+        let spared = put(&lineage, 2, &[1], &[1]);
+        let below = put(&lineage, 3, &[2], &[]);
+        let both = put(&lineage, 4, &[2, 1], &[]);
+        root.close(Taint::All);
+        assert_eq!(barred(&spared), None);
+        assert_eq!(barred(&below), None);
+        assert_eq!(barred(&both), Some(Barred::By(of(1))));
+        assert_eq!(both.tainted_ancestors(), [of(1)]);
+    }
+
+    #[test]
+    fn keys_that_wrapped_each_other_end_the_walk() {
+        let lineage = Lineage::default();
+        let one = put(&lineage, 1, &[2], &[]);
+        let other = put(&lineage, 2, &[1], &[]);
+        assert_eq!(barred(&one), None);
+        other.close(Taint::All);
+        assert_eq!(barred(&one), Some(Barred::By(of(2))));
+        assert_eq!(barred(&other), None);
+    }
+
+    #[test]
+    fn what_was_not_read_lets_nobody_in() {
+        let lineage = Lineage::default();
+        let leaf = put(&lineage, 1, &[2], &[]);
+        assert_eq!(barred(&leaf), Some(Barred::Unread));
+    }
+}
