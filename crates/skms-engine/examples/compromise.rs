@@ -198,7 +198,7 @@ async fn measure(dependents: usize) {
     let order = Order {
         versions: Versions::All,
         reason: "measured".into(),
-        since: None,
+        since: Some(house.engine.now()),
         reach: Reach::All,
         rotation: Rotation::Rule,
     };

@@ -2,6 +2,7 @@
 //! happens at the same time and however often the server is killed.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod authorities;
 #[path = "../common/mod.rs"]
 mod common;
 mod model;

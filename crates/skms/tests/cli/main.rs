@@ -14,6 +14,7 @@ mod examples;
 mod exchange;
 mod file;
 mod groups;
+mod incidents;
 mod keys;
 mod message;
 mod mutual;

@@ -1,8 +1,59 @@
-//! Lineage, compromises and incidents, as they really answer.
+//! A server that is killed in the middle of a cascade: nothing that depends on
+//! the compromised key is ever used again, and the cascade is finished once.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::describe::Described;
+use crate::house::{House, Server};
+
+const KEYS: &str = "/api/v1/keyrings/default/keys";
+/// Keys that are derived: several of the cascade's batches.
+const DEPENDENTS: usize = 400;
+
+fn use_of(server: &Server, name: &str) -> u16 {
+    let body = json!({"plaintext": "aGVsbG8="});
+    let path = format!("{KEYS}/{name}/encrypt");
+    server.ask("POST", &path, Some(body)).status
+}
+
+#[test]
+fn a_cascade_outlives_a_server_that_is_killed() {
+    let house = House::new();
+    let server = house.serve();
+    let make = json!({"name": "master", "algorithm": "HKDF-SHA-256"});
+    server.must("POST", KEYS, Some(make));
+    for number in 0..DEPENDENTS {
+        let body = json!({"name": format!("d{number}"), "algorithm": "XAES-256-GCM"});
+        server.must("POST", &format!("{KEYS}/master/derive/key"), Some(body));
+    }
+    assert_eq!(use_of(&server, "d7"), 200);
+    let order = json!({"reason": "lost", "rotate": "none"});
+    let begun = server.must("POST", &format!("{KEYS}/master/compromise"), Some(order));
+    let incident = format!("/api/v1/incidents/{}", begun["id"].as_str().unwrap());
+    assert_eq!(use_of(&server, "d7"), 409);
+    server.kill();
+    let mut server = house.serve();
+    assert_eq!(use_of(&server, "d399"), 409);
+    for _ in 0..2 {
+        server.kill();
+        server = house.serve();
+    }
+    let done = loop {
+        let read = server.must("GET", &incident, None);
+        assert_eq!(use_of(&server, "d11"), 409);
+        if read["finished"] == true {
+            break read;
+        }
+    };
+    assert_eq!(done["counts"]["compromised"], DEPENDENTS + 1);
+    assert_eq!(done["touched"], DEPENDENTS + 1);
+    for number in [0, 123, DEPENDENTS - 1] {
+        let key: Value = server.must("GET", &format!("{KEYS}/d{number}"), None);
+        assert_eq!(key["state"], "compromised");
+    }
+    let sound = server.must("GET", "/api/v1/storage/verify", None);
+    assert_eq!(sound["intact"], true);
+}
 
 /// A key, what is derived from it, and the end of both.
 pub fn described(api: &Described<'_>) {

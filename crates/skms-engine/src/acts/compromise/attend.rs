@@ -86,6 +86,7 @@ fn stands_on(kind: &str, id: &str, name: String, of: VersionRef) -> Touched {
         under: Some(of.to_string()),
         outcome: "stopped".to_owned(),
         owner: None,
+        rotates: false,
         detail: None,
     }
 }
@@ -100,6 +101,7 @@ fn certificate((record, serial): (&CertificateRecord, &str), how: &str, under: S
         under: Some(under),
         outcome: "revoked".to_owned(),
         owner: None,
+        rotates: false,
         detail: Some(format!(
             "profile {}, issued to {}",
             record.profile, record.issued_to
@@ -284,6 +286,7 @@ async fn tokens(work: &mut Work<'_>, principals: &BTreeSet<String>) -> Result<()
                     under: Some(record.created_by),
                     outcome: "revoked".to_owned(),
                     owner: None,
+                    rotates: false,
                     detail: None,
                 });
             }

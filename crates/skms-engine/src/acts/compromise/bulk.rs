@@ -48,7 +48,7 @@ pub(super) async fn mark(
                 touched.push(walk::touched(
                     &one.found,
                     (work.rings.at(&one.key), &one.key),
-                    one.fate,
+                    (one.fate, work.rotates(&one.key)),
                 ));
                 ready.push(one);
             }

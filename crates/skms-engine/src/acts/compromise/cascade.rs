@@ -7,7 +7,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use skms_keys::{VersionNumber, VersionRef};
+use skms_keys::{Key, VersionNumber, VersionRef};
 use skms_store::RecordId;
 use skms_store::priority::{SLOW_WORK, give_way};
 
@@ -173,6 +173,7 @@ impl<'a> Work<'a> {
                     under: None,
                     outcome: Fate::Compromised.word().to_owned(),
                     owner: Some(key.owner.clone()),
+                    rotates: self.rotates(&key),
                     detail: None,
                 });
             }
@@ -197,6 +198,11 @@ impl<'a> Work<'a> {
         self.commit(changes, event).await?;
         self.ledger.committed(record, done);
         Ok(())
+    }
+
+    /// Whether a key is given a new version in the end.
+    pub(super) fn rotates(&self, key: &Key) -> bool {
+        walk::rotates(key, self.ledger.record.rotation)
     }
 
     /// What was touched so far.
@@ -286,7 +292,7 @@ impl<'a> Work<'a> {
         while let Some(page) = self.touched(number).await? {
             number += 1;
             for touched in page {
-                if touched.kind == "key" && touched.outcome == Fate::Compromised.word() {
+                if touched.rotates && touched.outcome == Fate::Compromised.word() {
                     let key = touched.id.parse().ok();
                     let version = touched.version.map(VersionNumber);
                     keys.extend(
@@ -309,7 +315,7 @@ impl<'a> Work<'a> {
                 Some(_) => newest.number == of.version,
                 None => newest.is_compromised(),
             };
-            if !walk::rotates(&key, self.ledger.record.rotation) || !marked {
+            if !marked {
                 continue;
             }
             if one::rotate(self, &key).await? {

@@ -54,7 +54,7 @@ pub(super) async fn show(work: &mut Work<'_>, found: &Found) -> Result<Fate> {
     work.note(vec![walk::touched(
         found,
         (work.rings.at(&key), &key),
-        fate,
+        (fate, work.rotates(&key)),
     )])
     .await?;
     if fate != Fate::Spared {
@@ -81,7 +81,8 @@ async fn try_mark(work: &mut Work<'_>, found: &Found) -> Result<Fate> {
     let snapshot = cell.snapshot();
     let target = walk::target(snapshot.at(), snapshot.key(), snapshot.revision());
     let fate = walk::fate(&work.entry, &target, snapshot.key(), found.child)?;
-    let touched = walk::touched(found, (snapshot.at(), snapshot.key()), fate);
+    let key = (snapshot.at(), snapshot.key());
+    let touched = walk::touched(found, key, (fate, work.rotates(snapshot.key())));
     match fate {
         Fate::Already => work.note(vec![touched]).await?,
         Fate::Spared => spare(work, &cell, found, touched).await?,
@@ -197,6 +198,7 @@ fn nowhere(found: &Found) -> Touched {
         under: Some(found.under.to_string()),
         outcome: "failed".to_owned(),
         owner: None,
+        rotates: false,
         detail: None,
     }
 }

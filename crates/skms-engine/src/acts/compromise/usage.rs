@@ -17,6 +17,8 @@ const STEP: usize = 512;
 const SLACK_MS: i64 = 300_000;
 /// The longest that it looks.
 const LONGEST: Duration = Duration::from_secs(60);
+/// It rests so many times as long as it worked, so that other work goes on.
+const REST: u32 = 2;
 /// The most rows of a list.
 const ROWS: usize = 1000;
 
@@ -84,6 +86,7 @@ pub(super) async fn count(
             complete = false;
             break;
         }
+        let worked = Instant::now();
         let page = journal.read(next, STEP).await?;
         if page.is_empty() {
             break;
@@ -102,6 +105,7 @@ pub(super) async fn count(
                 tally(&mut others, &event);
             }
         }
+        tokio::time::sleep(worked.elapsed() * REST).await;
     }
     let (of_key, less) = rows(own);
     let (of_dependents, fewer) = rows(others);

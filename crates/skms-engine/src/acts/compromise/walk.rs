@@ -163,7 +163,11 @@ pub(super) fn fate(entry: &Entry, target: &Target, key: &Key, of: VersionRef) ->
 }
 
 /// A dependent in the list of what was touched.
-pub(super) fn touched(found: &Found, (at, key): (KeyRef<'_>, &Key), fate: Fate) -> Touched {
+pub(super) fn touched(
+    found: &Found,
+    (at, key): (KeyRef<'_>, &Key),
+    (fate, rotates): (Fate, bool),
+) -> Touched {
     Touched {
         kind: "key".to_owned(),
         id: found.child.key.to_string(),
@@ -173,6 +177,7 @@ pub(super) fn touched(found: &Found, (at, key): (KeyRef<'_>, &Key), fate: Fate) 
         under: Some(found.under.to_string()),
         outcome: fate.word().to_owned(),
         owner: Some(key.owner.clone()),
+        rotates,
         detail: None,
     }
 }

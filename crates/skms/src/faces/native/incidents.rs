@@ -156,6 +156,7 @@ fn shown(touched: Touched) -> TouchedView {
         under: touched.under,
         outcome: touched.outcome,
         owner: touched.owner,
+        rotates: touched.rotates,
         detail: touched.detail,
     }
 }

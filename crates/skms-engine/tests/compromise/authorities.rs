@@ -1,0 +1,159 @@
+//! What stands on a compromised key beside other keys: certificates, the
+//! authority itself, and whoever signs in by what it issued.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use skms_crypto::Algorithm;
+use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
+use skms_engine::acts::certificates::{NewCertificate, Status, SubjectKey};
+use skms_engine::acts::principals::{NewPrincipal, ShownBy};
+use skms_engine::acts::tokens::NewToken;
+use skms_engine::{Caller, Error};
+use skms_pki::issue::ProfileKind;
+
+use super::common::{House, at, caller};
+use super::{compromise, order, touched};
+
+async fn authority(house: &House) {
+    house.create("ca", Algorithm::EcP256).await;
+    let new = NewAuthority {
+        name: "ca".to_owned(),
+        keyring: "default".to_owned(),
+        key: "ca".to_owned(),
+        subject: "CN=ca".parse().unwrap(),
+        foundation: Foundation::Root,
+        extent: Extent::default(),
+        signature: None,
+        rules: Rules::default(),
+    };
+    let made = house.engine.create_authority(&house.root, "root", new);
+    made.await.unwrap();
+}
+
+async fn issue(house: &House, name: &str) -> String {
+    let new = NewCertificate {
+        profile: ProfileKind::TlsServer.into(),
+        key: SubjectKey::New(Algorithm::EcP256),
+        subject: None,
+        names: vec![name.parse().unwrap()],
+        lifetime_seconds: None,
+    };
+    let issued = house
+        .engine
+        .issue_certificate(&house.root, "root", "ca", new);
+    issued.await.unwrap().certificate.serial.to_string()
+}
+
+#[tokio::test]
+async fn an_authority_falls_with_its_key_and_so_does_what_it_issued() {
+    let house = House::new().await;
+    authority(&house).await;
+    let mut serials = Vec::new();
+    for number in 0..40 {
+        serials.push(issue(&house, &format!("h{number}.example.org")).await);
+    }
+    let plan = house
+        .engine
+        .plan_compromise(&house.root, at("ca"), order())
+        .await
+        .unwrap();
+    assert_eq!(plan.incident.counts.certificates, 40);
+    assert_eq!(plan.incident.counts.authorities, 1);
+    assert_eq!(plan.incident.revocation_reason, "cACompromise");
+    let status = async |house: &House, serial: &str| {
+        let read = house
+            .engine
+            .read_certificate(&house.root, "root", "ca", serial);
+        read.await.unwrap().status
+    };
+    assert_eq!(status(&house, &serials[3]).await, Status::Good);
+
+    let begun = compromise(&house, "ca", order()).await;
+    house.engine.finish_incidents().await.unwrap();
+    for serial in &serials {
+        assert_eq!(status(&house, serial).await, Status::Revoked, "{serial}");
+    }
+    let done = house.engine.read_incident(&house.root, "root", begun.id);
+    let done = done.await.unwrap();
+    assert_eq!(done.counts, plan.incident.counts);
+    let all = touched(&house, &done).await;
+    assert!(
+        all.iter()
+            .any(|one| one.kind == "authority" && one.outcome == "stopped")
+    );
+    let house = house.restart().await;
+    assert_eq!(status(&house, &serials[39]).await, Status::Revoked);
+}
+
+async fn principal(house: &House, name: &str) -> Vec<Vec<u8>> {
+    let new = NewPrincipal {
+        name: name.to_owned(),
+        groups: BTreeSet::from(["root".to_owned()]),
+        shown_by: ShownBy::Authority("ca".to_owned()),
+        expires_at: None,
+    };
+    let made = house.engine.register_principal(&house.root, "root", new);
+    made.await.unwrap();
+    house.create(name, Algorithm::EcP256).await;
+    let new = NewCertificate {
+        profile: ProfileKind::Principal.into(),
+        key: SubjectKey::Kept {
+            keyring: "default".to_owned(),
+            key: name.to_owned(),
+            version: None,
+        },
+        subject: None,
+        names: vec![skms_pki::issue::principal_uri("root", "certificate", name).unwrap()],
+        lifetime_seconds: None,
+    };
+    let issued = house
+        .engine
+        .issue_certificate(&house.root, "root", "ca", new);
+    issued.await.unwrap().certificate.chain
+}
+
+#[tokio::test]
+async fn who_signs_in_by_a_compromised_key_is_cut_off_with_the_tokens_they_made() {
+    let house = House::new().await;
+    authority(&house).await;
+    let chain = principal(&house, "thief").await;
+    let session = house
+        .engine
+        .authenticate_certificate(&chain, "root")
+        .await
+        .unwrap();
+    let thief = Arc::new(Caller {
+        session,
+        source: None,
+        request_id: "thief".into(),
+        tls: true,
+        idempotency: None,
+    });
+    let token = async |who: &Arc<Caller>| {
+        let new = NewToken {
+            principal: "sleeper".into(),
+            groups: BTreeSet::from(["root".to_owned()]),
+            ttl_seconds: None,
+            description: String::new(),
+        };
+        let made = house.engine.create_token(who, "root", new).await.unwrap();
+        String::from_utf8(made.token.into_public()).unwrap()
+    };
+    let (theirs, ours) = (token(&thief).await, token(&house.root).await);
+    let sleeper = caller(&house.engine, &theirs).await;
+    house.engine.list_keyrings(&sleeper, "root").await.unwrap();
+    let begun = compromise(&house, "thief", order()).await;
+    let refused = house.engine.list_keyrings(&thief, "root").await;
+    assert!(matches!(refused, Err(Error::Unauthenticated)));
+    house.engine.finish_incidents().await.unwrap();
+    let refused = house.engine.list_keyrings(&sleeper, "root").await;
+    assert!(matches!(refused, Err(Error::Unauthenticated)));
+    assert!(house.engine.authenticate_token(&theirs).await.is_err());
+    house.engine.authenticate_token(&ours).await.unwrap();
+    let refused = house.engine.authenticate_certificate(&chain, "root").await;
+    assert!(refused.is_err());
+    let done = house.engine.read_incident(&house.root, "root", begun.id);
+    let counts = done.await.unwrap().counts;
+    assert_eq!((counts.tokens, counts.certificates), (1, 1));
+}
