@@ -26,7 +26,7 @@ use crate::groups::{self, Groups};
 use crate::idempotency::Running;
 use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
-use crate::jobs::{housekeeping, publishing};
+use crate::jobs::{self, housekeeping, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::lineage::Lineage;
@@ -45,6 +45,7 @@ use crate::tail::Tail;
 use crate::trusts::{self, Trusts};
 use crate::tsa::{self, Tsas};
 use crate::unsealing::Unsealing;
+use crate::weak::{self, Weak};
 
 /// How the engine is set up.
 #[derive(Clone)]
@@ -163,6 +164,7 @@ pub(crate) struct Rooms {
     pub(crate) tsas: Tsas,
     pub(crate) trusts: Trusts,
     pub(crate) groups: Groups,
+    pub(crate) weak: Arc<Weak>,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -203,6 +205,7 @@ impl Rooms {
         let trusts = trusts::load(&store, &places).await?;
         let groups = groups::load(&store, &places).await?;
         let incidents = Incidents::load(&store, &places).await?;
+        let weak = Arc::new(weak::load(&store).await?);
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -222,6 +225,7 @@ impl Rooms {
             tsas,
             trusts,
             groups,
+            weak,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -276,11 +280,13 @@ impl Rooms {
             let tsas = tsa::load(&self.store, &places).await?;
             let trusts = trusts::load(&self.store, &places).await?;
             let groups = groups::load(&self.store, &places).await?;
+            let lists = weak::lists(&self.store).await?;
             let others = (authorities, ssh, tsas, trusts, groups);
-            Ok::<_, Error>((places, policies, limits, others))
+            Ok::<_, Error>((places, policies, limits, lists, others))
         };
         match fresh.await {
-            Ok((places, policies, limits, (authorities, ssh, tsas, trusts, groups))) => {
+            Ok((places, policies, limits, lists, (authorities, ssh, tsas, trusts, groups))) => {
+                self.weak.put_lists(lists);
                 self.ssh.replace(&ssh);
                 self.tsas.replace(&tsas);
                 self.trusts.replace(&trusts);
@@ -456,6 +462,8 @@ impl Engine {
         if let Err(error) = compromise::start(Arc::downgrade(self)) {
             self.note_trouble(&error);
         }
+        tokio::spawn(jobs::weak::note(Arc::downgrade(self)));
+        tokio::spawn(jobs::weak::sweep(Arc::downgrade(self)));
     }
 
     /// Whether nothing can be read.

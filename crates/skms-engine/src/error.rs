@@ -88,6 +88,9 @@ pub enum Error {
     /// own terms.
     #[error("{0}")]
     Key(#[source] skms_keys::Error),
+    /// Known-compromised or weak material, with what was found: docs/weak-keys.md.
+    #[error("the key is refused: {0}")]
+    WeakKey(String),
     /// Something is still inside what was to be deleted.
     #[error("{0}")]
     NotEmpty(&'static str),

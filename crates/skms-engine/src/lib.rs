@@ -62,6 +62,7 @@ mod trusts;
 mod tsa;
 mod unsealing;
 mod use_event;
+mod weak;
 
 pub use act::Act;
 pub use caller::{Authentication, Caller, Session};

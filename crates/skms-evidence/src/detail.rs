@@ -35,6 +35,8 @@ detail_keys! {
     ActivateAt "activate_at";
     /// The algorithm used, or of the key.
     Algorithm "algorithm";
+    /// A list of known keys.
+    Blocklist "blocklist";
     /// How many bytes went in; their number, never the bytes.
     BytesIn "bytes_in";
     /// How many bytes came out.
@@ -49,6 +51,8 @@ detail_keys! {
     Count "count";
     /// When a version is to be destroyed.
     DestroyAt "destroy_at";
+    /// Who found that a key is weak.
+    Detector "detector";
     /// SHA-256 of the message by which a key was exchanged.
     Exchange "exchange";
     /// When a token, grant or key ends.
@@ -63,6 +67,8 @@ detail_keys! {
     Format "format";
     /// The state before.
     FromState "from_state";
+    /// How bad a finding is.
+    Gravity "gravity";
     /// Groups of a principal.
     Groups "groups";
     /// The hash function used.

@@ -41,6 +41,8 @@ pub struct Rules {
 pub struct Legacy {
     /// One asymmetric key may both sign and decrypt, unwrap or agree.
     pub mixed_uses: bool,
+    /// Material may be imported that is weak, though nobody is known to have it.
+    pub weak_material: bool,
 }
 
 impl Default for Rules {

@@ -167,6 +167,13 @@ actions! {
     DirectoryRead = "directory.read", ["read"], [Principal, Namespace], "Look up a principal's sealing key, or fetch revocation lists with a message.";
 
     IncidentRead = "incident.read", ["administer", "audit"], [Namespace], "Read a namespace's incidents, with their reports.";
+    WeakList = "weak.list", ["administer", "audit"], [Namespace], "List what was found about a namespace's keys and certificates.";
+    WeakFind = "weak.find", [], [Namespace, Key], "Put on record that something stored is weak. The server itself does it.";
+    WeakSweep = "weak.sweep", ["operate"], [System], "Have every stored public key looked at.";
+    WeakBlocklistList = "weak.blocklist-list", ["operate", "audit"], [System], "List the lists of known keys.";
+    WeakBlocklistImport = "weak.blocklist-import", ["operate"], [System], "Import a list of known keys.";
+    WeakBlocklistRemove = "weak.blocklist-remove", ["operate"], [System], "Remove a list of known keys.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

@@ -45,6 +45,7 @@ impl Action {
             | Self::GroupDelete
             | Self::DirectoryPublish
             | Self::LimitsWrite
+            | Self::WeakBlocklistImport
             | Self::SealRemove => true,
 
             Self::KeyEncrypt
@@ -119,6 +120,11 @@ impl Action {
             | Self::GroupRekey
             | Self::DirectoryRead
             | Self::IncidentRead
+            | Self::WeakList
+            | Self::WeakFind
+            | Self::WeakSweep
+            | Self::WeakBlocklistList
+            | Self::WeakBlocklistRemove
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

@@ -82,6 +82,10 @@ pub enum Kind {
     Holder = 31,
     /// The statement of a principal's sealing key.
     Directory = 32,
+    /// Something that was found about a stored public key.
+    WeakFinding = 34,
+    /// A list of known keys.
+    Blocklist = 35,
     /// A compromise and what is done about it.
     Incident = 43,
     /// That a version of a key depends on one of another.
@@ -93,7 +97,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -126,6 +130,8 @@ impl Kind {
         Self::Group,
         Self::Holder,
         Self::Directory,
+        Self::WeakFinding,
+        Self::Blocklist,
         Self::Incident,
         Self::Descent,
         Self::Epoch,
@@ -184,6 +190,8 @@ impl Kind {
             Self::Group => "group",
             Self::Holder => "holder",
             Self::Directory => "sealing key",
+            Self::WeakFinding => "weak finding",
+            Self::Blocklist => "blocklist",
             Self::Incident => "incident",
             Self::Descent => "descent",
             Self::Epoch => "compromise epoch",

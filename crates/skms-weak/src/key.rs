@@ -240,6 +240,12 @@ impl PublicKey {
         }
     }
 
+    /// Its entry in a list of whole keys; none for a DSA key of OpenSSH.
+    #[must_use]
+    pub fn spki_entry(&self) -> Option<Vec<u8>> {
+        self.spki.last().map(|hash| hash.to_vec())
+    }
+
     /// SHA-256 of its SubjectPublicKeyInfo, as it came and as it should be.
     pub(crate) fn spki_sha256(&self) -> &[[u8; 32]] {
         &self.spki

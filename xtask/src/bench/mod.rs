@@ -23,6 +23,7 @@ pub(crate) mod parts;
 pub(crate) mod process;
 mod results;
 pub(crate) mod server;
+mod weak;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,9 @@ pub fn bench(arguments: &[String]) -> Result {
     }
     if options.measures("compromise") {
         compromise::bench(&options)?;
+    }
+    if options.measures("weak") {
+        weak::bench(&options)?;
     }
     if options.measures_apart() {
         say(&format!("measured in {} s", begun.elapsed().as_secs()));

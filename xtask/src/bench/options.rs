@@ -8,12 +8,13 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 9] = [
+pub const PARTS: [&str; 10] = [
     "more",
     "certificates",
     "files",
     "exchange",
     "compromise",
+    "weak",
     "rsa-keys",
     "slow-work",
     "loaded",
@@ -91,7 +92,7 @@ impl Options {
 
     /// Whether nothing is measured but what needs no server beside others.
     pub fn measures_apart(&self) -> bool {
-        let apart = |part: &&str| matches!(*part, "files" | "exchange" | "compromise");
+        let apart = |part: &&str| matches!(*part, "files" | "exchange" | "compromise" | "weak");
         self.cases.is_empty() && self.parts.iter().all(apart)
     }
 

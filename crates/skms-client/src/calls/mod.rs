@@ -73,6 +73,7 @@ mod ssh;
 mod system;
 mod trusts;
 mod tsa;
+mod weak;
 
 use skms_wire::native::page::PageQuery;
 
@@ -103,6 +104,7 @@ mod tests {
             super::system::CALLED,
             super::trusts::CALLED,
             super::tsa::CALLED,
+            super::weak::CALLED,
         ]
         .concat();
         for route in ROUTES {

@@ -361,7 +361,9 @@ pub(crate) async fn store_as(
             .insert(&rooms, KeyCell::new(snapshot), seen)
             .await?;
         rooms.agenda.look(&cell);
-        Ok(cell.snapshot())
+        let made = cell.snapshot();
+        rooms.weak.made(&made);
+        Ok(made)
     })
     .await
 }

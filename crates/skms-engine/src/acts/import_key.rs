@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::idempotency::Once;
 use crate::opened::{InUse, KeySnapshot};
+use crate::weak::Lenience;
 
 act!(ImportKey, KeyImport, "Imports a key.");
 
@@ -92,8 +93,11 @@ impl Engine {
                 return entry.failed(&allowed, made).await;
             }
         };
+        let lenience = Lenience::of(&spec, &defaults);
         let taken = self.take_in(&entry, at, spec.algorithm, incoming).await;
         let (material, unwrapping) = entry.failed(&allowed, taken).await?;
+        let findings = entry.admit_material(&material, lenience).await;
+        let findings = entry.failed(&allowed, findings).await?;
         let algorithm = material.algorithm();
         // The bytes may have said another algorithm than was expected: policy
         // decides on the key that is made.
@@ -113,7 +117,9 @@ impl Engine {
             )?;
             // Whoever revokes the key that unwrapped it waits until it is kept.
             let batch = ((shared, unwrapping), claim, Vec::new());
-            store(&entry, &allowed, at, described, material, batch).await
+            let stored = store(&entry, &allowed, at, described, material, batch).await?;
+            entry.rooms.weak.found_in(&stored, findings);
+            Ok(stored)
         };
         let made = made.await;
         entry.failed(&allowed, made).await

@@ -61,4 +61,5 @@ pub mod update_key;
 pub mod validate_certificate;
 pub mod verify;
 pub mod verify_document;
+pub mod weak;
 pub mod wrap;

@@ -86,9 +86,11 @@ pub(crate) async fn rotate<A: Act>(
         also: vec![material],
         ..With::default()
     };
-    entry
+    let rotated = entry
         .change_key(allowed, with, move |key, now| next.follow(key, now))
-        .await
+        .await?;
+    entry.rooms.weak.made(&rotated);
+    Ok(rotated)
 }
 
 /// Whether the key may get a new version.

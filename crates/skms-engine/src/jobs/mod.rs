@@ -4,3 +4,4 @@
 pub(crate) mod agenda;
 pub(crate) mod housekeeping;
 pub(crate) mod publishing;
+pub(crate) mod weak;

@@ -22,6 +22,7 @@ pub(crate) mod ssh;
 pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod tsa;
+pub(crate) mod weak;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

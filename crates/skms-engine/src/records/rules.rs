@@ -19,6 +19,8 @@ pub(crate) struct RulesRecord {
     destroy_window_seconds: u64,
     #[serde(default)]
     mixed_uses: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    weak_material: bool,
 }
 
 impl From<&Rules> for RulesRecord {
@@ -31,6 +33,7 @@ impl From<&Rules> for RulesRecord {
             expires_at: rules.expires_at.map(|at| at.0),
             destroy_window_seconds: rules.destroy_window_seconds,
             mixed_uses: rules.legacy.mixed_uses,
+            weak_material: rules.legacy.weak_material,
         }
     }
 }
@@ -46,6 +49,7 @@ impl From<RulesRecord> for Rules {
             destroy_window_seconds: record.destroy_window_seconds,
             legacy: Legacy {
                 mixed_uses: record.mixed_uses,
+                weak_material: record.weak_material,
             },
         }
     }

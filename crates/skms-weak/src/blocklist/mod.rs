@@ -141,6 +141,33 @@ impl Blocklist {
         self.sources.iter().map(|(_, name)| name.as_str())
     }
 
+    /// The list cut into parts of so many bytes of entries at most: the first has
+    /// its name, the others that with a number.
+    pub fn parts(&self, most: usize) -> impl Iterator<Item = Self> {
+        let width = self.scheme.width();
+        let each = (most / width).max(1) * width;
+        let parts = self.entries.chunks(each).enumerate();
+        parts.map(|(at, entries)| Self {
+            name: match at {
+                0 => self.name.clone(),
+                _ => format!("{}.{}", self.name, at + 1),
+            },
+            scheme: self.scheme,
+            sources: self.sources.clone(),
+            entries: entries.to_vec(),
+        })
+    }
+
+    /// Which part of this list has that name: 1 is the first.
+    #[must_use]
+    pub fn part_number(&self, name: &str) -> Option<usize> {
+        if name == self.name {
+            return Some(1);
+        }
+        let number = name.strip_prefix(&self.name)?.strip_prefix('.')?;
+        number.parse().ok().filter(|number| *number > 1)
+    }
+
     /// Looks for a key.
     #[must_use]
     pub fn find(&self, key: &PublicKey) -> Option<Finding> {

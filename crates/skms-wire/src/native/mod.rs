@@ -36,6 +36,7 @@ pub mod trusts;
 pub mod tsa;
 pub mod validation;
 pub mod versions;
+pub mod weak;
 pub mod written;
 
 pub use batch::{BatchItem, OneOrBatch, OneOrResults};

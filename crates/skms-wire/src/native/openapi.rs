@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{
     acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
     incidents, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
-    seals, ssh, terms, tokens, trusts, tsa, validation, versions,
+    seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -74,6 +74,7 @@ pub fn schemas() -> Named {
             GroupView, GroupMemberView, HolderStanding, HolderView;
         incidents: LineageNode, LineageEdge, LineageView, CompromiseRequest, IncidentCounts,
             IncidentView, TouchedView, CompromisePlan, IncidentKey;
+        weak: ImportBlocklistRequest, BlocklistView, WeakFindingView, WeakSweepView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

@@ -342,6 +342,12 @@ pub const ROUTES: &[Route] = routes! {
     Get "/incidents/{incident}" "incident-read" ["incident.read"] None => Answer::Json("IncidentView"), "Show an incident, with its signed report.";
     Get "/incidents/{incident}/touched" "incident-touched" ["incident.read"] None => Page("TouchedView"), "List what an incident touched.";
     Get "/incident-key" "incident-key" ["incident.read"] None => Answer::Json("IncidentKey"), "Show the public key by which incident reports are checked.";
+    Get "/weak/findings" "weak-list" ["weak.list"] None => Page("WeakFindingView"), "List what was found about the namespace's keys and certificates.";
+    Get "/weak/sweep" "weak-sweep-read" ["weak.sweep"] None => Answer::Json("WeakSweepView"), "Say how the last sweep of stored public keys went.";
+    Post "/weak/sweep" "weak-sweep" ["weak.sweep"] None => Answer::Json("WeakSweepView"), "Have every stored public key looked at.";
+    Get "/weak/blocklists" "blocklist-list" ["weak.blocklist-list"] None => Page("BlocklistView"), "List the lists of known keys.";
+    Post "/weak/blocklists" "blocklist-import" ["weak.blocklist-import"] Body::Json("ImportBlocklistRequest") => Answer::Json("BlocklistView"), "Import a list of known keys, in the place of one of the same name.";
+    Delete "/weak/blocklists/{blocklist}" "blocklist-remove" ["weak.blocklist-remove"] None => Empty, "Remove a list of known keys.";
 
     Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
     Get "/events/stream" "event-stream" ["event.read"] None => Document("text/event-stream"), "Follow the record of what is done (server-sent events).";

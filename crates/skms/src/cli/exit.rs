@@ -115,6 +115,7 @@ impl Exit {
                 | P::UnsupportedOperation
                 | P::InvalidKey
                 | P::InvalidCertificate
+                | P::WeakKey
                 | P::PolicyInvalid,
             ) => Self::Usage,
             _ => Self::Failure,

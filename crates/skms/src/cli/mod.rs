@@ -52,6 +52,7 @@ mod token;
 mod trust;
 mod tsa;
 mod unseal;
+mod weak;
 mod wrap;
 
 use std::process::ExitCode;
@@ -248,6 +249,9 @@ enum Command {
     /// Let anybody have stamps of the time (RFC 3161)
     #[command(subcommand)]
     Tsa(tsa::Tsa),
+    /// Find keys that are known to be compromised, or weak
+    #[command(subcommand)]
+    Weak(weak::Weak),
     /// Show and set how much a namespace's members may have and ask for
     #[command(subcommand)]
     Limits(limits::Limits),
@@ -393,6 +397,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Cert(command) => command.run(global).await,
         Command::Ssh(command) => command.run(global).await,
         Command::Tsa(command) => command.run(global).await,
+        Command::Weak(command) => command.run(global).await,
         Command::Limits(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
         Command::Backup(command) => command.run(global).await,

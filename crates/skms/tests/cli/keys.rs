@@ -2,6 +2,12 @@
 
 use crate::support::{Server, is_private, run};
 
+/// A key that looks like one: others are refused.
+const DRAWN: [u8; 32] = [
+    0x3b, 0x8e, 0x51, 0xd6, 0x07, 0xfa, 0x94, 0x2c, 0xc9, 0x1d, 0x70, 0xa3, 0xe8, 0x45, 0x66, 0xbf,
+    0x12, 0xd9, 0x8a, 0x3f, 0x5c, 0xe1, 0x04, 0xb7, 0x6d, 0xf0, 0x29, 0x9e, 0x43, 0xca, 0x15, 0x88,
+];
+
 #[test]
 fn from_creation_to_deletion() {
     let server = Server::dev();
@@ -167,7 +173,7 @@ fn keys_travel_only_as_they_were_made_to() {
                 "-a",
                 "AES-256-GCM",
             ],
-            &[7; 32],
+            &DRAWN,
         )
         .ok();
     server
@@ -197,7 +203,7 @@ fn a_key_is_brought_and_taken_wrapped() {
     server
         .run(&["key", "create", "kek", "-a", "AES-256-KWP"])
         .ok();
-    server.file("plain", &[9; 32]);
+    server.file("plain", &DRAWN);
     server.run(&["wrap", "kek", "plain", "-o", "wrapped"]).ok();
     let import = [
         "key",
@@ -225,7 +231,7 @@ fn a_key_is_brought_and_taken_wrapped() {
             "raw",
         ])
         .ok();
-    assert_eq!(taken.out, [9; 32]);
+    assert_eq!(taken.out, DRAWN);
     server
         .run(&[
             "key",
@@ -242,7 +248,7 @@ fn a_key_is_brought_and_taken_wrapped() {
     let unwrapped = server
         .run(&["unwrap", "kek", "out", "--encoding", "raw"])
         .ok();
-    assert_eq!(unwrapped.out, [9; 32]);
+    assert_eq!(unwrapped.out, DRAWN);
 }
 
 #[test]

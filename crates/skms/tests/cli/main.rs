@@ -25,3 +25,4 @@ mod postgres;
 mod python;
 mod ssh;
 mod support;
+mod weak;

@@ -32,4 +32,5 @@ mod sweep;
 mod tls;
 mod trusts;
 mod verified;
+mod weak;
 mod wire;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const PLAINTEXT: &[u8] = b"PLANTED-plaintext-5f1c0a";
-const KEY: &[u8] = b"PLANTED-imported-key-9b3e7d21aa4";
+const KEY: &[u8] = b"PLANTED\xffimported\xfekey\xfd9b3e7d21aa4";
 const PASSPHRASE: &str = "PLANTED-passphrase-77e0";
 const TOKEN: &str = "skms_PLANTEDtokenPLANTEDtokenPLANTEDtoken";
 const VALUE: &str = "PLANTED-in-the-wrong-place";

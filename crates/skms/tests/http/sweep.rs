@@ -280,6 +280,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "trust-create" => json!({"name": "x", "anchors": [], "identity": "uri"}),
         "trust-update" => json!({"revocation": "leaf"}),
         "trust-import-crl" => json!({"crl": ""}),
+        "blocklist-import" => json!({"file": ""}),
         "group-create" => json!({"name": "x", "key": "x"}),
         "group-member-add" | "group-member-remove" => json!({"members": [{"name": "x"}]}),
         "directory-publish" => json!({"statement": ""}),

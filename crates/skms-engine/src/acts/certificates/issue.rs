@@ -27,6 +27,7 @@ use crate::opened::lock_key;
 use crate::records::certificate::{CertificateRecord, SubjectKeyRecord};
 use crate::sessions::certified;
 use crate::target::Target;
+use crate::weak::Lenience;
 
 /// Times that issuing begins again when another certificate of the same key is
 /// issued at the same moment.
@@ -306,7 +307,10 @@ async fn subject(
     let mut request = match new.key {
         SubjectKey::Request(der) => {
             let csr = Csr::from_der(&der).map_err(unreadable)?;
-            Request::from_csr(&csr.verify().map_err(unreadable)?)?
+            let verified = csr.verify().map_err(unreadable)?;
+            let spki = verified.csr().public_key().der;
+            entry.admit_public(spki, Lenience::None).await?;
+            Request::from_csr(&verified)?
         }
         SubjectKey::Kept {
             keyring,

@@ -23,6 +23,7 @@ use crate::records::ssh::{SshCertificateRecord, certificate_name};
 use crate::sessions::hex;
 use crate::ssh::SshAuthority;
 use crate::target::Target;
+use crate::weak::Lenience;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -80,6 +81,7 @@ async fn sign(
         .get(role_name)
         .ok_or(Error::NotFound { what: "SSH role" })?;
     let subject = PublicKey::from_line(&new.public_key).map_err(refused)?;
+    entry.admit_public(subject.spki(), Lenience::None).await?;
     // By random numbers nobody learns how many certificates there are. None is
     // zero, which OpenSSH takes for a certificate without a number; that two
     // are the same is found by the store, which has each name once.

@@ -73,7 +73,9 @@ impl From<Engine> for Failure {
             Engine::Unauthenticated => Self::new(Kind::Unauthorized, said),
             Engine::Forbidden { .. } => Self::new(Kind::Unauthorized, "a policy forbids it"),
             Engine::Invalid(_) | Engine::TooLarge { .. } => Self::new(Kind::Malformed, said),
-            Engine::Pki(_) | Engine::KeyForbids(_) => Self::new(Kind::BadCsr, said),
+            Engine::Pki(_) | Engine::KeyForbids(_) | Engine::WeakKey(_) => {
+                Self::new(Kind::BadCsr, said)
+            }
             Engine::QuotaExceeded { .. } => Self::new(Kind::RateLimited, said),
             Engine::RateLimited {
                 retry_after_seconds,

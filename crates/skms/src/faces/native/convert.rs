@@ -5,7 +5,7 @@ use skms_crypto::{
     SignatureScheme, Use, Uses, WrapMode,
 };
 use skms_engine::acts::payload::Payload;
-use skms_keys::{Legacy, RevocationReason, Rules, UnixSeconds, VersionNumber, Versions};
+use skms_keys::{RevocationReason, Rules, UnixSeconds, VersionNumber, Versions};
 use skms_wire::{
     Bytes, Moment, SecretB64, SecretText,
     native::{keys, terms},
@@ -222,6 +222,9 @@ pub fn moment(at: UnixSeconds) -> Moment {
 /// The legacy permission to mix uses.
 const MIXED_USES: &str = "mixed-uses";
 
+/// The legacy permission to import what is weak.
+const WEAK_MATERIAL: &str = "weak-material";
+
 /// `base` with what the wire says in its place, and when a version that is
 /// made now is to come into use.
 ///
@@ -231,10 +234,11 @@ pub fn rules(said: &keys::Rules, base: Rules) -> Result<(Rules, Option<UnixSecon
     let mut legacy = base.legacy;
     for name in &said.legacy {
         match name.as_str() {
-            MIXED_USES => legacy = Legacy { mixed_uses: true },
+            MIXED_USES => legacy.mixed_uses = true,
+            WEAK_MATERIAL => legacy.weak_material = true,
             _ => {
                 return Err(Failure::invalid(format!(
-                    "unknown legacy permission; known is {MIXED_USES}"
+                    "unknown legacy permission; known are {MIXED_USES} and {WEAK_MATERIAL}"
                 )));
             }
         }
@@ -266,11 +270,14 @@ pub fn rules_view(rules: &Rules) -> keys::Rules {
         rotate_after_uses: rules.rotate_after_uses,
         expires_at: rules.expires_at.map(moment),
         destroy_window_seconds: Some(rules.destroy_window_seconds),
-        legacy: if rules.legacy.mixed_uses {
-            vec![MIXED_USES.to_owned()]
-        } else {
-            Vec::new()
-        },
+        legacy: [
+            (rules.legacy.mixed_uses, MIXED_USES),
+            (rules.legacy.weak_material, WEAK_MATERIAL),
+        ]
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, name)| name.to_owned())
+        .collect(),
     }
 }
 

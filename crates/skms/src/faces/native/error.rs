@@ -156,6 +156,7 @@ impl From<Engine> for Failure {
             Engine::StateForbids { .. } => Self::with(Kind::WrongState, said),
             Engine::AncestorCompromised { .. } => Self::with(Kind::CompromisedAncestor, said),
             Engine::KeyForbids(_) => Self::with(Kind::UnsupportedOperation, said),
+            Engine::WeakKey(_) => Self::with(Kind::WeakKey, said),
             Engine::Key(error) => error.into(),
             Engine::NotEmpty(_) => Self::with(Kind::NotEmpty, said),
             Engine::Integrity => Self::new(Kind::DecryptionFailed),

@@ -48,6 +48,7 @@ mod trusts;
 mod tsa;
 pub mod validation;
 mod views;
+mod weak;
 
 use std::{sync::Arc, time::Instant};
 

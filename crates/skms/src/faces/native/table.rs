@@ -6,7 +6,7 @@ use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
     error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys, limits,
     namespaces, operations, policies, principals, seals, ssh, storage, stream, tokens, trusts, tsa,
-    validation,
+    validation, weak,
 };
 
 /// What serves a route.
@@ -82,6 +82,13 @@ handlers! {
     "tsa-create" => tsa::create;
     "tsa-read" => tsa::read;
     "tsa-delete" => tsa::delete;
+
+    "weak-list" => weak::findings;
+    "weak-sweep-read" => weak::sweep;
+    "weak-sweep" => weak::start_sweep;
+    "blocklist-list" => weak::lists;
+    "blocklist-import" => weak::import;
+    "blocklist-remove" => weak::remove;
 
     "trust-list" => trusts::list;
     "trust-create" => trusts::create;
