@@ -17,7 +17,11 @@ pub fn blocklist(data: &[u8]) {
 
 /// A public key in each of its forms, and everything that is looked for in it.
 pub fn public_key(data: &[u8]) {
-    let forms = [PublicKey::from_spki(data), PublicKey::from_pkcs1(data)];
+    let forms = [
+        PublicKey::from_spki(data),
+        PublicKey::from_pkcs1(data),
+        PublicKey::from_rsa_private(data),
+    ];
     for key in forms.into_iter().flatten() {
         let _ = check(&key, []);
         let _ = (key.spki_sha256(), key.value_sha256(), key.modulus_sha1());

@@ -109,6 +109,27 @@ impl PublicKey {
         }
     }
 
+    /// Reads the two public numbers of an RSAPrivateKey, by itself or in PKCS #8,
+    /// and nothing that follows them: also of a key that nobody would take.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for what is none.
+    pub fn from_rsa_private(der: &[u8]) -> Result<Self> {
+        let bad = || Error::Key("not an RSA private key");
+        let mut key = Der(Der(der).take(SEQUENCE).ok_or_else(bad)?);
+        key.integer().ok_or_else(bad)?;
+        if let Some(algorithm) = key.take(SEQUENCE) {
+            let name = Der(algorithm).take(OID).and_then(oid);
+            let inner = key.take(OCTET_STRING).ok_or_else(bad)?;
+            if name.as_deref() != Some(RSA) || inner.len() >= der.len() {
+                return Err(bad());
+            }
+            return Self::from_rsa_private(inner);
+        }
+        let (n, e) = key.integer().zip(key.integer()).ok_or_else(bad)?;
+        Ok(Self::rsa(n, e))
+    }
+
     /// Reads the line of a `.pub` file of OpenSSH.
     ///
     /// # Errors

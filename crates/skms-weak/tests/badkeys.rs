@@ -43,27 +43,6 @@ fn spki_within(der: &[u8]) -> PublicKey {
         .unwrap()
 }
 
-/// Of an RSAPrivateKey: version, n, e.
-fn rsa_private(der: &[u8]) -> PublicKey {
-    let integer = |at: usize| {
-        assert_eq!(der[at], 0x02);
-        let (begin, length) = match der[at + 1] {
-            0x81 => (at + 3, usize::from(der[at + 2])),
-            0x82 => (
-                at + 4,
-                (usize::from(der[at + 2]) << 8) + usize::from(der[at + 3]),
-            ),
-            short => (at + 2, usize::from(short)),
-        };
-        (
-            UBig::from_be_bytes(&der[begin..begin + length]),
-            begin + length,
-        )
-    };
-    let (n, next) = integer(7);
-    PublicKey::rsa(n, integer(next).0)
-}
-
 fn key(name: &str) -> PublicKey {
     let text = file(name);
     if text.starts_with("ssh-") {
@@ -73,7 +52,7 @@ fn key(name: &str) -> PublicKey {
     match label.as_str() {
         "PUBLIC KEY" => PublicKey::from_spki(&der).unwrap(),
         "RSA PUBLIC KEY" => PublicKey::from_pkcs1(&der).unwrap(),
-        "RSA PRIVATE KEY" => rsa_private(&der),
+        "RSA PRIVATE KEY" => PublicKey::from_rsa_private(&der).unwrap(),
         "CERTIFICATE" | "CERTIFICATE REQUEST" => spki_within(&der),
         other => panic!("{name}: {other}"),
     }

@@ -23,7 +23,11 @@ pub fn described(api: &Described<'_>) {
     );
     key["rules"] = json!({"legacy": ["weak-material"]});
     let made = api.good("key-import", &["default"], Some(key));
-    assert_eq!(made["rules"]["legacy"], json!(["weak-material"]), "{made}");
+    assert_eq!(
+        made["key"]["rules"]["legacy"],
+        json!(["weak-material"]),
+        "{made}"
+    );
     let begun = std::time::Instant::now();
     let found = loop {
         let page = api.good("weak-list", &[], None);

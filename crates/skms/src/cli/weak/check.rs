@@ -204,9 +204,13 @@ fn spki(der: &[u8]) -> Result<PublicKey> {
 
 /// A private key: its public half, and what shows in its secret.
 fn private(der: &[u8], format: Format, what: String) -> Result<Found> {
+    if let Ok(key) = PublicKey::from_rsa_private(der) {
+        // By its public numbers alone: an import refuses what is to be found.
+        return Ok(public(what, key));
+    }
     let material = KeyMaterial::import(der, format, None, None).map_err(usage)?;
-    let public = material.public_key().map_err(usage)?;
-    let key = match public {
+    let half = material.public_key().map_err(usage)?;
+    let key = match half {
         Some(public) => Some(spki(public.spki_der())?),
         None => None,
     };
