@@ -6,10 +6,10 @@
 //!
 //! By itself this part records and reports, and refuses what comes in. Who
 //! suspends, revokes or rotates by rules takes a [`Weak::subscribe`] and gets
-//! every finding about what is stored once it is committed. The records are the
-//! truth, and the channel may lose some when its reader is slow or the server
-//! stops: after an unseal, and after `Lagged`, read them by
-//! [`noted::all`](noted::all).
+//! every finding about what is stored once it is committed. The records
+//! (`WeakFindingRecord`, in the namespace's scope) are the truth, and the channel
+//! may lose some when its reader is slow or the server stops: after an unseal,
+//! and after `Lagged`, read them.
 
 pub(crate) mod noted;
 pub(crate) mod sweep;
@@ -203,7 +203,6 @@ impl Weak {
     }
 
     /// Every finding about what is stored, from now on.
-    #[allow(dead_code)] // For who acts on findings; see above.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Noted>> {
         self.told.subscribe()
     }

@@ -11,10 +11,8 @@ use skms_weak::{Detector, Finding, Gravity};
 use super::{Subject, SubjectKind};
 use crate::act::act;
 use crate::draft::EventDraft;
-use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
-use crate::places;
 use crate::records;
 use crate::records::weak::{SubjectRecord, WeakFindingRecord};
 use crate::sessions::hex;
@@ -69,19 +67,6 @@ impl Noted {
             found_at: skms_keys::UnixSeconds(record.found_at),
         })
     }
-}
-
-/// The findings of a namespace.
-///
-/// # Errors
-/// What the store says.
-#[allow(dead_code)] // For who acts on findings; see the module above.
-pub(crate) async fn all(rooms: &Rooms, namespace: [u8; 16]) -> Result<Vec<Noted>> {
-    let found = places::all::<WeakFindingRecord>(&rooms.store, namespace).await?;
-    found
-        .into_iter()
-        .map(|(id, _, record)| Noted::read(id, record))
-        .collect()
 }
 
 /// Puts a finding on record, with its event, unless it is there already. Gives

@@ -15,8 +15,9 @@ use std::time::Instant;
 use skms_evidence::{DetailKey, Outcome};
 use skms_store::{Change, Kind, RecordId};
 use skms_weak::{Finding, PublicKey, batch};
+use tokio::sync::broadcast;
 
-use super::noted::note;
+use super::noted::{Noted, note};
 use super::{Subject, SubjectKind, Waiting};
 use crate::act::act;
 use crate::caller::Caller;
@@ -114,6 +115,15 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Every finding about what is stored from now on, once it is committed. Ends
+    /// when the server is sealed; who is slow may miss some.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn watch_weak_keys(&self) -> Result<broadcast::Receiver<Arc<Noted>>> {
+        Ok(self.rooms()?.weak.subscribe())
     }
 
     /// Looks at everything that is stored, to the end.

@@ -114,8 +114,10 @@ async fn a_secret_that_nobody_drew_is_let_in_with_a_permission_only() {
     let reason = told[0].reason().unwrap().to_string();
     assert!(reason.contains("lowentropy"), "{reason}");
     assert!(!reason.contains("horse"), "{reason}");
+    let mut told = house.engine.watch_weak_keys().unwrap();
     raw(&house, "typed", typed, aes, true).await.unwrap();
     let all = found(&house).await;
+    assert_eq!(told.try_recv().unwrap().id, all[0].id);
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].detector, Detector::LowEntropy);
     assert_eq!(

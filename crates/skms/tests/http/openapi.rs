@@ -538,14 +538,8 @@ fn secrets_shared(api: &Described<'_>) {
     assert_eq!(opened["shared_secret"], made["shared_secret"]);
 }
 
-/// A key that looks like one: others are refused.
-const DRAWN: [u8; 32] = [
-    0x3b, 0x8e, 0x51, 0xd6, 0x07, 0xfa, 0x94, 0x2c, 0xc9, 0x1d, 0x70, 0xa3, 0xe8, 0x45, 0x66, 0xbf,
-    0x12, 0xd9, 0x8a, 0x3f, 0x5c, 0xe1, 0x04, 0xb7, 0x6d, 0xf0, 0x29, 0x9e, 0x43, 0xca, 0x15, 0x88,
-];
-
 fn ways_in_and_out(api: &Described<'_>) {
-    let import = json!({"name": "brought", "key": b64(&DRAWN), "format": "raw",
+    let import = json!({"name": "brought", "key": b64(&crate::weak::DRAWN), "format": "raw",
         "algorithm": "AES-256-GCM", "exportable": true});
     api.good("key-import", &["default"], Some(import.clone()));
     assert_eq!(
@@ -555,7 +549,7 @@ fn ways_in_and_out(api: &Described<'_>) {
     let out = api.good("key-export", &["default", "brought"], None);
     assert_eq!(
         (&out["key"], &out["format"]),
-        (&json!(b64(&DRAWN)), &json!("raw"))
+        (&json!(b64(&crate::weak::DRAWN)), &json!("raw"))
     );
     let wrapped = json!({"format": "raw", "wrapped_with": {"keyring": "default", "name": "kek"}});
     let wrapped = api.good("key-export", &["default", "brought"], Some(wrapped));
@@ -566,8 +560,7 @@ fn ways_in_and_out(api: &Described<'_>) {
         api.bad("key-export", &["default", "data"], None),
         "not-exportable"
     );
-    let short = json!({"name": "short", "key": b64(&[9; 31]), "format": "raw",
-        "algorithm": "AES-256-GCM"});
+    let short = json!({"name": "short", "key": b64(&[9; 31]), "algorithm": "AES-256-GCM"});
     let refused = api.bad("key-import", &["default"], Some(short));
     assert!(["invalid-key", "invalid-argument"].contains(&refused.as_str()));
 }
