@@ -560,7 +560,8 @@ fn ways_in_and_out(api: &Described<'_>) {
         api.bad("key-export", &["default", "data"], None),
         "not-exportable"
     );
-    let short = json!({"name": "short", "key": b64(&[9; 31]), "algorithm": "AES-256-GCM"});
+    let short =
+        json!({"name": "s", "key": b64(&[9; 31]), "format": "raw", "algorithm": "AES-256-GCM"});
     let refused = api.bad("key-import", &["default"], Some(short));
     assert!(["invalid-key", "invalid-argument"].contains(&refused.as_str()));
 }
