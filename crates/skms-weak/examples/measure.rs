@@ -131,7 +131,11 @@ fn half(random: &mut Random, small: &[UBig; 2]) -> UBig {
 }
 
 fn primorial(from: usize, to: usize) -> UBig {
-    let prime = |n: &usize| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let prime = |n: &usize| {
+        (2..)
+            .take_while(|d| d * d <= *n)
+            .all(|d| !n.is_multiple_of(d))
+    };
     (from..=to)
         .filter(prime)
         .fold(UBig::ONE, |product, n| product * UBig::from(n))

@@ -81,12 +81,12 @@ impl Check {
         global.show(&all, |all| {
             for said in all {
                 if said.findings.is_empty() {
-                    output::line(&format!("{}: nothing to be said against it", said.what))?;
+                    output::line(format!("{}: nothing to be said against it", said.what))?;
                 }
                 for one in &said.findings {
                     let (gravity, detector) = (one.gravity, one.detector);
                     let words = &one.words;
-                    output::line(&format!("{}: {gravity} ({detector}): {words}", said.what))?;
+                    output::line(format!("{}: {gravity} ({detector}): {words}", said.what))?;
                 }
             }
             Ok(())
@@ -154,8 +154,11 @@ fn public(what: String, key: PublicKey) -> Found {
     }
 }
 
-/// The next PEM block: its label, its bytes, and what follows it.
-fn block(text: &str) -> Result<Option<(&str, zeroize::Zeroizing<Vec<u8>>, &str)>> {
+/// A PEM block: its label, its bytes, and what follows it.
+type Block<'t> = (&'t str, zeroize::Zeroizing<Vec<u8>>, &'t str);
+
+/// The next block of a text.
+fn block(text: &str) -> Result<Option<Block<'_>>> {
     let Some((_, rest)) = text.split_once("-----BEGIN ") else {
         return Ok(None);
     };

@@ -87,7 +87,7 @@ impl Build {
             "entries": list.len(),
         });
         global.show(&made, |_| {
-            output::line(&format!("The list has {} entries.", list.len()))
+            output::line(format!("The list has {} entries.", list.len()))
         })
     }
 
