@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use skms_crypto::hash::sha256;
 use skms_crypto::rand;
-use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Target as EventTarget, Text};
+use skms_evidence::{
+    DetailKey, DetailValue, Details, Event, EventId, Outcome, Target as EventTarget, Text,
+};
 use skms_keys::{Key, Transition, VersionNumber};
 use skms_pki::issue::Serial;
 use skms_store::RecordId;
@@ -254,6 +256,32 @@ impl EventDraft {
         self
     }
 
+    /// What else the act is about, as one more target.
+    pub(crate) fn also(mut self, target: &Target) -> Self {
+        self.event.targets.push(EventTarget {
+            kind: target.kind_word().into(),
+            id: target
+                .id
+                .map_or_else(Text::default, |id| RecordId(id).to_string().into()),
+            name: target.path().into(),
+            version: None,
+        });
+        self
+    }
+
+    /// Several more details.
+    pub(crate) fn explained(mut self, details: Vec<(DetailKey, DetailValue)>) -> Self {
+        for (key, value) in details {
+            self.event.details.set(key, value);
+        }
+        self
+    }
+
+    /// What the event is known by.
+    pub(crate) fn id(&self) -> EventId {
+        self.event.id
+    }
+
     /// The version of a key that the act made, as one more target.
     pub(crate) fn also_version(mut self, snapshot: &KeySnapshot, version: VersionNumber) -> Self {
         self = self.also_key(snapshot);
@@ -298,11 +326,7 @@ impl EventDraft {
     }
 
     /// One more detail.
-    pub(crate) fn detail(
-        mut self,
-        key: DetailKey,
-        value: impl Into<skms_evidence::DetailValue>,
-    ) -> Self {
+    pub(crate) fn detail(mut self, key: DetailKey, value: impl Into<DetailValue>) -> Self {
         self.event.details.set(key, value);
         self
     }

@@ -26,7 +26,7 @@ use crate::groups::{self, Groups};
 use crate::idempotency::Running;
 use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
-use crate::jobs::{self, housekeeping, publishing};
+use crate::jobs::{self, housekeeping, judging, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::lineage::Lineage;
@@ -37,10 +37,13 @@ use crate::recorder::Recorder;
 use crate::records;
 use crate::records::key::KeyRecord;
 use crate::refusals::Refusals;
+use crate::rules::judge::Judge;
+use crate::rules::{self, AutoRules};
 use crate::sessions::Sessions;
 use crate::slow::{Load, Setup, SlowPool};
 use crate::ssh::{self, SshAuthorities};
 use crate::stock::Stock;
+use crate::suspended::Suspended;
 use crate::tail::Tail;
 use crate::trusts::{self, Trusts};
 use crate::tsa::{self, Tsas};
@@ -165,6 +168,9 @@ pub(crate) struct Rooms {
     pub(crate) trusts: Trusts,
     pub(crate) groups: Groups,
     pub(crate) weak: Arc<Weak>,
+    pub(crate) rules: AutoRules,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) suspended: Suspended,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -206,6 +212,8 @@ impl Rooms {
         let groups = groups::load(&store, &places).await?;
         let incidents = Incidents::load(&store, &places).await?;
         let weak = Arc::new(weak::load(&store).await?);
+        let rules = rules::load(&store, &places).await?;
+        let suspended = Suspended::load(&store).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -226,6 +234,9 @@ impl Rooms {
             trusts,
             groups,
             weak,
+            rules,
+            judge: Arc::default(),
+            suspended,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -281,6 +292,10 @@ impl Rooms {
             let trusts = trusts::load(&self.store, &places).await?;
             let groups = groups::load(&self.store, &places).await?;
             let lists = weak::lists(&self.store).await?;
+            let rules = rules::load(&self.store, &places).await?;
+            let suspended = Suspended::load(&self.store).await?;
+            self.rules.replace(&rules);
+            self.suspended.replace(suspended);
             let others = (authorities, ssh, tsas, trusts, groups);
             Ok::<_, Error>((places, policies, limits, lists, others))
         };
@@ -464,6 +479,7 @@ impl Engine {
         }
         tokio::spawn(jobs::weak::note(Arc::downgrade(self)));
         tokio::spawn(jobs::weak::sweep(Arc::downgrade(self)));
+        tokio::spawn(judging::run(Arc::downgrade(self)));
     }
 
     /// Whether nothing can be read.

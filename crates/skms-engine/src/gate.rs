@@ -94,6 +94,7 @@ impl Engine {
         let rooms = self.rooms()?;
         let now_ms = rooms.clock.now_ms();
         caller.session.check(rooms.clock.now())?;
+        rooms.suspended.check(&caller.session.principal)?;
         rooms.stock.begun();
         Ok(Entry {
             rooms,

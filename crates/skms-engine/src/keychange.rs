@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skms_evidence::Outcome;
+use skms_evidence::{DetailKey, DetailValue, Outcome};
 use skms_keys::{Changed, Key, KeyState, Transition, UnixSeconds, Versions};
 use skms_store::{Change, Kind, RecordId};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockWriteGuard};
@@ -73,6 +73,8 @@ pub(crate) struct With {
     /// The lock of revocations, which comes with them: held until memory knows
     /// what was committed, even when the caller hangs up.
     pub(crate) revocations: Option<OwnedMutexGuard<()>>,
+    /// What its event says beside what happened.
+    pub(crate) said: Vec<(DetailKey, DetailValue)>,
     /// What it is a part of, if it is.
     pub(crate) part_of: Option<Part>,
     /// The event, where it says more than the act and the steps.
@@ -144,7 +146,8 @@ impl Entry {
                     Some(event) => event,
                     None => EventDraft::of_key(self, authorized, Outcome::Success)?,
                 };
-                (event.transitions(&transitions), None)
+                let event = event.transitions(&transitions).explained(with.said);
+                (event, None)
             }
         };
         let event = event.finish();

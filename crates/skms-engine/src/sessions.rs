@@ -124,6 +124,14 @@ impl Sessions {
         self.end_those(|known| known.records.iter().any(|one| records.contains(one)));
     }
 
+    /// Ends the sessions of a principal.
+    pub(crate) fn end_principal(&self, namespace: &str, name: &str) {
+        self.end_those(|known| {
+            let principal = &known.session.principal;
+            principal.namespace() == namespace && principal.id() == name
+        });
+    }
+
     fn end_those(&self, these: impl Fn(&Known) -> bool) {
         let mut sessions = self
             .by_digest
@@ -188,6 +196,7 @@ impl Engine {
             None => from_token_record(&rooms, digest).await?,
         };
         session.check(rooms.clock.now())?;
+        rooms.suspended.check(&session.principal)?;
         Ok(session)
     }
 
@@ -203,6 +212,7 @@ impl Engine {
             .sessions
             .known(&slot(TOKEN, &digest))
             .filter(|session| session.check(rooms.clock.now()).is_ok())
+            .filter(|session| rooms.suspended.check(&session.principal).is_ok())
     }
 
     /// The session behind a TLS client certificate whose key the peer has
@@ -239,6 +249,7 @@ impl Engine {
             match found {
                 Ok(session) => {
                     session.check(rooms.clock.now())?;
+                    rooms.suspended.check(&session.principal)?;
                     return Ok(session);
                 }
                 Err(Error::Unauthenticated) => {}

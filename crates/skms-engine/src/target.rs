@@ -36,6 +36,8 @@ pub enum TargetKind {
     Trust,
     /// Who shares a key.
     Group,
+    /// An automatic rule.
+    Rule,
 }
 
 impl TargetKind {
@@ -55,6 +57,7 @@ impl TargetKind {
             Self::Tsa => "time-stamping authority",
             Self::Trust => "trust",
             Self::Group => "group",
+            Self::Rule => "rule",
         }
     }
 }
@@ -198,6 +201,11 @@ impl Target {
         Self::bare(TargetKind::Group, namespace, "", name)
     }
 
+    /// An automatic rule.
+    pub(crate) fn rule(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Rule, namespace, "", name)
+    }
+
     /// A role of an SSH certificate authority.
     pub(crate) fn ssh_role(namespace: &str, authority: &str, name: &str) -> Self {
         Self {
@@ -241,6 +249,7 @@ impl Target {
             TargetKind::Tsa => ResourceRef::tsa(&self.namespace, &self.name),
             TargetKind::Trust => ResourceRef::trust(&self.namespace, &self.name),
             TargetKind::Group => ResourceRef::key_group(&self.namespace, &self.name),
+            TargetKind::Rule => ResourceRef::rule(&self.namespace, &self.name),
             TargetKind::SshRole => {
                 ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
             }
@@ -266,6 +275,7 @@ impl Target {
             TargetKind::Tsa => Some(Action::TsaRead),
             TargetKind::Trust => Some(Action::TrustRead),
             TargetKind::Group => Some(Action::GroupRead),
+            TargetKind::Rule => Some(Action::RuleRead),
         }
     }
 
@@ -289,7 +299,8 @@ impl Target {
             | TargetKind::SshAuthority
             | TargetKind::Tsa
             | TargetKind::Trust
-            | TargetKind::Group => {
+            | TargetKind::Group
+            | TargetKind::Rule => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

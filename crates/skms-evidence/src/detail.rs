@@ -43,6 +43,8 @@ detail_keys! {
     BytesOut "bytes_out";
     /// Why a version changed its state.
     Cause "cause";
+    /// How many rules acted one after the other, this one included.
+    Chain "chain";
     /// The way in which control of a name is proved (RFC 8555, section 8).
     Challenge "challenge";
     /// Which fields an update changed, by name.
@@ -53,6 +55,8 @@ detail_keys! {
     DestroyAt "destroy_at";
     /// Who found that a key is weak.
     Detector "detector";
+    /// The events that a verdict names.
+    Evidence "evidence";
     /// SHA-256 of the message by which a key was exchanged.
     Exchange "exchange";
     /// When a token, grant or key ends.
@@ -75,6 +79,8 @@ detail_keys! {
     Hash "hash";
     /// The incident that an act is a part of.
     Incident "incident";
+    /// What a rule looked at, and what it was.
+    Matched "matched";
     /// The oldest version that may process.
     MinimumDecryptVersion "minimum_decrypt_version";
     /// The oldest version that may protect.
@@ -97,8 +103,16 @@ detail_keys! {
     Repeated "repeated";
     /// A revocation reason of RFC 5280.
     RevocationReason "revocation_reason";
+    /// The automatic rule that did it.
+    Rule "rule";
+    /// The act of that rule, by which it can be undone.
+    RuleAct "rule_act";
+    /// The edition of that rule.
+    RuleEdition "rule_edition";
     /// The signature scheme used.
     Scheme "scheme";
+    /// The score of a verdict, from 0 to 1000.
+    Score "score";
     /// The kind of a seal.
     Seal "seal";
     /// The serial number of a certificate, in hexadecimal.
@@ -113,6 +127,8 @@ detail_keys! {
     Threshold "threshold";
     /// The state after.
     ToState "to_state";
+    /// What a rule was asked on, and which one.
+    Trigger "trigger";
     /// What a key may be used for.
     Uses "uses";
     /// Versions of a key, several of them.

@@ -112,6 +112,8 @@ actions! {
     PrincipalRead = "principal.read", ["administer", "audit"], [Principal], "Read a principal.";
     PrincipalWrite = "principal.write", ["administer"], [Principal], "Register a client certificate as a principal.";
     PrincipalDelete = "principal.delete", ["administer"], [Principal], "Delete a principal.";
+    PrincipalSuspend = "principal.suspend", ["administer"], [Principal], "Suspend a principal: every credential of its is refused until it is resumed.";
+    PrincipalResume = "principal.resume", ["administer"], [Principal], "Resume a suspended principal.";
 
     AuthorityList = "authority.list", ["read"], [Namespace], "List a namespace's certificate authorities.";
     AuthorityRead = "authority.read", ["read"], [Authority], "Read a certificate authority.";
@@ -173,6 +175,15 @@ actions! {
     WeakBlocklistList = "weak.blocklist-list", ["operate", "audit"], [System], "List the lists of known keys.";
     WeakBlocklistImport = "weak.blocklist-import", ["operate"], [System], "Import a list of known keys.";
     WeakBlocklistRemove = "weak.blocklist-remove", ["operate"], [System], "Remove a list of known keys.";
+    RuleList = "rule.list", ["administer", "audit"], [Namespace], "List a namespace's automatic rules, and what they did.";
+    RuleRead = "rule.read", ["administer", "audit"], [Rule], "Read an automatic rule, and what it did.";
+    RuleWrite = "rule.write", ["administer"], [Rule], "Write an automatic rule, or see what it would do.";
+    RuleDelete = "rule.delete", ["administer"], [Rule], "Delete an automatic rule.";
+    RuleRelease = "rule.release", ["administer"], [Rule], "Let acts go, or drop them, that a rule holds because it is over its limit.";
+    RuleUndo = "rule.undo", ["administer"], [Rule], "Undo an act of an automatic rule; resuming what it suspended needs permission as well.";
+    RuleAct = "rule.act", [], [Rule], "Answer a match of a rule. The server itself does it, by the rule's being there.";
+
+    VerdictSubmit = "verdict.submit", [], [Principal, Key], "Hand in a verdict about a principal or a key, for rules to answer.";
 
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 

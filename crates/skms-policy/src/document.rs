@@ -150,21 +150,13 @@ impl Document {
 
 fn validate(model: &Model, name: &PolicyName, text: &str, set: &PolicySet) -> Result<Vec<Finding>> {
     let result = model.validator.validate(set, ValidationMode::Strict);
-    let disguise = |warning: &&ValidationWarning| {
-        matches!(
-            warning,
-            ValidationWarning::BidiCharsInString(_) | ValidationWarning::BidiCharsInIdentifier(_)
-        )
-    };
-    // Text that displays in another order than it is read hides what a
-    // policy says from whoever reviews it.
     let refused: Vec<&dyn Diagnostic> = result
         .validation_errors()
         .map(|error| error as &dyn Diagnostic)
         .chain(
             result
                 .validation_warnings()
-                .filter(disguise)
+                .filter(|warning| disguise(warning))
                 .map(|warning| warning as &dyn Diagnostic),
         )
         .collect();
@@ -180,6 +172,15 @@ fn validate(model: &Model, name: &PolicyName, text: &str, set: &PolicySet) -> Re
             .validation_warnings()
             .map(|warning| warning as &dyn Diagnostic),
     ))
+}
+
+/// Text that displays in another order than it is read hides what a policy
+/// says from whoever reviews it.
+pub(crate) const fn disguise(warning: &ValidationWarning) -> bool {
+    matches!(
+        warning,
+        ValidationWarning::BidiCharsInString(_) | ValidationWarning::BidiCharsInIdentifier(_)
+    )
 }
 
 fn statement(
@@ -246,7 +247,10 @@ fn mentioned(expression: &Value) -> ContextFields {
     }
 }
 
-fn findings<'a>(text: &str, found: impl Iterator<Item = &'a dyn Diagnostic>) -> Vec<Finding> {
+pub(crate) fn findings<'a>(
+    text: &str,
+    found: impl Iterator<Item = &'a dyn Diagnostic>,
+) -> Vec<Finding> {
     let mut all: Vec<Finding> = found
         .map(|diagnostic| {
             let label = diagnostic.labels().and_then(|mut labels| labels.next());
@@ -280,22 +284,26 @@ fn unnumbered(said: &str) -> String {
 
 /// Counts what makes trees deep, before the parser builds one.
 fn within_limits(name: &PolicyName, text: &str) -> Result<()> {
-    let over = |what, limit| Error::TooLarge {
-        policy: name.to_string(),
-        what,
-        limit,
-    };
+    match over_limit(text) {
+        None => Ok(()),
+        Some((what, limit)) => Err(Error::TooLarge {
+            policy: name.to_string(),
+            what,
+            limit,
+        }),
+    }
+}
+
+/// What a text has too much of for the parser, and the limit.
+pub(crate) fn over_limit(text: &str) -> Option<(&'static str, usize)> {
     if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(over("bytes", MAX_DOCUMENT_BYTES));
+        return Some(("bytes", MAX_DOCUMENT_BYTES));
     }
     let (operators, nesting) = deepest(text);
     if operators > MAX_STATEMENT_OPERATORS {
-        return Err(over("operators in a statement", MAX_STATEMENT_OPERATORS));
+        return Some(("operators in a statement", MAX_STATEMENT_OPERATORS));
     }
-    if nesting > MAX_NESTING {
-        return Err(over("levels of nesting", MAX_NESTING));
-    }
-    Ok(())
+    (nesting > MAX_NESTING).then_some(("levels of nesting", MAX_NESTING))
 }
 
 /// The operators of the statement that has the most, and the levels of the

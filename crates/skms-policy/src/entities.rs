@@ -81,7 +81,8 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         | ResourceKind::SshAuthority
         | ResourceKind::Tsa
         | ResourceKind::Trust
-        | ResourceKind::KeyGroup => joined(&[namespace, name]),
+        | ResourceKind::KeyGroup
+        | ResourceKind::Rule => joined(&[namespace, name]),
         ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
@@ -131,7 +132,8 @@ pub(crate) fn object_entity(
         | ResourceKind::SshAuthority
         | ResourceKind::Tsa
         | ResourceKind::Trust
-        | ResourceKind::KeyGroup => vec![name, namespace],
+        | ResourceKind::KeyGroup
+        | ResourceKind::Rule => vec![name, namespace],
         ResourceKind::SshRole => vec![
             name,
             namespace,

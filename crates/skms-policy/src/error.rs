@@ -112,6 +112,16 @@ pub enum Error {
         /// The largest value accepted.
         limit: usize,
     },
+    /// A text that is not a rule, or a rule that says what it cannot mean.
+    #[error("rule {rule} {what}{}", after_colon(.findings))]
+    Rule {
+        /// The rule, as `namespace/name`.
+        rule: String,
+        /// What is wrong with it.
+        what: String,
+        /// Everything that was found, in order of place.
+        findings: Vec<Finding>,
+    },
     /// Two documents of one name in a set.
     #[error("policy {policy} is given twice")]
     Duplicate {
@@ -138,12 +148,19 @@ impl Error {
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self {
-            Self::Syntax { findings, .. } | Self::Validation { findings, .. } => {
-                findings.iter().find_map(|finding| finding.position)
-            }
+            Self::Syntax { findings, .. }
+            | Self::Validation { findings, .. }
+            | Self::Rule { findings, .. } => findings.iter().find_map(|finding| finding.position),
             Self::Template { finding, .. } => finding.position,
             _ => None,
         }
+    }
+}
+
+fn after_colon(findings: &[Finding]) -> String {
+    match findings {
+        [] => String::new(),
+        some => format!(": {}", list(some)),
     }
 }
 

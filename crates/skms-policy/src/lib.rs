@@ -35,6 +35,7 @@ mod index;
 mod name;
 mod principal;
 mod resource;
+pub mod rule;
 mod schema;
 mod scope;
 mod set;

@@ -32,6 +32,8 @@ pub enum ResourceKind {
     Trust,
     /// Who shares a key.
     KeyGroup,
+    /// An automatic rule.
+    Rule,
 }
 
 impl ResourceKind {
@@ -50,6 +52,7 @@ impl ResourceKind {
         Self::Tsa,
         Self::Trust,
         Self::KeyGroup,
+        Self::Rule,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -69,6 +72,7 @@ impl ResourceKind {
             Self::Tsa => "Tsa",
             Self::Trust => "Trust",
             Self::KeyGroup => "KeyGroup",
+            Self::Rule => "Rule",
         }
     }
 }
@@ -192,6 +196,12 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn key_group(namespace: &'a str, name: &'a str) -> Self {
         Self::bare(ResourceKind::KeyGroup, namespace, "", name)
+    }
+
+    /// `SKMS::Rule::"namespace/name"`.
+    #[must_use]
+    pub const fn rule(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::Rule, namespace, "", name)
     }
 
     /// `SKMS::SshRole::"namespace/authority/name"`.

@@ -28,6 +28,10 @@ impl Action {
             | Self::PolicyDelete
             | Self::PrincipalWrite
             | Self::PrincipalDelete
+            | Self::PrincipalSuspend
+            | Self::RuleWrite
+            | Self::RuleDelete
+            | Self::RuleRelease
             | Self::AuthorityUpdate
             | Self::AuthorityDelete
             | Self::CertificateRevoke
@@ -90,6 +94,12 @@ impl Action {
             | Self::PolicyRead
             | Self::PrincipalList
             | Self::PrincipalRead
+            | Self::PrincipalResume
+            | Self::RuleList
+            | Self::RuleRead
+            | Self::RuleUndo
+            | Self::RuleAct
+            | Self::VerdictSubmit
             | Self::AuthorityList
             | Self::AuthorityRead
             | Self::AuthorityCreate

@@ -93,11 +93,17 @@ pub enum Kind {
     /// That a version of a key is compromised: what whoever makes a dependent
     /// of it compares and sets.
     Epoch = 45,
+    /// An automatic rule.
+    Rule = 46,
+    /// The day on which a key was last used.
+    KeyUse = 47,
+    /// What an automatic rule did, or is to do.
+    RuleAct = 48,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -135,6 +141,9 @@ impl Kind {
         Self::Incident,
         Self::Descent,
         Self::Epoch,
+        Self::Rule,
+        Self::KeyUse,
+        Self::RuleAct,
     ];
 
     /// The number that is stored and sealed.
@@ -195,6 +204,9 @@ impl Kind {
             Self::Incident => "incident",
             Self::Descent => "descent",
             Self::Epoch => "compromise epoch",
+            Self::Rule => "rule",
+            Self::KeyUse => "key use",
+            Self::RuleAct => "rule act",
         }
     }
 }

@@ -45,6 +45,7 @@ const TARGETS: &[(&str, Parser)] = &[
         "policy_policy_document",
         skms_policy::fuzzing::policy_document,
     ),
+    ("policy_policy_rule", skms_policy::fuzzing::policy_rule),
     ("store_journal_frame", skms_store::fuzzing::journal_frame),
     (
         "store_journal_segment",

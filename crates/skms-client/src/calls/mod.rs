@@ -69,6 +69,7 @@ mod groups;
 mod incidents;
 mod keys;
 mod operations;
+mod rules;
 mod ssh;
 mod system;
 mod trusts;
@@ -100,6 +101,7 @@ mod tests {
             super::incidents::CALLED,
             super::keys::CALLED,
             super::operations::CALLED,
+            super::rules::CALLED,
             super::ssh::CALLED,
             super::system::CALLED,
             super::trusts::CALLED,

@@ -18,6 +18,7 @@ use crate::records;
 use crate::records::directory::DirectoryRecord;
 use crate::records::namespace::NamespaceRecord;
 use crate::records::principal::PrincipalRecord;
+use crate::records::rule::{KeyUseRecord, RuleActRecord};
 use crate::records::token::TokenRecord;
 use crate::target::Target;
 
@@ -196,12 +197,13 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::Tsa).await?
             || places::any(store, namespace.id.0, Kind::Trust).await?
             || places::any(store, namespace.id.0, Kind::Group).await?
+            || places::any(store, namespace.id.0, Kind::Rule).await?
         {
             return entry
                 .failed(
                     &allowed,
                     Err(Error::NotEmpty(
-                        "the namespace is not empty: delete its groups, keyrings, policies, authorities and trusts first",
+                        "the namespace is not empty: delete its groups, keyrings, policies, rules, authorities and trusts first",
                     )),
                 )
                 .await;
@@ -247,10 +249,34 @@ impl Engine {
                     expected,
                 }),
         );
+        let acts = places::all::<RuleActRecord>(store, namespace.id.0).await?;
+        let uses = places::all::<KeyUseRecord>(store, namespace.id.0).await?;
+        let acts = acts
+            .into_iter()
+            .map(|(id, revision, _)| (Kind::RuleAct, id, revision));
+        let uses = uses
+            .into_iter()
+            .map(|(id, revision, _)| (Kind::KeyUse, id, revision));
+        changes.extend(acts.chain(uses).map(|(kind, id, expected)| Change::Delete {
+            namespace: namespace.id.0,
+            kind,
+            id,
+            expected,
+        }));
+        let suspended = entry.rooms.suspended.without_namespace(name)?;
+        let suspended = suspended.map(|changing| {
+            let (change, committing) = changing.split();
+            changes.push(change);
+            (changes.len() - 1, committing)
+        });
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         let (name, id) = (name.to_owned(), namespace.id);
         entry
-            .change(guard, changes, event, move |rooms, _| {
+            .change(guard, changes, event, move |rooms, revisions| {
+                if let Some((at, committing)) = suspended {
+                    let revision = revisions.get(at).copied().unwrap_or_default();
+                    committing.put_in_force(&rooms.suspended, revision);
+                }
                 rooms.quotas.forget(id);
                 rooms.set_limits(&name, None);
                 for (_, id, _) in &credentials {

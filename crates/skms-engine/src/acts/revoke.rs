@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use skms_evidence::{DetailKey, DetailValue};
 use skms_keys::{Changed, Key, Revoke, UnixSeconds};
+use skms_store::Change;
 
 use crate::act::{Act, act};
 use crate::acts::certificates::Verdict;
@@ -59,18 +61,41 @@ pub(crate) async fn with_certificates<A: Act>(
     .await
 }
 
+/// What goes into a change of a key beside it.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// Records that go into the same batch.
+    pub(crate) also: Vec<Change>,
+    /// What the event says beside what happened.
+    pub(crate) said: Vec<(DetailKey, DetailValue)>,
+}
+
 /// Changes a key and what becomes of its certificates in one batch, urgent or
 /// not.
 pub(crate) async fn reaching<A: Act>(
     entry: &Entry,
     allowed: &Authorized<A, KeyTarget>,
+    how: (Fate, bool),
+    work: impl Fn(&Key, UnixSeconds) -> Result<Changed>,
+) -> Result<Arc<KeySnapshot>> {
+    reaching_with(entry, allowed, how, &|| Ok(Extra::default()), work).await
+}
+
+/// As [`reaching`], with more in the batch.
+pub(crate) async fn reaching_with<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
     (fate, urgent): (Fate, bool),
+    extra: &(dyn Fn() -> Result<Extra> + Send + Sync),
     work: impl Fn(&Key, UnixSeconds) -> Result<Changed>,
 ) -> Result<Arc<KeySnapshot>> {
     let mut attempt = 0;
     loop {
         attempt += 1;
+        let extra = extra()?;
         let with = With {
+            also: extra.also,
+            said: extra.said,
             urgent,
             certificates: Some(fate),
             revocations: Some(entry.rooms.lock_revocations().await),

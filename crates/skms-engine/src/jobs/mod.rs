@@ -3,5 +3,6 @@
 
 pub(crate) mod agenda;
 pub(crate) mod housekeeping;
+pub(crate) mod judging;
 pub(crate) mod publishing;
 pub(crate) mod weak;

@@ -17,6 +17,7 @@ pub(crate) mod namespace;
 pub(crate) mod policy;
 pub(crate) mod principal;
 pub(crate) mod publication;
+pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod ssh;
 pub(crate) mod token;

@@ -28,6 +28,7 @@ pub mod principals;
 pub mod problem;
 pub mod read;
 pub mod routes;
+pub mod rules;
 pub mod seals;
 pub mod ssh;
 pub mod terms;

@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{
     acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
     incidents, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
-    seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
+    rules, seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -75,6 +75,9 @@ pub fn schemas() -> Named {
         incidents: LineageNode, LineageEdge, LineageView, CompromiseRequest, IncidentCounts,
             IncidentView, TouchedView, CompromisePlan, IncidentKey;
         weak: ImportBlocklistRequest, BlocklistView, WeakFindingView, WeakSweepView;
+        rules: PutRuleRequest, TestRuleRequest, RuleTrial, RuleTrialItem, WrittenRule, RuleView,
+            ReleaseRuleRequest, ReleasedRule, RuleActView, SubmitVerdictRequest, VerdictView,
+            SuspendPrincipalRequest, SuspendedPrincipalView;
         events: EventView, TargetView;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;

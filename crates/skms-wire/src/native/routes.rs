@@ -144,6 +144,7 @@ impl Route {
             || same(self.id, "ssh-revoke")
             || same(self.id, "token-revoke")
             || same(self.id, "principal-delete")
+            || same(self.id, "principal-suspend")
             || same(self.id, "trust-delete")
             || same(self.id, "trust-import-crl")
             || same(self.id, "group-member-remove")
@@ -272,6 +273,20 @@ pub const ROUTES: &[Route] = routes! {
     Post "/principals" "principal-create" ["principal.write"] Body::Json("CreatePrincipalRequest") => Created("PrincipalView"), "Register a certificate.";
     Get "/principals/{principal}" "principal-read" ["principal.read"] None => Answer::Json("PrincipalView"), "Show a registered certificate.";
     Delete "/principals/{principal}" "principal-delete" ["principal.delete"] None => Empty, "Forget a certificate.";
+
+    Post "/principals/{principal}/suspend" "principal-suspend" ["principal.suspend"] OptionalJson("SuspendPrincipalRequest") => Answer::Json("SuspendedPrincipalView"), "Suspend a principal: every credential of its is refused.";
+    Post "/principals/{principal}/resume" "principal-resume" ["principal.resume"] None => Empty, "Resume a suspended principal.";
+    Get "/suspended-principals" "principal-suspended-list" ["principal.list"] None => Page("SuspendedPrincipalView"), "List the suspended principals.";
+
+    Get "/rules" "rule-list" ["rule.list"] None => Page("RuleView"), "List the automatic rules.";
+    Get "/rules/{rule}" "rule-read" ["rule.read"] None => Answer::Json("RuleView"), "Show an automatic rule.";
+    Put "/rules/{rule}" "rule-write" ["rule.write"] Body::Json("PutRuleRequest") => Answer::Json("WrittenRule"), "Write an automatic rule, and say what it would do.";
+    Delete "/rules/{rule}" "rule-delete" ["rule.delete"] None => Empty, "Delete an automatic rule.";
+    Post "/rules/{rule}/release" "rule-release" ["rule.release"] OptionalJson("ReleaseRuleRequest") => Answer::Json("ReleasedRule"), "Let go, or drop, what a rule holds because it is over its limit.";
+    Post "/rule-tests" "rule-test" ["rule.write"] Body::Json("TestRuleRequest") => Answer::Json("RuleTrial"), "Say what a rule would do, without writing it.";
+    Get "/rule-acts" "rule-act-list" ["rule.list"] None => Page("RuleActView"), "List what rules did, newest first.";
+    Post "/rule-acts/{act}/undo" "rule-act-undo" ["rule.undo"] None => Answer::Json("RuleActView"), "Undo what a rule did, where there is a way back.";
+    Post "/verdicts" "verdict-submit" ["verdict.submit"] Body::Json("SubmitVerdictRequest") => Answer::Json("VerdictView"), "Hand in a verdict about a principal or a key, for rules to answer.";
 
     Get "/authorities" "authority-list" ["authority.list"] None => Page("AuthorityView"), "List the certificate authorities.";
     Post "/authorities" "authority-create" ["authority.create"] Body::Json("CreateAuthorityRequest") => Created("AuthorityView"), "Make a certificate authority, on a key.";
@@ -458,7 +473,7 @@ mod tests {
     #[test]
     fn every_urgent_route_is_there() {
         let urgent = ROUTES.iter().filter(|route| route.is_urgent()).count();
-        assert_eq!(urgent, 11);
+        assert_eq!(urgent, 13);
         assert!(!by_id("encrypt").unwrap().is_urgent());
     }
 

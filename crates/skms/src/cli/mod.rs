@@ -40,6 +40,7 @@ mod principal;
 mod progress;
 mod random;
 mod restore;
+mod rule;
 mod seals;
 mod secrets;
 mod serve;
@@ -52,6 +53,7 @@ mod token;
 mod trust;
 mod tsa;
 mod unseal;
+mod verdict;
 mod weak;
 mod wrap;
 
@@ -222,6 +224,12 @@ enum Command {
     /// Manage principals known by client certificates
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// Let rules suspend, revoke and rotate by themselves
+    #[command(subcommand)]
+    Rule(rule::Rule),
+    /// Hand in verdicts, for rules to answer
+    #[command(subcommand)]
+    Verdict(verdict::Verdict),
     /// Trust external authorities to say who principals are
     #[command(subcommand)]
     Trust(trust::Trust),
@@ -388,6 +396,8 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Token(command) => command.run(global).await,
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
+        Command::Rule(command) => command.run(global).await,
+        Command::Verdict(command) => command.run(global).await,
         Command::Trust(command) => command.run(global).await,
         Command::Incident(command) => command.run(global).await,
         Command::Group(command) => command.run(global).await,

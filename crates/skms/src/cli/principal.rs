@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use skms_wire::native::principals::{CreatePrincipalRequest, PrincipalView};
+use skms_wire::native::rules::SuspendPrincipalRequest;
 
 use super::Global;
 use super::error::Result;
@@ -29,6 +30,21 @@ pub enum Principal {
         /// The principal's name
         name: String,
     },
+    /// Refuse every token and certificate of a principal until it is resumed
+    Suspend {
+        /// The principal's name
+        name: String,
+        /// Why, in words
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Resume a suspended principal
+    Resume {
+        /// The principal's name
+        name: String,
+    },
+    /// List the suspended principals
+    Suspended,
 }
 
 /// Register a principal: by a certificate (the file, or its fingerprint), by an
@@ -98,6 +114,33 @@ impl Principal {
                     groups: create.group,
                 };
                 global.show(&client.create_principal(&request).await?, print)
+            }
+            Self::Suspend { name, reason } => {
+                let request = SuspendPrincipalRequest { reason };
+                let done = client.suspend_principal(&name, &request).await?;
+                global.show(&done, |one| {
+                    output::line(format!("The principal {} is suspended.", one.name))
+                })
+            }
+            Self::Resume { name } => {
+                client.resume_principal(&name).await?;
+                global.show(&serde_json::json!({ "resumed": name }), |_| {
+                    output::line("The principal is resumed.")
+                })
+            }
+            Self::Suspended => {
+                let all =
+                    super::every(async |page| client.suspended_principals(&page).await).await?;
+                global.show(&all, |all| {
+                    let rows: Vec<_> = all
+                        .iter()
+                        .map(|one| {
+                            let at = one.at.to_string();
+                            vec![one.name.clone(), at, one.by.clone(), one.reason.clone()]
+                        })
+                        .collect();
+                    output::table(&["NAME", "SINCE", "BY", "REASON"], &rows)
+                })
             }
             Self::Delete { name } => {
                 client.delete_principal(&name).await?;

@@ -23,6 +23,7 @@ mod operations;
 mod plain;
 mod postgres;
 mod python;
+mod rules;
 mod ssh;
 mod support;
 mod weak;

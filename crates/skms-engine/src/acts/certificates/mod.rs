@@ -22,6 +22,7 @@ pub use crate::authority::named::ProfileChoice;
 pub(crate) use issue::{Alone, Beside, issue};
 pub use issue::{Issued, NewCertificate, SubjectKey};
 pub(crate) use read::find;
+pub(crate) use read::find_certificate;
 pub(crate) use revoke::{Reached, Verdict, revoke_key_of, revoke_one as revoke_issued};
 pub(crate) use suspension::Suspension;
 

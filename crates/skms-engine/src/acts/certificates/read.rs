@@ -86,6 +86,23 @@ impl Engine {
     }
 }
 
+/// The DER of the certificate of that serial number, in hexadecimal, if the
+/// authority issued one.
+pub(crate) async fn find_certificate(
+    rooms: &Rooms,
+    authority: &Authority,
+    serial: &str,
+) -> Result<Option<Vec<u8>>> {
+    let Ok(serial) = super::serial(serial) else {
+        return Ok(None);
+    };
+    match find(rooms, authority, &serial).await {
+        Ok((_, record)) => Ok(Some(record.certificate.0)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The certificate of that serial number, by whichever of the authority's
 /// issuers.
 pub(crate) async fn find(

@@ -224,6 +224,7 @@ impl From<Policy> for Failure {
             | Policy::Validation { .. }
             | Policy::Template { .. }
             | Policy::Empty { .. }
+            | Policy::Rule { .. }
             | Policy::TooLarge { .. } => Self::with(ProblemKind::PolicyInvalid, said),
             Policy::Duplicate { .. } | Policy::Name { .. } | Policy::UnknownAction => {
                 Self::invalid(said)

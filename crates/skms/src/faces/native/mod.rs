@@ -37,6 +37,7 @@ mod paths;
 mod pem;
 mod policies;
 mod principals;
+mod rules;
 mod seals;
 mod serve;
 mod ssh;

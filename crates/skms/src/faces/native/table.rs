@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
     error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys, limits,
-    namespaces, operations, policies, principals, seals, ssh, storage, stream, tokens, trusts, tsa,
-    validation, weak,
+    namespaces, operations, policies, principals, rules, seals, ssh, storage, stream, tokens,
+    trusts, tsa, validation, weak,
 };
 
 /// What serves a route.
@@ -192,6 +192,20 @@ handlers! {
     "principal-create" => principals::create;
     "principal-read" => principals::read;
     "principal-delete" => principals::delete;
+
+    "principal-suspend" => rules::suspend_principal;
+    "principal-resume" => rules::resume_principal;
+    "principal-suspended-list" => rules::suspended_principals;
+
+    "rule-list" => rules::list;
+    "rule-read" => rules::read;
+    "rule-write" => rules::write;
+    "rule-delete" => rules::delete;
+    "rule-release" => rules::release;
+    "rule-test" => rules::test;
+    "rule-act-list" => rules::acts;
+    "rule-act-undo" => rules::undo;
+    "verdict-submit" => rules::verdict;
 
     "limits-read" => limits::read;
     "limits-write" => limits::write;

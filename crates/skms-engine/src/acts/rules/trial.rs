@@ -1,0 +1,172 @@
+//! What a rule would do now: to the keys as they are, and on the latest events.
+//! Nothing is changed.
+
+use std::sync::Arc;
+
+use skms_evidence::{DetailKey, Event, Outcome};
+use skms_policy::rule::Trigger;
+use skms_store::RecordId;
+
+use super::{Write, looks_at_uses};
+use crate::caller::Caller;
+use crate::draft::EventDraft;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::gate::Entry;
+use crate::records::rule::RuleRecord;
+use crate::rules::judge::remembered;
+use crate::rules::question::kept_off;
+use crate::rules::roster::Roster;
+use crate::rules::{AutoRule, PART, compile};
+
+/// Keys or principals that a trial names.
+const NAMED_MAX: usize = 20;
+
+/// Events that a trial looks back on.
+const LOOKED_BACK: u64 = 4096;
+
+/// One that a rule would touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WouldTouch {
+    /// A key's keyring and name, or a principal's namespace and name.
+    pub name: String,
+    /// What the rule looked at, in words.
+    pub matched: String,
+    /// Why it would not be done all the same.
+    pub kept_off: Option<String>,
+}
+
+/// What a rule would do now.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// How many keys a walk would touch now.
+    pub would_touch: u64,
+    /// How many keys the namespace has.
+    pub keys: u64,
+    /// How often the rule may act: "5 per day".
+    pub limit: String,
+    /// Whether the walk would go over the limit, so that nothing would be done
+    /// before it is released.
+    pub would_hold: bool,
+    /// How many of the latest events would have matched, and of how many.
+    pub events: (u64, u64),
+    /// Some that would be touched.
+    pub some: Vec<WouldTouch>,
+    /// How many events are not read yet, if the rule looks at uses: those keys
+    /// may be used since.
+    pub behind: u64,
+    /// What is doubtful about the rule.
+    pub doubts: Vec<String>,
+}
+
+impl Engine {
+    /// What a rule would do now, without writing it.
+    ///
+    /// # Errors
+    /// As for [`Engine::write_rule`].
+    pub async fn test_rule(
+        &self,
+        caller: &Arc<Caller>,
+        (namespace, name): (&str, &str),
+        text: &str,
+    ) -> Result<Trial> {
+        let entry = self.enter(caller)?;
+        let allowed = entry
+            .authorize::<Write>(entry.rule_target(namespace, name))
+            .await?;
+        let tried = self.try_out(&entry, (namespace, name), text).await;
+        let trial = entry.failed(&allowed, tried).await?;
+        let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
+            .detail(DetailKey::Reason, "a trial: nothing was written")
+            .detail(DetailKey::Count, trial.would_touch);
+        entry.record(event).await?;
+        Ok(trial)
+    }
+
+    /// Asks a rule that is not written about everything there is.
+    pub(super) async fn try_out(
+        &self,
+        entry: &Entry,
+        (namespace, name): (&str, &str),
+        text: &str,
+    ) -> Result<Trial> {
+        let compiled = compile(namespace, name, text)?;
+        let place = entry.rooms.places.namespace(namespace);
+        let place = place.ok_or(Error::NotFound { what: "namespace" })?;
+        entry.follows_nobody_round(namespace, name, &compiled)?;
+        let system = self.enter(&Caller::system(PART)?)?;
+        let record = RuleRecord {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            enabled: true,
+            dry_run: false,
+            edition: 0,
+            since: 0,
+            created_at: 0,
+            updated_at: 0,
+            written_by: String::new(),
+        };
+        let whose = (place.id, Arc::from(namespace));
+        let rule = Arc::new(AutoRule::new((RecordId([0; 16]), 0), whose, record));
+        let mut trial = Trial {
+            doubts: compiled.doubts().iter().map(ToString::to_string).collect(),
+            ..Trial::default()
+        };
+        let mut intents = Vec::new();
+        if compiled.triggers().contains(&Trigger::Time) {
+            let roster = Roster::load(&system.rooms).await?;
+            let rules = [Arc::clone(&rule)];
+            intents = system.walk(&place, &rules, &roster).await?;
+            trial.would_touch = intents.len() as u64;
+        }
+        let journal = &system.rooms.journal;
+        let durable = journal.durable_sequence();
+        if compiled.triggers().contains(&Trigger::Event) {
+            let from = durable.saturating_sub(LOOKED_BACK);
+            let mut next = from;
+            while next < durable {
+                let page = journal.read(next, 512).await?;
+                if page.is_empty() {
+                    break;
+                }
+                for stored in page {
+                    next = stored.sequence.saturating_add(1);
+                    let event = Event::decode(&stored.entry.bytes)?;
+                    let found = system.would_match(&rule, &event).await?;
+                    trial.events.0 += found.len() as u64;
+                    intents.extend(found);
+                }
+            }
+            trial.events.1 = durable.saturating_sub(from);
+        }
+        let mut guard = system.rooms.judge.0.lock().await;
+        let memory = remembered(&system.rooms, &mut guard).await?;
+        trial.keys = memory.keys(&system.rooms, namespace).await?;
+        let limit = rule.limit(trial.keys);
+        trial.limit = limit.text();
+        trial.would_hold = trial.would_touch > u64::from(limit.acts);
+        if looks_at_uses(&compiled) {
+            trial.behind = durable.saturating_sub(memory.next);
+        }
+        trial.some = intents
+            .iter()
+            .take(NAMED_MAX)
+            .map(|intent| {
+                let key = intent.key.as_ref();
+                let off = key
+                    .and_then(|key| kept_off(&system.rooms, namespace, &key.id, compiled.answer()));
+                let principal = intent.principal.as_ref();
+                let of_principal = principal.map(|(place, name)| format!("{place}/{name}"));
+                WouldTouch {
+                    name: key
+                        .map(|key| format!("{}/{}", key.keyring, key.name))
+                        .or(of_principal)
+                        .unwrap_or_default(),
+                    matched: intent.matched.clone(),
+                    kept_off: off,
+                }
+            })
+            .collect();
+        Ok(trial)
+    }
+}

@@ -1,0 +1,338 @@
+//! From matches to acts: each once, within its rule's limit, and durable
+//! before anything is done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skms_crypto::hash::sha256;
+use skms_evidence::{DetailKey, DetailValue, Outcome};
+use skms_policy::rule::{Answer, Trigger};
+use skms_store::{Change, RecordId};
+
+use super::judge::{KnownAct, Memory, STEP};
+use super::{AutoRule, CHAIN_MAX};
+use crate::act::act;
+use crate::draft::EventDraft;
+use crate::error::Result;
+use crate::gate::Entry;
+use crate::records::rule::{ActKey, ActState, RuleActRecord};
+use crate::target::Target;
+
+act!(
+    Answered,
+    RuleAct,
+    "Answers a match of a rule, or says why not."
+);
+
+/// The most acts of one rule that wait to be released.
+pub(crate) const HELD_MAX: usize = 10_000;
+
+/// How long a rule's trouble is told once.
+const TROUBLE_SECONDS: i64 = 3600;
+
+/// A match of a rule.
+#[derive(Clone)]
+pub(crate) struct Intent {
+    pub(crate) rule: Arc<AutoRule>,
+    pub(crate) key: Option<ActKey>,
+    pub(crate) principal: Option<(String, String)>,
+    pub(crate) trigger: Trigger,
+    pub(crate) trigger_id: String,
+    pub(crate) matched: String,
+    pub(crate) chain: u32,
+    pub(crate) expires_at: Option<i64>,
+}
+
+impl Intent {
+    /// What the act is known by: the same for the same rule, trigger and
+    /// subject, however often it is come across.
+    pub(crate) fn id(&self) -> RecordId {
+        let subject = match (&self.key, &self.principal) {
+            (Some(key), _) => key.id.clone(),
+            (None, Some((namespace, name))) => format!("{namespace}/{name}"),
+            (None, None) => String::new(),
+        };
+        let text = [
+            self.rule.id.to_string(),
+            self.rule.record.edition.to_string(),
+            self.trigger.name().to_owned(),
+            self.trigger_id.clone(),
+            subject,
+        ]
+        .join("\0");
+        let digest = sha256(&[text.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        RecordId(id)
+    }
+
+    fn act(&self, state: ActState, now: i64) -> KnownAct {
+        let rule = self.rule.compiled.as_ref();
+        let answer = rule.map_or(Answer::Warn, |rule| rule.answer());
+        KnownAct {
+            id: self.id(),
+            namespace: self.rule.namespace,
+            namespace_name: self.rule.namespace_name.to_string(),
+            revision: 1,
+            record: RuleActRecord {
+                rule: self.rule.record.name.clone(),
+                rule_id: self.rule.id.to_string(),
+                edition: self.rule.record.edition,
+                answer: answer.name().to_owned(),
+                reason: rule.and_then(|rule| rule.reason()).map(str::to_owned),
+                key: self.key.clone(),
+                principal: self.principal.clone(),
+                trigger: self.trigger.name().to_owned(),
+                trigger_id: self.trigger_id.clone(),
+                matched: self.matched.clone(),
+                chain: self.chain,
+                at: now,
+                state,
+                released: false,
+                done_at: None,
+                why: None,
+                expires_at: self.expires_at,
+                versions: Vec::new(),
+                undone_at: None,
+                undone_by: None,
+            },
+        }
+    }
+}
+
+impl KnownAct {
+    /// What its events say.
+    pub(crate) fn explained(&self) -> Vec<(DetailKey, DetailValue)> {
+        let record = &self.record;
+        let trigger = format!("{} {}", record.trigger, record.trigger_id);
+        vec![
+            (DetailKey::Rule, record.rule.as_str().into()),
+            (DetailKey::RuleAct, self.id.to_string().into()),
+            (DetailKey::RuleEdition, record.edition.into()),
+            (DetailKey::Trigger, trigger.trim_end().into()),
+            (DetailKey::Matched, record.matched.as_str().into()),
+            (DetailKey::Chain, record.chain.into()),
+        ]
+    }
+
+    /// Whom or what it is about, as events name it.
+    pub(crate) fn subject(&self) -> Option<Target> {
+        let record = &self.record;
+        let key = record.key.as_ref().map(|key| {
+            let at = crate::gate::KeyRef {
+                namespace: &self.namespace_name,
+                keyring: &key.keyring,
+                name: &key.name,
+            };
+            let target = Target::absent_key(at);
+            match key.id.parse::<RecordId>() {
+                Ok(id) => target.stored(id.0, 0),
+                Err(_) => target,
+            }
+        });
+        let principal = record.principal.as_ref();
+        key.or_else(|| {
+            principal
+                .map(|(namespace, name)| Target::principal(namespace, name, Default::default()))
+        })
+    }
+}
+
+/// Whether a rule answers an event of that chain: nobody's, or one of a rule
+/// that it follows.
+pub(crate) fn follows(rule: &AutoRule, by: &str, chain: u32) -> bool {
+    let follows = rule.compiled.as_ref().map(|rule| rule.follows());
+    by.is_empty() && chain == 0 || follows.is_some_and(|all| all.iter().any(|one| one == by))
+}
+
+impl Entry {
+    /// An event of a rule by itself, about what it did not do or only says.
+    pub(crate) fn of_rule(
+        &self,
+        (namespace, rule): (&str, &str),
+        outcome: Outcome,
+    ) -> Result<EventDraft> {
+        let target = Target::rule(namespace, rule);
+        let target = match self.rooms.rules.find(namespace, rule) {
+            Some(found) => target.stored(found.id.0, found.revision),
+            None => target,
+        };
+        let allowed = self.authorize_target_as_system::<Answered>(target)?;
+        EventDraft::of(self, &allowed, outcome)
+    }
+
+    /// Decides what is done about matches and makes that durable. Gives the acts
+    /// that are to be carried out now. Where the matches are those of a whole
+    /// walk, a rule that would go over its limit does nothing by itself: which
+    /// of them came first says nothing about who deserves it.
+    ///
+    /// # Errors
+    /// What the store refuses: then nothing was decided, as far as is known.
+    pub(crate) async fn settle_matches(
+        &self,
+        memory: &mut Memory,
+        intents: Vec<Intent>,
+        whole: bool,
+    ) -> Result<Vec<RecordId>> {
+        let mut by_rule: BTreeMap<RecordId, Vec<Intent>> = BTreeMap::new();
+        for intent in intents {
+            let id = intent.id();
+            let known = memory.acts.contains_key(&id) || exempt(memory, &intent);
+            let all = by_rule.entry(intent.rule.id).or_default();
+            if !known && !all.iter().any(|other| other.id() == id) {
+                all.push(intent);
+            }
+        }
+        let mut now = Vec::new();
+        for fresh in by_rule.into_values() {
+            let Some(first) = fresh.first() else {
+                continue;
+            };
+            let rule = Arc::clone(&first.rule);
+            if fresh.iter().any(|intent| intent.chain > CHAIN_MAX) {
+                let why = format!("a chain of more than {CHAIN_MAX} rules");
+                self.trouble(memory, &rule, &why).await?;
+                continue;
+            }
+            now.extend(self.decide_of(memory, &rule, &fresh, whole).await?);
+        }
+        Ok(now)
+    }
+
+    async fn decide_of(
+        &self,
+        memory: &mut Memory,
+        rule: &AutoRule,
+        fresh: &[Intent],
+        whole: bool,
+    ) -> Result<Vec<RecordId>> {
+        let at = self.now().0;
+        let id = rule.id.to_string();
+        let keys = memory.keys(&self.rooms, &rule.namespace_name).await?;
+        let limit = rule.limit(keys);
+        let after = at.saturating_sub(limit.seconds);
+        let counted = memory.counted(&id, rule.record.edition, after);
+        let held = memory.held(&id, rule.record.edition).count();
+        let room = usize::try_from(limit.acts)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(counted);
+        let free = match (held > 0, whole && fresh.len() > room) {
+            (false, false) => room.min(fresh.len()),
+            _ => 0,
+        };
+        let (go, wait) = fresh.split_at(free);
+        let urgent = rule
+            .compiled
+            .as_ref()
+            .is_some_and(|rule| !matches!(rule.answer(), Answer::Warn | Answer::Rotate));
+        let acts: Vec<KnownAct> = go
+            .iter()
+            .map(|intent| intent.act(ActState::Pending, at))
+            .collect();
+        for some in acts.chunks(STEP) {
+            let changes = puts(some)?;
+            let store = &self.rooms.store;
+            match urgent {
+                true => store.commit_urgent(changes, None).await?,
+                false => store.commit(changes, None).await?,
+            };
+            memory
+                .acts
+                .extend(some.iter().map(|act| (act.id, act.clone())));
+        }
+        let room = HELD_MAX.saturating_sub(held);
+        let waiting: Vec<KnownAct> = wait
+            .iter()
+            .take(room)
+            .map(|intent| intent.act(ActState::Held, at))
+            .collect();
+        if !waiting.is_empty() {
+            self.hold(memory, rule, &waiting, limit.text()).await?;
+        }
+        Ok(acts.iter().map(|act| act.id).collect())
+    }
+
+    /// Keeps acts until somebody releases them.
+    async fn hold(
+        &self,
+        memory: &mut Memory,
+        rule: &AutoRule,
+        acts: &[KnownAct],
+        limit: String,
+    ) -> Result<()> {
+        for (at, some) in acts.chunks(STEP).enumerate() {
+            let changes = puts(some)?;
+            if at > 0 {
+                self.rooms.store.commit(changes, None).await?;
+            } else {
+                let why = format!(
+                    "over its limit of {limit}: {} of its acts wait until they are released",
+                    acts.len()
+                );
+                let place = (&*rule.namespace_name, rule.record.name.as_str());
+                let mut event = self.of_rule(place, Outcome::denied(why))?;
+                event = event.detail(DetailKey::Count, acts.len() as u64);
+                for act in some.iter().take(1) {
+                    event = event.explained(act.explained());
+                    if let Some(subject) = act.subject() {
+                        event = event.also(&subject);
+                    }
+                }
+                let committed = self
+                    .rooms
+                    .recorder
+                    .commit(changes, &event.finish(), false)
+                    .await?;
+                self.rooms.recorder.settle(committed).await?;
+            }
+            memory
+                .acts
+                .extend(some.iter().map(|act| (act.id, act.clone())));
+        }
+        Ok(())
+    }
+
+    /// Leaves an event of why a rule did not act as it was written, once an
+    /// hour.
+    ///
+    /// # Errors
+    /// What the journal refuses.
+    pub(crate) async fn trouble(
+        &self,
+        memory: &mut Memory,
+        rule: &AutoRule,
+        why: &str,
+    ) -> Result<()> {
+        let now = self.now().0;
+        let told = memory.troubles.get(&rule.id);
+        if told.is_some_and(|at| now.saturating_sub(*at) < TROUBLE_SECONDS) {
+            return Ok(());
+        }
+        memory.troubles.insert(rule.id, now);
+        let place = (&*rule.namespace_name, rule.record.name.as_str());
+        let event = self
+            .of_rule(place, Outcome::failed(why))?
+            .detail(DetailKey::Rule, rule.record.name.as_str())
+            .detail(DetailKey::RuleEdition, rule.record.edition);
+        self.record(event).await
+    }
+}
+
+/// What a walk found once and somebody took back is not found again by the same
+/// edition.
+fn exempt(memory: &Memory, intent: &Intent) -> bool {
+    let rule = intent.rule.id.to_string();
+    intent.trigger == Trigger::Time
+        && memory.acts.values().any(|act| {
+            let record = &act.record;
+            record.state == ActState::Undone
+                && record.rule_id == rule
+                && record.edition == intent.rule.record.edition
+                && record.key == intent.key
+                && record.trigger == Trigger::Time.name()
+        })
+}
+
+fn puts(acts: &[KnownAct]) -> Result<Vec<Change>> {
+    acts.iter().map(|act| act.put(None)).collect()
+}

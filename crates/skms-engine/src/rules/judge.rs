@@ -1,0 +1,374 @@
+//! What the rules remember: how far the journal was read, when keys were used
+//! last, and every act that was decided. All of it is records; memory is read
+//! from them when it is first wanted, and again after a commit whose outcome is
+//! not known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use skms_keys::NamespaceId;
+use skms_store::{Change, Kind, RecordId};
+use tokio::sync::Mutex;
+
+use super::question::LastUse;
+use super::roster::Labels;
+use crate::engine::Rooms;
+use crate::error::{Error, Result};
+use crate::places::{self, SYSTEM_SCOPE};
+use crate::records;
+use crate::records::rule::{ActState, JudgedRecord, KeyUseRecord, RuleActRecord};
+
+/// How long an act is remembered once it is over.
+const KEPT_SECONDS: i64 = 400 * 86_400;
+
+/// Records that one step reads, and that one batch writes at most.
+pub(crate) const STEP: usize = 256;
+
+/// Changes of last uses that wait before they are written, and how long the
+/// place in the journal waits.
+const DIRTY_MAX: usize = 256;
+const UNSAVED_EVENTS: u64 = 4096;
+const UNSAVED_SECONDS: i64 = 60;
+
+/// One act that is known.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownAct {
+    pub(crate) id: RecordId,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) namespace_name: String,
+    pub(crate) revision: u64,
+    pub(crate) record: RuleActRecord,
+}
+
+impl KnownAct {
+    /// The change that makes this its record; `None` as the revision of one that
+    /// is new.
+    pub(crate) fn put(&self, expected: Option<u64>) -> Result<Change> {
+        Ok(Change::Put {
+            namespace: self.namespace.0,
+            kind: Kind::RuleAct,
+            id: self.id,
+            name: None,
+            expected,
+            plaintext: records::encode(&self.record)?,
+        })
+    }
+
+    /// The change of a known one.
+    pub(crate) fn change(&self) -> Result<Change> {
+        self.put(Some(self.revision))
+    }
+}
+
+struct Use {
+    last: LastUse,
+    revision: Option<u64>,
+    namespace: [u8; 16],
+    dirty: bool,
+}
+
+/// Everything that is remembered.
+pub(crate) struct Memory {
+    /// The place of the next event to be read.
+    pub(crate) next: u64,
+    saved: u64,
+    saved_at: i64,
+    stored: Option<(RecordId, u64)>,
+    pub(crate) acts: HashMap<RecordId, KnownAct>,
+    uses: HashMap<[u8; 16], Use>,
+    dirty: usize,
+    /// Records of keys that are gone: namespace, key, revision.
+    gone: Vec<([u8; 16], [u8; 16], u64)>,
+    pub(crate) labels: Labels,
+    /// How many keys a namespace has, and when that was counted.
+    keys: BTreeMap<String, (u64, i64)>,
+    /// When the keys were last walked over, and for which rules.
+    pub(crate) walked: Option<(i64, u64)>,
+    /// When each rule's trouble was last told.
+    pub(crate) troubles: HashMap<RecordId, i64>,
+}
+
+/// How long a count of keys holds.
+const COUNT_SECONDS: i64 = 3600;
+
+/// The rules' memory, once it is wanted.
+#[derive(Default)]
+pub(crate) struct Judge(pub(crate) Mutex<Option<Memory>>);
+
+/// The memory, read in where it is not there.
+pub(crate) async fn remembered<'a>(
+    rooms: &Rooms,
+    memory: &'a mut Option<Memory>,
+) -> Result<&'a mut Memory> {
+    if memory.is_none() {
+        *memory = Some(Memory::load(rooms).await?);
+    }
+    memory
+        .as_mut()
+        .ok_or(Error::Internal("the rules' memory was not read"))
+}
+
+/// Lets the memory go after a commit that may have been done all the same.
+pub(crate) fn doubt(memory: &mut Option<Memory>, error: &Error) {
+    if !error.is_away() {
+        *memory = None;
+    }
+}
+
+impl Memory {
+    async fn load(rooms: &Rooms) -> Result<Self> {
+        let store = &rooms.store;
+        let found = store
+            .find(SYSTEM_SCOPE, Kind::Setting, JudgedRecord::NAME)
+            .await?;
+        let (next, stored) = match found {
+            None => (0, None),
+            Some(stored) => {
+                let record: JudgedRecord = records::decode(stored.plaintext.expose())?;
+                (record.next, Some((stored.id, stored.revision)))
+            }
+        };
+        let mut acts = HashMap::new();
+        let mut uses = HashMap::new();
+        for place in rooms.places.list() {
+            let found = places::all::<RuleActRecord>(store, place.id.0).await?;
+            acts.extend(found.into_iter().map(|(id, revision, record)| {
+                let act = KnownAct {
+                    id,
+                    namespace: place.id,
+                    namespace_name: place.name.clone(),
+                    revision,
+                    record,
+                };
+                (id, act)
+            }));
+            let found = places::all::<KeyUseRecord>(store, place.id.0).await?;
+            uses.extend(found.into_iter().map(|(id, revision, record)| {
+                let one = Use {
+                    last: LastUse::on(record.day),
+                    revision: Some(revision),
+                    namespace: place.id.0,
+                    dirty: false,
+                };
+                (id.0, one)
+            }));
+        }
+        // A journal that lost its tail, as after a restore, is read from where
+        // it ends now.
+        let next = next.min(rooms.journal.durable_sequence());
+        Ok(Self {
+            next,
+            saved: next,
+            saved_at: rooms.clock.now().0,
+            stored,
+            acts,
+            uses,
+            dirty: 0,
+            gone: Vec::new(),
+            labels: Labels::default(),
+            keys: BTreeMap::new(),
+            walked: None,
+            troubles: HashMap::new(),
+        })
+    }
+
+    /// When a key was used last, as far as the journal was read.
+    pub(crate) fn last_use(&self, key: [u8; 16]) -> Option<LastUse> {
+        self.uses.get(&key).map(|one| one.last)
+    }
+
+    /// Takes a use in.
+    pub(crate) fn used(&mut self, namespace: NamespaceId, key: [u8; 16], at: i64) {
+        let last = LastUse::at(at);
+        let known = self.uses.entry(key).or_insert_with(|| Use {
+            last: LastUse { day: i64::MIN, at },
+            revision: None,
+            namespace: namespace.0,
+            dirty: false,
+        });
+        if last.day > known.last.day {
+            self.dirty += usize::from(!known.dirty);
+            known.dirty = true;
+            known.last = last;
+        } else if last.day == known.last.day {
+            known.last.at = known.last.at.max(last.at);
+        }
+    }
+
+    /// Forgets the uses of a key that is gone.
+    pub(crate) fn gone(&mut self, key: [u8; 16]) {
+        if let Some(one) = self.uses.remove(&key) {
+            self.dirty -= usize::from(one.dirty);
+            let stored = one.revision.map(|revision| (one.namespace, key, revision));
+            self.gone.extend(stored);
+        }
+    }
+
+    /// Writes the place in the journal and the days of last uses, if there is
+    /// enough to write or it has waited for long.
+    ///
+    /// # Errors
+    /// What the store refuses; then what is in memory is as before.
+    pub(crate) async fn save(&mut self, rooms: &Rooms) -> Result<()> {
+        let now = rooms.clock.now().0;
+        let moved = self.next.saturating_sub(self.saved);
+        let waited = now.saturating_sub(self.saved_at) >= UNSAVED_SECONDS;
+        let enough = self.dirty >= DIRTY_MAX || moved >= UNSAVED_EVENTS;
+        if !(enough || (waited && (moved > 0 || self.dirty > 0))) {
+            return Ok(());
+        }
+        let dirty: Vec<[u8; 16]> = self
+            .uses
+            .iter()
+            .filter_map(|(key, one)| one.dirty.then_some(*key))
+            .collect();
+        // Uses first: the place never says more than they do.
+        for some in dirty.chunks(STEP) {
+            self.save_uses(rooms, some).await?;
+        }
+        for (namespace, key, expected) in self.gone.split_off(0) {
+            let change = Change::Delete {
+                namespace,
+                kind: Kind::KeyUse,
+                id: RecordId(key),
+                expected,
+            };
+            rooms.store.commit(vec![change], None).await?;
+        }
+        let record = JudgedRecord { next: self.next };
+        let (id, expected) = match self.stored {
+            Some((id, revision)) => (id, Some(revision)),
+            None => (RecordId::random()?, None),
+        };
+        let change = Change::Put {
+            namespace: SYSTEM_SCOPE,
+            kind: Kind::Setting,
+            id,
+            name: Some(JudgedRecord::NAME.to_owned()),
+            expected,
+            plaintext: records::encode(&record)?,
+        };
+        let done = rooms.store.commit(vec![change], None).await?;
+        let revision = done.revisions.first().copied().unwrap_or_default();
+        self.stored = Some((id, revision));
+        (self.saved, self.saved_at) = (self.next, now);
+        Ok(())
+    }
+
+    async fn save_uses(&mut self, rooms: &Rooms, keys: &[[u8; 16]]) -> Result<()> {
+        let mut changes = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(one) = self.uses.get(key) else {
+                continue;
+            };
+            changes.push(Change::Put {
+                namespace: one.namespace,
+                kind: Kind::KeyUse,
+                id: RecordId(*key),
+                name: None,
+                expected: one.revision,
+                plaintext: records::encode(&KeyUseRecord { day: one.last.day })?,
+            });
+        }
+        let done = rooms.store.commit(changes, None).await?;
+        for (key, revision) in keys.iter().zip(done.revisions) {
+            if let Some(one) = self.uses.get_mut(key) {
+                one.revision = Some(revision);
+                self.dirty -= usize::from(one.dirty);
+                one.dirty = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an act's changed record in force, which was committed.
+    pub(crate) fn settled(&mut self, mut act: KnownAct) {
+        act.revision = act.revision.saturating_add(1);
+        self.acts.insert(act.id, act);
+    }
+
+    /// Acts of a rule that counted against its limit after a time. What an
+    /// earlier edition only said it would do counts for nothing.
+    pub(crate) fn counted(&self, rule: &str, edition: u64, after: i64) -> usize {
+        let counts = |act: &&KnownAct| {
+            let record = &act.record;
+            record.rule_id == rule
+                && record.at > after
+                && !record.released
+                && match record.state {
+                    ActState::Pending | ActState::Done | ActState::Undone => true,
+                    ActState::DryRun => record.edition == edition,
+                    _ => false,
+                }
+        };
+        self.acts.values().filter(counts).count()
+    }
+
+    /// Acts of a rule's edition that wait to be released.
+    pub(crate) fn held(&self, rule: &str, edition: u64) -> impl Iterator<Item = &KnownAct> {
+        self.acts.values().filter(move |act| {
+            let record = &act.record;
+            record.rule_id == rule && record.edition == edition && record.state == ActState::Held
+        })
+    }
+
+    /// Acts that are decided and not done.
+    pub(crate) fn pending(&self) -> Vec<RecordId> {
+        let pending = |act: &&KnownAct| act.record.state == ActState::Pending;
+        let mut all: Vec<_> = self.acts.values().filter(pending).collect();
+        all.sort_by_key(|act| (act.record.at, act.id));
+        all.into_iter().map(|act| act.id).collect()
+    }
+
+    /// Forgets acts that were over long ago.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub(crate) async fn forget_old(&mut self, rooms: &Rooms) -> Result<()> {
+        let before = rooms.clock.now().0.saturating_sub(KEPT_SECONDS);
+        let old = |act: &&KnownAct| {
+            act.record.at < before && !matches!(act.record.state, ActState::Pending)
+        };
+        let old: Vec<KnownAct> = self.acts.values().filter(old).cloned().collect();
+        for some in old.chunks(STEP) {
+            let changes = some.iter().map(|act| Change::Delete {
+                namespace: act.namespace.0,
+                kind: Kind::RuleAct,
+                id: act.id,
+                expected: act.revision,
+            });
+            rooms.store.commit(changes.collect(), None).await?;
+            for act in some {
+                self.acts.remove(&act.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys a namespace has, counted within the hour.
+    ///
+    /// # Errors
+    /// What the store refuses.
+    pub(crate) async fn keys(&mut self, rooms: &Rooms, namespace: &str) -> Result<u64> {
+        let now = rooms.clock.now().0;
+        if let Some((count, at)) = self.keys.get(namespace)
+            && now.saturating_sub(*at) < COUNT_SECONDS
+        {
+            return Ok(*count);
+        }
+        let Some(place) = rooms.places.namespace(namespace) else {
+            return Ok(0);
+        };
+        let (mut count, mut after) = (0_u64, None);
+        loop {
+            let page = rooms.store.scan(place.id.0, Kind::Key, after, STEP).await?;
+            count += page.len() as u64;
+            after = page.last().map(|record| record.id);
+            if page.len() < STEP {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.keys.insert(namespace.to_owned(), (count, now));
+        Ok(count)
+    }
+}

@@ -1,0 +1,189 @@
+//! Principals that are suspended, by rules and by hand.
+
+use skms_engine::Error;
+use skms_engine::acts::namespaces;
+use skms_engine::acts::tokens::NewToken;
+
+use crate::common::{House, caller};
+use crate::ready_made;
+
+#[tokio::test]
+async fn a_verdict_on_a_principal_shuts_it_out_until_it_is_undone() {
+    let house = House::new().await;
+    house
+        .rule("misused-principal", &ready_made("misused-principal"))
+        .await
+        .unwrap();
+    let eve = house.caller_in("eve", &["reader"]).await;
+    let eves_other = house.caller_in("eve", &["crypto-user"]).await;
+    let bob = house.caller_in("bob", &["reader"]).await;
+    house.verdict_on("eve", 899).await.unwrap();
+    assert!(house.gets_in(&eve).await);
+    let answered = house.verdict_on("eve", 900).await.unwrap();
+    assert_eq!(answered.acts[0].state, "done", "{answered:?}");
+    for out in [&eve, &eves_other] {
+        assert!(!house.gets_in(out).await);
+    }
+    assert!(house.gets_in(&bob).await && house.gets_in(&house.root).await);
+    // A new credential of the same principal is no way round.
+    let new = NewToken {
+        principal: "eve".into(),
+        groups: Default::default(),
+        ttl_seconds: None,
+        description: String::new(),
+    };
+    let engine = &house.engine;
+    let issued = engine.create_token(&house.root, "root", new).await.unwrap();
+    let token = String::from_utf8(issued.token.into_public()).unwrap();
+    let refused = engine.authenticate_token(&token).await;
+    assert!(matches!(refused, Err(Error::Unauthenticated)));
+    let all = engine.list_suspended(&house.root, "root").await.unwrap();
+    assert_eq!((all.len(), all[0].name.as_str()), (1, "eve"));
+    assert_eq!(all[0].reason, "by the rule misused-principal");
+    // It outlasts a restart.
+    let house = house.restart().await;
+    let engine = &house.engine;
+    assert!(engine.authenticate_token(&token).await.is_err());
+    let id = house.acts().await[0].id.to_string();
+    engine
+        .undo_rule_act(&house.root, "root", &id)
+        .await
+        .unwrap();
+    let eve = caller(engine, &token).await;
+    assert!(house.gets_in(&eve).await);
+    let house = house.restart().await;
+    let eve = caller(&house.engine, &token).await;
+    assert!(house.gets_in(&eve).await);
+}
+
+#[tokio::test]
+async fn by_hand_it_works_the_same_and_needs_leave() {
+    let house = House::new().await;
+    let engine = &house.engine;
+    let eve = house.caller_in("eve", &["reader"]).await;
+    let refused = engine.suspend_principal(&eve, ("root", "root"), "").await;
+    assert!(refused.is_err());
+    let done = engine
+        .suspend_principal(&house.root, ("root", "eve"), "odd")
+        .await;
+    assert_eq!(done.unwrap().by, "root");
+    assert!(!house.gets_in(&eve).await);
+    let twice = engine
+        .suspend_principal(&house.root, ("root", "eve"), "")
+        .await;
+    assert!(matches!(twice, Err(Error::Exists { .. })), "{twice:?}");
+    engine
+        .resume_principal(&house.root, ("root", "eve"))
+        .await
+        .unwrap();
+    let twice = engine.resume_principal(&house.root, ("root", "eve")).await;
+    assert!(matches!(twice, Err(Error::NotFound { .. })));
+    for reason in ["a\nb".to_owned(), "x".repeat(257)] {
+        let at = ("root", "eve");
+        assert!(
+            engine
+                .suspend_principal(&house.root, at, &reason)
+                .await
+                .is_err()
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_locked_out_for_good() {
+    let house = House::new().await;
+    house
+        .rule("misused-principal", &ready_made("misused-principal"))
+        .await
+        .unwrap();
+    let engine = &house.engine;
+    // The only one who could resume anybody.
+    let answered = house.verdict_on("root", 1000).await.unwrap();
+    assert_eq!(answered.acts[0].state, "skipped");
+    let why = answered.acts[0].why.clone().unwrap();
+    assert!(why.contains("lock everybody out"), "{why}");
+    assert!(house.gets_in(&house.root).await);
+    let by_hand = engine
+        .suspend_principal(&house.root, ("root", "root"), "")
+        .await;
+    assert!(matches!(by_hand, Err(Error::Invalid(_))));
+    // A second administrator whose token ends soon is none.
+    let new = NewToken {
+        principal: "brief".into(),
+        groups: ["admin".to_owned()].into(),
+        ttl_seconds: Some(60),
+        description: String::new(),
+    };
+    engine.create_token(&house.root, "root", new).await.unwrap();
+    let answered = house.verdict_on("root", 1000).await.unwrap();
+    assert_eq!(answered.acts[0].state, "skipped");
+    // With another one there it is done; and then that one is the last.
+    let second = house.caller_in("second", &["admin"]).await;
+    let answered = house.verdict_on("root", 1000).await.unwrap();
+    assert_eq!(answered.acts[0].state, "done");
+    assert!(!house.gets_in(&house.root).await);
+    let last = engine
+        .suspend_principal(&second, ("root", "second"), "")
+        .await;
+    assert!(matches!(last, Err(Error::Invalid(_))));
+    engine
+        .resume_principal(&second, ("root", "root"))
+        .await
+        .unwrap();
+    let root = caller(engine, &house.root_token).await;
+    assert!(house.gets_in(&root).await);
+}
+
+#[tokio::test]
+async fn a_tenant_s_rule_does_not_reach_those_who_run_the_server() {
+    let house = House::new().await;
+    let engine = &house.engine;
+    engine
+        .create_namespace(&house.root, "team")
+        .await
+        .map(|_: namespaces::View| ())
+        .unwrap();
+    let event = r#"@answer("suspend-principal")
+        permit (principal, action == SKMS::Action::"rule.event", resource is SKMS::Namespace)
+        when { context.action == "policy.list" };"#;
+    house.rule_in("team", "event", event).await.unwrap();
+    let _second = house.caller_in("second", &["root"]).await;
+    engine.list_policies(&house.root, "team").await.unwrap();
+    engine.judge_events().await.unwrap();
+    assert!(house.gets_in(&house.root).await);
+    let acts = engine.list_rule_acts(&house.root, "team").await.unwrap();
+    assert_eq!(acts[0].state, "skipped", "{acts:?}");
+    let why = acts[0].why.clone().unwrap();
+    assert!(why.contains("of another namespace"), "{why}");
+}
+
+#[tokio::test]
+async fn an_event_names_the_principal_that_did_it() {
+    let house = House::new().await;
+    house
+        .create("held", skms_crypto::Algorithm::Aes256Gcm)
+        .await;
+    let engine = &house.engine;
+    let all = skms_keys::Versions::All;
+    engine
+        .suspend_key(&house.root, crate::common::at("held"), all)
+        .await
+        .unwrap();
+    let text = r#"@answer("suspend-principal")
+        permit (principal in SKMS::Group::"crypto-user", action == SKMS::Action::"rule.event", resource is SKMS::Key)
+        when { context.outcome == "failed" && resource.state == "suspended" };"#;
+    house.rule("after", text).await.unwrap();
+    let eve = house.caller_in("eve", &["crypto-user"]).await;
+    let bob = house.caller_in("bob", &["crypto-user"]).await;
+    let held = crate::common::at("held");
+    let item = crate::common::plain(b"x");
+    let used = engine
+        .operate_one::<skms_engine::acts::encrypt::Encrypt>(&eve, held, item)
+        .await;
+    assert!(used.is_err());
+    // Not in the group.
+    assert!(house.encrypt("held", b"x").await.is_err());
+    engine.judge_events().await.unwrap();
+    assert!(!house.gets_in(&eve).await);
+    assert!(house.gets_in(&bob).await && house.gets_in(&house.root).await);
+}
