@@ -21,15 +21,17 @@ use crate::acts::follow::Followers;
 use crate::acts::publish::Pace;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
+use crate::courier::{Courier, NoCourier};
 use crate::error::{Error, Result};
 use crate::groups::{self, Groups};
 use crate::idempotency::Running;
 use crate::in_memory::Keys;
 use crate::jobs::agenda::Agenda;
-use crate::jobs::{self, housekeeping, judging, publishing};
+use crate::jobs::{self, housekeeping, judging, notifying, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::lineage::Lineage;
+use crate::notify::{self, Channels, Counts};
 use crate::places::Places;
 use crate::probe::{NoProber, Prober};
 use crate::quotas::Quotas;
@@ -78,6 +80,10 @@ pub struct Config {
     pub files: Files,
     /// Who looks for the answers to ACME's challenges.
     pub prober: Arc<dyn Prober>,
+    /// Who delivers notifications.
+    pub courier: Arc<dyn Courier>,
+    /// How long a notification is tried before it is given up.
+    pub gives_up: Duration,
 }
 
 /// How the engine's files are kept.
@@ -117,6 +123,8 @@ impl Config {
             slow_wait: Duration::from_secs(15),
             files: Files::default(),
             prober: Arc::new(NoProber),
+            courier: Arc::new(NoCourier),
+            gives_up: Duration::from_secs(3 * 86_400),
         }
     }
 
@@ -171,6 +179,7 @@ pub(crate) struct Rooms {
     pub(crate) rules: AutoRules,
     pub(crate) judge: Arc<Judge>,
     pub(crate) suspended: Suspended,
+    pub(crate) channels: Channels,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -214,6 +223,7 @@ impl Rooms {
         let weak = Arc::new(weak::load(&store).await?);
         let rules = rules::load(&store, &places).await?;
         let suspended = Suspended::load(&store).await?;
+        let channels = notify::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
         Ok(Self {
@@ -237,6 +247,7 @@ impl Rooms {
             rules,
             judge: Arc::default(),
             suspended,
+            channels,
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
@@ -296,16 +307,19 @@ impl Rooms {
             let suspended = Suspended::load(&self.store).await?;
             self.rules.replace(&rules);
             self.suspended.replace(suspended);
-            let others = (authorities, ssh, tsas, trusts, groups);
+            let channels = notify::load(&self.store, &places).await?;
+            let others = (authorities, ssh, tsas, trusts, groups, channels);
             Ok::<_, Error>((places, policies, limits, lists, others))
         };
         match fresh.await {
-            Ok((places, policies, limits, lists, (authorities, ssh, tsas, trusts, groups))) => {
+            Ok((places, policies, limits, lists, others)) => {
+                let (authorities, ssh, tsas, trusts, groups, channels) = others;
                 self.weak.put_lists(lists);
                 self.ssh.replace(&ssh);
                 self.tsas.replace(&tsas);
                 self.trusts.replace(&trusts);
                 self.groups.replace(&groups);
+                self.channels.replace(&channels);
                 self.authorities.replace(authorities);
                 self.places.replace(places);
                 self.limits.store(Arc::new(limits));
@@ -480,6 +494,7 @@ impl Engine {
         tokio::spawn(jobs::weak::note(Arc::downgrade(self)));
         tokio::spawn(jobs::weak::sweep(Arc::downgrade(self)));
         tokio::spawn(judging::run(Arc::downgrade(self)));
+        tokio::spawn(notifying::run(Arc::downgrade(self)));
     }
 
     /// Whether nothing can be read.
@@ -529,6 +544,12 @@ impl Engine {
             .load()
             .as_ref()
             .map_or(0, |rooms| rooms.keys.len())
+    }
+
+    /// What there is of notifications, for the metrics.
+    pub fn notification_counts(&self) -> Counts {
+        self.rooms()
+            .map_or_else(|_| Counts::default(), |rooms| rooms.channels.counts())
     }
 
     /// When the first of the authorities' newest certificates ends, if any is

@@ -38,6 +38,8 @@ pub enum TargetKind {
     Group,
     /// An automatic rule.
     Rule,
+    /// Where notifications go.
+    Channel,
 }
 
 impl TargetKind {
@@ -58,6 +60,7 @@ impl TargetKind {
             Self::Trust => "trust",
             Self::Group => "group",
             Self::Rule => "rule",
+            Self::Channel => "notification channel",
         }
     }
 }
@@ -206,6 +209,11 @@ impl Target {
         Self::bare(TargetKind::Rule, namespace, "", name)
     }
 
+    /// Where notifications go.
+    pub(crate) fn channel(namespace: &str, name: &str) -> Self {
+        Self::bare(TargetKind::Channel, namespace, "", name)
+    }
+
     /// A role of an SSH certificate authority.
     pub(crate) fn ssh_role(namespace: &str, authority: &str, name: &str) -> Self {
         Self {
@@ -250,6 +258,7 @@ impl Target {
             TargetKind::Trust => ResourceRef::trust(&self.namespace, &self.name),
             TargetKind::Group => ResourceRef::key_group(&self.namespace, &self.name),
             TargetKind::Rule => ResourceRef::rule(&self.namespace, &self.name),
+            TargetKind::Channel => ResourceRef::channel(&self.namespace, &self.name),
             TargetKind::SshRole => {
                 ResourceRef::ssh_role(&self.namespace, &self.authority, &self.name)
             }
@@ -276,6 +285,7 @@ impl Target {
             TargetKind::Trust => Some(Action::TrustRead),
             TargetKind::Group => Some(Action::GroupRead),
             TargetKind::Rule => Some(Action::RuleRead),
+            TargetKind::Channel => Some(Action::NotificationRead),
         }
     }
 
@@ -300,7 +310,8 @@ impl Target {
             | TargetKind::Tsa
             | TargetKind::Trust
             | TargetKind::Group
-            | TargetKind::Rule => {
+            | TargetKind::Rule
+            | TargetKind::Channel => {
                 format!("{}/{}", self.namespace, self.name)
             }
         }

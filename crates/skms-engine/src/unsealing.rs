@@ -23,6 +23,7 @@ use crate::change::to_the_end;
 use crate::draft::EventDraft;
 use crate::engine::{Config, Engine, Rooms};
 use crate::error::{Error, Result};
+use crate::jobs::notifying::save_all;
 use crate::places::SYSTEM_SCOPE;
 use crate::recorder::Recorder;
 use crate::records;
@@ -242,6 +243,7 @@ async fn close(rooms: Arc<Rooms>) -> Result<()> {
     while Arc::strong_count(&rooms) > 1 && tokio::time::Instant::now() < ended {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    save_all(&rooms).await;
     let swept = rooms.recorder.sweep().await;
     let noted = rooms.recorder.note_length().await;
     let closed = rooms.journal.close().await;

@@ -185,6 +185,11 @@ actions! {
 
     VerdictSubmit = "verdict.submit", [], [Principal, Key], "Hand in a verdict about a principal or a key, for rules to answer.";
 
+    NotificationList = "notification.list", ["administer", "audit"], [Namespace], "List a namespace's notification channels.";
+    NotificationRead = "notification.read", ["administer", "audit"], [Channel], "Read a notification channel: where it goes, how it stands, and its dead letters.";
+    NotificationManage = "notification.manage", ["administer"], [Channel], "Make, change, test or delete a notification channel, and handle its dead letters. Making or changing one takes event.read as well.";
+    NotificationDeliver = "notification.deliver", [], [Channel], "Deliver notifications. The server itself does it, by the channel's being there; its events say when a channel begins to fail, recovers, or gives notifications up.";
+
     EventRead = "event.read", ["audit"], [Namespace, System], "Read events.";
 
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";

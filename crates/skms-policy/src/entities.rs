@@ -82,7 +82,8 @@ pub(crate) fn object(model: &Model, resource: &ResourceRef<'_>) -> Result<Object
         | ResourceKind::Tsa
         | ResourceKind::Trust
         | ResourceKind::KeyGroup
-        | ResourceKind::Rule => joined(&[namespace, name]),
+        | ResourceKind::Rule
+        | ResourceKind::Channel => joined(&[namespace, name]),
         ResourceKind::SshRole => joined(&[namespace, authority, name]),
         ResourceKind::Key => joined(&[namespace, keyring, name]),
         ResourceKind::Principal => qualified(namespace, name),
@@ -133,7 +134,8 @@ pub(crate) fn object_entity(
         | ResourceKind::Tsa
         | ResourceKind::Trust
         | ResourceKind::KeyGroup
-        | ResourceKind::Rule => vec![name, namespace],
+        | ResourceKind::Rule
+        | ResourceKind::Channel => vec![name, namespace],
         ResourceKind::SshRole => vec![
             name,
             namespace,

@@ -34,6 +34,8 @@ pub enum ResourceKind {
     KeyGroup,
     /// An automatic rule.
     Rule,
+    /// Where notifications go.
+    Channel,
 }
 
 impl ResourceKind {
@@ -53,6 +55,7 @@ impl ResourceKind {
         Self::Trust,
         Self::KeyGroup,
         Self::Rule,
+        Self::Channel,
     ];
 
     /// The entity type's name in the schema, without its namespace.
@@ -73,6 +76,7 @@ impl ResourceKind {
             Self::Trust => "Trust",
             Self::KeyGroup => "KeyGroup",
             Self::Rule => "Rule",
+            Self::Channel => "Channel",
         }
     }
 }
@@ -190,6 +194,12 @@ impl<'a> ResourceRef<'a> {
     #[must_use]
     pub const fn trust(namespace: &'a str, name: &'a str) -> Self {
         Self::bare(ResourceKind::Trust, namespace, "", name)
+    }
+
+    /// `SKMS::Channel::"namespace/name"`.
+    #[must_use]
+    pub const fn channel(namespace: &'a str, name: &'a str) -> Self {
+        Self::bare(ResourceKind::Channel, namespace, "", name)
     }
 
     /// `SKMS::KeyGroup::"namespace/name"`.

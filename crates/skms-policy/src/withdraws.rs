@@ -48,6 +48,7 @@ impl Action {
             | Self::GroupRemove
             | Self::GroupDelete
             | Self::DirectoryPublish
+            | Self::NotificationManage
             | Self::LimitsWrite
             | Self::WeakBlocklistImport
             | Self::SealRemove => true,
@@ -135,6 +136,9 @@ impl Action {
             | Self::WeakSweep
             | Self::WeakBlocklistList
             | Self::WeakBlocklistRemove
+            | Self::NotificationList
+            | Self::NotificationRead
+            | Self::NotificationDeliver
             | Self::EventRead
             | Self::LimitsRead
             | Self::SystemSeal

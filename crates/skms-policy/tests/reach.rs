@@ -106,6 +106,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::Authority => ResourceRef::authority(namespace, "ca"),
         ResourceKind::Trust => ResourceRef::trust(namespace, "corp"),
         ResourceKind::KeyGroup => ResourceRef::key_group(namespace, "group"),
+        ResourceKind::Channel => ResourceRef::channel(namespace, "pager"),
         ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
         ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
         ResourceKind::Tsa => ResourceRef::tsa(namespace, "clock"),

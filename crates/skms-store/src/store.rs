@@ -86,6 +86,12 @@ pub enum Kind {
     WeakFinding = 34,
     /// A list of known keys.
     Blocklist = 35,
+    /// Where notifications go.
+    Channel = 38,
+    /// How far a channel's notifications have come.
+    ChannelCursor = 39,
+    /// A notification that was given up.
+    DeadLetter = 40,
     /// A compromise and what is done about it.
     Incident = 43,
     /// That a version of a key depends on one of another.
@@ -103,7 +109,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -138,6 +144,9 @@ impl Kind {
         Self::Directory,
         Self::WeakFinding,
         Self::Blocklist,
+        Self::Channel,
+        Self::ChannelCursor,
+        Self::DeadLetter,
         Self::Incident,
         Self::Descent,
         Self::Epoch,
@@ -201,6 +210,9 @@ impl Kind {
             Self::Directory => "sealing key",
             Self::WeakFinding => "weak finding",
             Self::Blocklist => "blocklist",
+            Self::Channel => "notification channel",
+            Self::ChannelCursor => "notification cursor",
+            Self::DeadLetter => "dead letter",
             Self::Incident => "incident",
             Self::Descent => "descent",
             Self::Epoch => "compromise epoch",

@@ -13,6 +13,7 @@ use crate::native::keys::PublicKeyQuery;
 use crate::native::operations::{DecryptRequest, EncryptRequest, SignRequest};
 use crate::native::page::PageQuery;
 use crate::native::{OneOrBatch, read};
+use crate::smtp::{Mailbox, Replies};
 use crate::{Bytes, Ciphertext, Moment, SecretB64};
 
 /// A target's name and the function itself.
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("wire_native_request", native_request),
     ("wire_query", query),
     ("wire_acme_jws", acme_jws),
+    ("wire_smtp_reply", smtp_reply),
 ];
 
 /// What parses as a ciphertext prints as the same text.
@@ -116,6 +118,26 @@ fn again<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) {
         let second = serde_json::from_slice::<OneOrBatch<T>>(&first)
             .and_then(|request| serde_json::to_vec(&request));
         assert_eq!(second.ok().as_deref(), Some(&first[..]));
+    }
+}
+
+/// Reads bytes as what a mail server says, and as a mailbox.
+pub fn smtp_reply(data: &[u8]) {
+    let mut replies = Replies::default();
+    for byte in data {
+        match replies.take(*byte) {
+            Ok(Some(reply)) => assert!(reply.code < 1000 && !reply.lines.is_empty()),
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+    if let Some(mailbox) = std::str::from_utf8(data)
+        .ok()
+        .and_then(|text| text.parse().ok())
+    {
+        let mailbox: Mailbox = mailbox;
+        assert!(mailbox.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
+        assert!(!mailbox.as_str().contains(['<', '>', ',', '"']));
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Standards: RFC 8259 (JSON), RFC 4648 section 4 (base64, padded, canonical),
 //! RFC 3339 (instants), RFC 9457 (problem details), OpenAPI 3.1; RFC 7515 (JWS),
-//! RFC 8555 and RFC 9773 (ACME).
+//! RFC 8555 and RFC 9773 (ACME); RFC 5321 and RFC 5322 (mail).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -24,6 +24,7 @@ pub mod fuzzing;
 pub mod moment;
 pub mod native;
 pub mod secret;
+pub mod smtp;
 
 pub use ciphertext::Ciphertext;
 pub use encoding::Bytes;

@@ -3,6 +3,8 @@
 
 mod acme;
 mod database;
+mod notifications;
+mod reach;
 mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -11,6 +13,8 @@ use skms_engine::limits::Rate;
 
 pub use acme::{AcmeConfig, AcmeSettings};
 pub use database::DatabaseUrl;
+pub use notifications::{NotificationConfig, NotificationSettings, Security, SmtpConfig};
+pub use reach::Reach;
 pub use settings::{Settings, TlsSettings, UnsealSettings};
 
 /// The port when nothing else is said.
@@ -87,6 +91,8 @@ pub struct ServerConfig {
     pub memory: MemoryConfig,
     /// How ACME is served.
     pub acme: AcmeConfig,
+    /// Where notifications may go.
+    pub notifications: NotificationConfig,
 }
 
 /// What is kept in memory.

@@ -63,6 +63,7 @@ const TARGETS: &[(&str, Parser)] = &[
     ("wire_moment", skms_wire::fuzzing::moment),
     ("wire_native_request", skms_wire::fuzzing::native_request),
     ("wire_query", skms_wire::fuzzing::query),
+    ("wire_smtp_reply", skms_wire::fuzzing::smtp_reply),
 ];
 
 /// How many cut and how many flipped forms of a file are tried: enough to

@@ -68,6 +68,7 @@ mod exchange;
 mod groups;
 mod incidents;
 mod keys;
+mod notifications;
 mod operations;
 mod rules;
 mod ssh;
@@ -100,6 +101,7 @@ mod tests {
             super::groups::CALLED,
             super::incidents::CALLED,
             super::keys::CALLED,
+            super::notifications::CALLED,
             super::operations::CALLED,
             super::rules::CALLED,
             super::ssh::CALLED,

@@ -35,6 +35,7 @@ pub mod listener;
 pub mod mac;
 pub mod mac_verify;
 pub mod namespaces;
+pub mod notifications;
 pub mod payload;
 pub mod policies;
 pub mod principals;

@@ -198,12 +198,13 @@ impl Engine {
             || places::any(store, namespace.id.0, Kind::Trust).await?
             || places::any(store, namespace.id.0, Kind::Group).await?
             || places::any(store, namespace.id.0, Kind::Rule).await?
+            || places::any(store, namespace.id.0, Kind::Channel).await?
         {
             return entry
                 .failed(
                     &allowed,
                     Err(Error::NotEmpty(
-                        "the namespace is not empty: delete its groups, keyrings, policies, rules, authorities and trusts first",
+                        "the namespace is not empty: delete its groups, keyrings, policies, rules, authorities, trusts and notification channels first",
                     )),
                 )
                 .await;

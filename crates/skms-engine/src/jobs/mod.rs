@@ -4,5 +4,6 @@
 pub(crate) mod agenda;
 pub(crate) mod housekeeping;
 pub(crate) mod judging;
+pub(crate) mod notifying;
 pub(crate) mod publishing;
 pub(crate) mod weak;

@@ -14,6 +14,7 @@ pub(crate) mod key;
 pub(crate) mod keyring;
 pub(crate) mod limits;
 pub(crate) mod namespace;
+pub(crate) mod notification;
 pub(crate) mod policy;
 pub(crate) mod principal;
 pub(crate) mod publication;

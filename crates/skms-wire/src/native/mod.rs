@@ -20,6 +20,7 @@ pub mod keyrings;
 pub mod keys;
 pub mod limits;
 pub mod namespaces;
+pub mod notifications;
 pub mod openapi;
 pub mod operations;
 pub mod page;

@@ -6,8 +6,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
-    incidents, keyrings, keys, limits, namespaces, operations, policies, principals, problem,
-    rules, seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
+    incidents, keyrings, keys, limits, namespaces, notifications, operations, policies, principals,
+    problem, rules, seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -79,6 +79,9 @@ pub fn schemas() -> Named {
             ReleaseRuleRequest, ReleasedRule, RuleActView, SubmitVerdictRequest, VerdictView,
             SuspendPrincipalRequest, SuspendedPrincipalView;
         events: EventView, TargetView;
+        notifications: CreateChannelRequest, UpdateChannelRequest, RotateChannelSecretRequest,
+            ChannelSecretResponse, ChannelView, ChannelTested, DeadLetterView, DeadLettersRequest,
+            DeadLettersDone;
         seals: UnsealRequest, SealStatus, SealProgress, SealView, AddSealRequest, AddSealResponse,
             RotateStorageKeyResponse, RotateRootResponse, StorageReport;
     };

@@ -367,6 +367,17 @@ pub const ROUTES: &[Route] = routes! {
     Get "/events" "event-list" ["event.read"] None => Page("EventView"), "Read the record of what was done.";
     Get "/events/stream" "event-stream" ["event.read"] None => Document("text/event-stream"), "Follow the record of what is done (server-sent events).";
 
+    Get "/notifications/channels" "notification-channel-list" ["notification.list"] None => Page("ChannelView"), "List where notifications go.";
+    Post "/notifications/channels" "notification-channel-create" ["notification.manage"] Body::Json("CreateChannelRequest") => Created("ChannelSecretResponse"), "Have events delivered to a webhook or to mailboxes.";
+    Get "/notifications/channels/{channel}" "notification-channel-read" ["notification.read"] None => Answer::Json("ChannelView"), "Show a channel and how it stands.";
+    Patch "/notifications/channels/{channel}" "notification-channel-update" ["notification.manage"] Body::Json("UpdateChannelRequest") => Answer::Json("ChannelView"), "Change a channel.";
+    Delete "/notifications/channels/{channel}" "notification-channel-delete" ["notification.manage"] None => Empty, "Delete a channel with what waits and its dead letters.";
+    Post "/notifications/channels/{channel}/secret" "notification-channel-secret" ["notification.manage"] OptionalJson("RotateChannelSecretRequest") => Answer::Json("ChannelSecretResponse"), "Give a webhook another secret; the one before signs beside it for a while.";
+    Post "/notifications/channels/{channel}/test" "notification-channel-test" ["notification.manage"] None => Answer::Json("ChannelTested"), "Send a message to a channel now, and say what came of it.";
+    Get "/notifications/channels/{channel}/dead-letters" "dead-letter-list" ["notification.read"] None => Page("DeadLetterView"), "List the notifications that were given up.";
+    Post "/notifications/channels/{channel}/dead-letters/retry" "dead-letter-retry" ["notification.manage"] OptionalJson("DeadLettersRequest") => Answer::Json("DeadLettersDone"), "Deliver dead letters after all.";
+    Post "/notifications/channels/{channel}/dead-letters/discard" "dead-letter-discard" ["notification.manage"] OptionalJson("DeadLettersRequest") => Answer::Json("DeadLettersDone"), "Let dead letters go.";
+
     Post "/storage/rotate-storage-key" "storage-rotate-storage-key" ["storage.rotate-storage-key"] None => Answer::Json("RotateStorageKeyResponse"), "Begin a new storage key.";
     Post "/storage/rotate-root" "storage-rotate-root" ["storage.rotate-root"] None => Answer::Json("RotateRootResponse"), "Replace the root key.";
     Post "/storage/backup" "storage-backup" ["storage.backup"] None => Document("application/octet-stream"), "Stream a sealed backup.";
@@ -452,7 +463,8 @@ mod tests {
                 "ssh-sign",
                 "tsa-create",
                 "trust-create",
-                "group-create"
+                "group-create",
+                "notification-channel-create"
             ]
         );
         for (id, refuses) in [

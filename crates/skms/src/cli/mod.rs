@@ -34,6 +34,7 @@ mod mac;
 mod message;
 mod migrate;
 mod namespace;
+mod notify;
 mod output;
 mod policy;
 mod principal;
@@ -239,6 +240,9 @@ enum Command {
     /// Show compromises of keys, and check their signed reports
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// Have events delivered to webhooks and mailboxes
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Make, show, renew and certify certificate authorities
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -401,6 +405,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Trust(command) => command.run(global).await,
         Command::Incident(command) => command.run(global).await,
         Command::Group(command) => command.run(global).await,
+        Command::Notify(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
         Command::Est(command) => command.run(global).await,
         Command::Ca(command) => command.run(global).await,

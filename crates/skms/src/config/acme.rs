@@ -1,13 +1,9 @@
 //! The `[acme]` table: what this server is called, and where it looks for the
 //! answers to challenges.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use serde::Deserialize;
-use skms_pki::issue::IpNetwork;
 
-use super::{ConfigError, value};
+use super::{ConfigError, Reach, value};
 
 /// The `[acme]` table of one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -15,17 +11,17 @@ use super::{ConfigError, value};
 pub struct AcmeSettings {
     /// As [`AcmeConfig::url`].
     pub url: Option<String>,
-    /// As [`AcmeConfig::resolver`].
+    /// As [`Reach::resolver`].
     pub resolver: Option<String>,
     /// As [`AcmeConfig::http_port`].
     pub http_port: Option<u16>,
     /// As [`AcmeConfig::tls_port`].
     pub tls_port: Option<u16>,
-    /// As [`AcmeConfig::allow_private`].
+    /// As [`Reach::allow_private`].
     pub allow_private: Option<bool>,
-    /// As [`AcmeConfig::allow`].
+    /// As [`Reach::allow`].
     pub allow: Option<Vec<String>>,
-    /// As [`AcmeConfig::timeout`], in seconds.
+    /// As [`Reach::timeout`], in seconds.
     pub timeout_seconds: Option<u64>,
 }
 
@@ -36,30 +32,21 @@ pub struct AcmeConfig {
     /// requests for another are refused. By default the names of `tls.names`,
     /// this machine's loopback names and the addresses listened at.
     pub url: Option<String>,
-    /// The resolver that is asked; the system's by default.
-    pub resolver: Option<SocketAddr>,
     /// The port that http-01 is looked for at, 80 by the standard.
     pub http_port: u16,
     /// The port that tls-alpn-01 is looked for at, 443 by the standard.
     pub tls_port: u16,
-    /// Whether addresses are connected to that are not for anybody to reach.
-    pub allow_private: bool,
-    /// Networks of such addresses that are connected to all the same.
-    pub allow: Vec<IpNetwork>,
-    /// How long one look may take.
-    pub timeout: Duration,
+    /// Where it connects to, and how long one look may take.
+    pub reach: Reach,
 }
 
 impl Default for AcmeConfig {
     fn default() -> Self {
         Self {
             url: None,
-            resolver: None,
             http_port: 80,
             tls_port: 443,
-            allow_private: false,
-            allow: Vec::new(),
-            timeout: Duration::from_secs(10),
+            reach: Reach::default(),
         }
     }
 }
@@ -99,30 +86,15 @@ impl AcmeSettings {
         };
         Ok(AcmeConfig {
             url,
-            resolver: self
-                .resolver
-                .map(|text| {
-                    text.parse()
-                        .map_err(|_| value("acme.resolver", "it is an address with its port"))
-                })
-                .transpose()?,
             http_port: port("acme.http_port", self.http_port, usual.http_port)?,
             tls_port: port("acme.tls_port", self.tls_port, usual.tls_port)?,
-            allow_private: self.allow_private.unwrap_or(usual.allow_private),
-            allow: self
-                .allow
-                .unwrap_or_default()
-                .iter()
-                .map(|text| {
-                    text.parse()
-                        .map_err(|_| value("acme.allow", format!("{text:?} is no network")))
-                })
-                .collect::<Result<_, _>>()?,
-            timeout: match self.timeout_seconds {
-                None => usual.timeout,
-                Some(seconds @ 1..=60) => Duration::from_secs(seconds),
-                Some(_) => return Err(value("acme.timeout_seconds", "it is from 1 to 60")),
-            },
+            reach: Reach::of(
+                ["acme.resolver", "acme.allow", "acme.timeout_seconds"],
+                self.resolver,
+                self.allow_private,
+                self.allow,
+                self.timeout_seconds,
+            )?,
         })
     }
 }
@@ -140,7 +112,7 @@ mod tests {
         let good = good.unwrap();
         assert_eq!(good.url.as_deref(), Some("https://acme.example.org"));
         assert_eq!(good.http_port, 80);
-        assert!(!good.allow_private);
+        assert!(!good.reach.allow_private);
         for bad in [
             "url = 'http://acme.example.org'",
             "url = 'https://acme.example.org/x'",

@@ -13,8 +13,8 @@ use skms_engine::limits::Rate;
 
 use super::database::{DatabaseUrl, Password};
 use super::{
-    AcmeSettings, ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, ServerConfig,
-    TlsConfig, value,
+    AcmeSettings, ConfigError, DEFAULT_PORT, Limits, LogLevel, MemoryConfig, NotificationSettings,
+    ServerConfig, TlsConfig, value,
 };
 
 /// Most RSA keys that are made ahead.
@@ -53,6 +53,8 @@ pub struct Settings {
     pub memory: MemorySettings,
     /// How ACME is served.
     pub acme: AcmeSettings,
+    /// Where notifications may go.
+    pub notifications: NotificationSettings,
 }
 
 /// The `[memory]` table.
@@ -175,6 +177,7 @@ impl Settings {
             },
             memory: MemorySettings::default(),
             acme: AcmeSettings::default(),
+            notifications: NotificationSettings::default(),
         }
     }
 
@@ -204,6 +207,7 @@ impl Settings {
                 rsa_stock: other.memory.rsa_stock.or(self.memory.rsa_stock),
             },
             acme: self.acme.overridden_by(other.acme),
+            notifications: self.notifications.overridden_by(other.notifications),
         }
     }
 
@@ -264,6 +268,7 @@ impl Settings {
             unseal_key_file: self.unseal.key_file,
             memory: self.memory.resolve()?,
             acme: self.acme.resolve()?,
+            notifications: self.notifications.resolve()?,
         })
     }
 }

@@ -25,6 +25,7 @@ use super::{
     dev::{self, Folder},
     listener,
     log::Log,
+    notify::Couriers,
     peer,
     signals::{Signals, Wish},
     sources::Connections,
@@ -93,6 +94,9 @@ pub enum ServeError {
     /// The certificate, its key or the client authorities.
     #[error("{0}")]
     Tls(String),
+    /// What the `[notifications]` table names.
+    #[error("notifications: {0}")]
+    Notifications(String),
     /// The key file that was to unseal the server.
     #[error("cannot unseal with {}: {source}", path.display())]
     Unseal {
@@ -186,6 +190,9 @@ async fn serve(
     engine_config.rate = config.limits.rate;
     engine_config.slow_wait = config.limits.slow_wait;
     engine_config.prober = Arc::new(Probes::new(config.acme.clone()));
+    engine_config.courier =
+        Arc::new(Couriers::new(config.notifications.clone()).map_err(ServeError::Notifications)?);
+    engine_config.gives_up = config.notifications.gives_up;
     let (engine, dev_token) = match options.dev {
         Some(dev) => {
             let (engine, root) = dev::engine(&engine_config).await?;

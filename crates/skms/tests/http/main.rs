@@ -20,6 +20,7 @@ mod incidents;
 mod linear;
 mod middle;
 mod mutual;
+mod notifications;
 mod once;
 mod openapi;
 mod rest;

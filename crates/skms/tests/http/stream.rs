@@ -439,6 +439,8 @@ fn a_slow_reader_costs_no_memory_and_misses_nothing() {
     let mut slow: Vec<Sse> = (0..4)
         .map(|_| Sse::open(&server, &server.token, "", &[]))
         .collect();
+    // What readers take at once is there after a while.
+    grows(8_000);
     // Some 5 MB for each, as they are sent: more than sockets and pieces hold.
     let beside = grows(12_000);
     stop.store(true, Ordering::Relaxed);

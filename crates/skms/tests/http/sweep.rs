@@ -163,6 +163,11 @@ fn the_wrong_identity_sees_nothing_and_learns_nothing() {
         "/api/v1/groups",
         Some(json!({"name": "default", "key": "default"})),
     );
+    server.must(
+        "POST",
+        "/api/v1/notifications/channels",
+        Some(json!({"name": "default", "url": "https://hooks.example.org/"})),
+    );
     let nobody = server.must(
         "POST",
         "/api/v1/tokens",
@@ -286,6 +291,10 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "trust-import-crl" => json!({"crl": ""}),
         "blocklist-import" => json!({"file": ""}),
         "group-create" => json!({"name": "x", "key": "x"}),
+        "notification-channel-create" => {
+            json!({"name": "x", "url": "https://hooks.example.org/"})
+        }
+        "notification-channel-update" => json!({"enabled": true}),
         "group-member-add" | "group-member-remove" => json!({"members": [{"name": "x"}]}),
         "directory-publish" => json!({"statement": ""}),
         "directory-lookup" => json!({"principal": "x", "nonce": format!("{}=", "A".repeat(43))}),

@@ -58,8 +58,14 @@ pub(super) fn filter(query: &EventQuery) -> Result<EventFilter, Failure> {
     )?)
 }
 
+/// An event as it is shown, on one line: JSON has no line breaks but escaped
+/// ones.
+pub fn json(recorded: &Recorded) -> String {
+    serde_json::to_string(&view(recorded)).unwrap_or_default()
+}
+
 /// An event as it is shown.
-pub fn view(recorded: &Recorded) -> EventView {
+fn view(recorded: &Recorded) -> EventView {
     let event = &recorded.event;
     let (outcome, reason) = match &event.outcome {
         Outcome::Success => (terms::Outcome::Success, None),

@@ -85,6 +85,7 @@ pub async fn metrics(call: Call) -> Result<Reply, Failure> {
     call.engine().authorize_metrics(call.caller()?).await?;
     let engine = call.engine();
     let held = Held {
+        notifications: engine.notification_counts(),
         keys: engine.keys_in_memory(),
         first_authority_ends: engine.first_authority_ends(),
         stock: engine

@@ -11,6 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
+use skms_engine::NotificationCounts;
 use skms_keys::UnixSeconds;
 use skms_wire::native::{ProblemKind, routes::ROUTES};
 
@@ -79,6 +80,8 @@ pub struct Held {
     pub stock: Vec<(&'static str, usize)>,
     /// When the first of the authorities' newest certificates ends.
     pub first_authority_ends: Option<UnixSeconds>,
+    /// What there is of notifications.
+    pub notifications: NotificationCounts,
 }
 
 impl Held {
@@ -98,6 +101,54 @@ impl Held {
                 "# HELP {name} When the first of the authorities' newest certificates ends.\n\
                  # TYPE {name} gauge\n{name} {}",
                 end.0
+            )?;
+        }
+        self.write_notifications(out)
+    }
+
+    fn write_notifications(&self, out: &mut String) -> std::fmt::Result {
+        let counts = &self.notifications;
+        let name = "skms_notifications_channels";
+        writeln!(
+            out,
+            "# HELP {name} Notification channels.\n# TYPE {name} gauge"
+        )?;
+        for (status, count) in [
+            ("working", counts.working),
+            ("failing", counts.failing),
+            ("disabled", counts.disabled),
+        ] {
+            writeln!(out, "{name}{{status=\"{status}\"}} {count}")?;
+        }
+        for (name, kind, help, value) in [
+            (
+                "skms_notifications_waiting",
+                "gauge",
+                "Notifications that wait to be delivered.",
+                counts.waiting as u64,
+            ),
+            (
+                "skms_notifications_dead_letters",
+                "gauge",
+                "Notifications that were given up.",
+                counts.dead as u64,
+            ),
+            (
+                "skms_notifications_delivered_total",
+                "counter",
+                "Notifications delivered since the server was unsealed.",
+                counts.delivered,
+            ),
+            (
+                "skms_notifications_failed_total",
+                "counter",
+                "Deliveries that were not taken since then.",
+                counts.failed,
+            ),
+        ] {
+            writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
             )?;
         }
         Ok(())

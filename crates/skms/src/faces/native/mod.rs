@@ -29,6 +29,7 @@ mod keys;
 mod limits;
 pub mod metrics;
 mod namespaces;
+mod notifications;
 mod once;
 pub mod openapi;
 mod operations;
@@ -152,5 +153,6 @@ impl App {
     }
 }
 
+pub use events::json as event_json;
 pub use pem::certificate as pem_certificate;
 pub use serve::{Native, admit, request_id};

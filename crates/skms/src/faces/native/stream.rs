@@ -119,9 +119,9 @@ fn at(seen: Option<u64>) -> String {
     }
 }
 
-/// One event. JSON has no line breaks but escaped ones.
+/// One event.
 fn message(recorded: &Recorded) -> String {
-    let json = serde_json::to_string(&events::view(recorded)).unwrap_or_default();
+    let json = events::json(recorded);
     format!("id: {}\ndata: {json}\n\n", recorded.sequence)
 }
 

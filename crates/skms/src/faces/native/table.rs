@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin};
 use super::{
     acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
     error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys, limits,
-    namespaces, operations, policies, principals, rules, seals, ssh, storage, stream, tokens,
-    trusts, tsa, validation, weak,
+    namespaces, notifications, operations, policies, principals, rules, seals, ssh, storage,
+    stream, tokens, trusts, tsa, validation, weak,
 };
 
 /// What serves a route.
@@ -212,6 +212,17 @@ handlers! {
 
     "event-list" => events::list;
     "event-stream" => stream::stream;
+
+    "notification-channel-list" => notifications::list;
+    "notification-channel-create" => notifications::create;
+    "notification-channel-read" => notifications::read;
+    "notification-channel-update" => notifications::update;
+    "notification-channel-delete" => notifications::delete;
+    "notification-channel-secret" => notifications::rotate_secret;
+    "notification-channel-test" => notifications::test;
+    "dead-letter-list" => notifications::dead_letters;
+    "dead-letter-retry" => notifications::retry;
+    "dead-letter-discard" => notifications::discard;
 
     "storage-rotate-storage-key" => storage::rotate_storage_key;
     "storage-rotate-root" => storage::rotate_root;

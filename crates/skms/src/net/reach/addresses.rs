@@ -1,14 +1,14 @@
-//! Which addresses are connected to on a stranger's behalf.
+//! Which addresses are connected to on somebody else's behalf.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::AcmeConfig;
+use crate::config::Reach;
 
-/// Whether this server connects there to look for an answer.
-pub fn may_be_asked(config: &AcmeConfig, address: IpAddr) -> bool {
+/// Whether this server connects there because somebody else says so.
+pub fn may_be_asked(reach: &Reach, address: IpAddr) -> bool {
     let address = address.to_canonical();
-    config.allow_private
-        || config.allow.iter().any(|network| network.contains(address))
+    reach.allow_private
+        || reach.allow.iter().any(|network| network.contains(address))
         || is_public(address)
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn public(text: &str) -> bool {
-        may_be_asked(&AcmeConfig::default(), text.parse().unwrap())
+        may_be_asked(&Reach::default(), text.parse().unwrap())
     }
 
     #[test]
@@ -122,18 +122,18 @@ mod tests {
 
     #[test]
     fn the_operator_may_allow_more() {
-        let config = AcmeConfig {
+        let config = Reach {
             allow: vec!["10.1.0.0/16".parse().unwrap()],
-            ..AcmeConfig::default()
+            ..Reach::default()
         };
-        let may = |config: &AcmeConfig, text: &str| may_be_asked(config, text.parse().unwrap());
+        let may = |config: &Reach, text: &str| may_be_asked(config, text.parse().unwrap());
         assert!(may(&config, "10.1.2.3"));
         assert!(may(&config, "::ffff:10.1.2.3"));
         assert!(!may(&config, "10.2.2.3"));
         assert!(!may(&config, "127.0.0.1"));
-        let all = AcmeConfig {
+        let all = Reach {
             allow_private: true,
-            ..AcmeConfig::default()
+            ..Reach::default()
         };
         assert!(may(&all, "127.0.0.1") && may(&all, "::1"));
     }

@@ -13,7 +13,7 @@ use skms_engine::probe::ProbeError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::config::AcmeConfig;
+use crate::config::Reach;
 
 /// The largest answer by UDP that is taken.
 const UDP_MAX: usize = 4096;
@@ -26,8 +26,8 @@ const ALIASES: usize = 8;
 ///
 /// # Errors
 /// [`ProbeError::Dns`] if it has none.
-pub async fn addresses(config: &AcmeConfig, name: &str) -> Result<Vec<IpAddr>, ProbeError> {
-    let (four, six) = tokio::join!(ask(config, name, TYPE::A), ask(config, name, TYPE::AAAA));
+pub async fn addresses(reach: &Reach, name: &str) -> Result<Vec<IpAddr>, ProbeError> {
+    let (four, six) = tokio::join!(ask(reach, name, TYPE::A), ask(reach, name, TYPE::AAAA));
     let mut found = Vec::new();
     let mut failed = None;
     for answer in [six, four] {
@@ -50,8 +50,8 @@ pub async fn addresses(config: &AcmeConfig, name: &str) -> Result<Vec<IpAddr>, P
 ///
 /// # Errors
 /// [`ProbeError::Dns`] if it has none.
-pub async fn texts(config: &AcmeConfig, name: &str) -> Result<Vec<Vec<u8>>, ProbeError> {
-    let found: Vec<Vec<u8>> = ask(config, name, TYPE::TXT)
+pub async fn texts(reach: &Reach, name: &str) -> Result<Vec<Vec<u8>>, ProbeError> {
+    let found: Vec<Vec<u8>> = ask(reach, name, TYPE::TXT)
         .await?
         .into_iter()
         .filter_map(|record| match record {
@@ -71,7 +71,7 @@ enum Found {
     Text(Vec<u8>),
 }
 
-async fn ask(config: &AcmeConfig, name: &str, kind: TYPE) -> Result<Vec<Found>, ProbeError> {
+async fn ask(reach: &Reach, name: &str, kind: TYPE) -> Result<Vec<Found>, ProbeError> {
     let failed = |why: &str| ProbeError::Dns(format!("{name}: {why}"));
     let id = rand::array::<2>()
         .map(u16::from_be_bytes)
@@ -88,8 +88,8 @@ async fn ask(config: &AcmeConfig, name: &str, kind: TYPE) -> Result<Vec<Found>, 
     let question = packet
         .build_bytes_vec()
         .map_err(|_| failed("it cannot be asked for"))?;
-    let resolver = config.resolver.unwrap_or_else(system_resolver);
-    let patience = config.timeout / (TRIES + 1);
+    let resolver = reach.resolver.unwrap_or_else(system_resolver);
+    let patience = reach.timeout / (TRIES + 1);
     let nobody = || failed("the resolver does not answer");
     for _ in 0..TRIES {
         let asked = tokio::time::timeout(patience, by_udp(resolver, &question, id)).await;

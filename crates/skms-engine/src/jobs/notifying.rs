@@ -1,0 +1,489 @@
+//! Delivers notifications: reads the journal for all channels, sends what is
+//! due, and writes down how far each has come.
+//!
+//! An event is never lost between its commit and its delivery: a channel's
+//! place in the journal moves on only with what waits before it, both in one
+//! record. It can be delivered twice, after a crash, and has the same
+//! identifier then.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use skms_crypto::rand;
+use skms_evidence::{DetailKey, Outcome};
+use skms_store::{Change, Kind, RecordId};
+use tokio::task::JoinHandle;
+
+use crate::act::act;
+use crate::acts::events::Recorded;
+use crate::caller::Caller;
+use crate::courier::{Mail, Undelivered, Webhook};
+use crate::draft::EventDraft;
+use crate::engine::{Engine, Rooms};
+use crate::error::{Error, Result};
+use crate::notify::state::{MAIL_GATHERS_MS, News};
+use crate::notify::{Channel, GIVEN_UP};
+use crate::records;
+use crate::records::notification::{DeadLetterRecord, WayRecord};
+use crate::sessions::hex;
+use crate::target::Target;
+
+act!(Deliver, NotificationDeliver, "Delivers notifications.");
+
+/// How long it waits when nothing is to be done, and after a failure.
+const TICK: Duration = Duration::from_secs(1);
+/// A busy record is looked at this much later, many events at once.
+const GATHER: Duration = Duration::from_millis(10);
+/// Progress is written down this often at most, unless something is to be told.
+const SAVE_MS: i64 = 1_000;
+/// Pages of the journal that one round reads.
+const PAGES: usize = 64;
+/// The most dead letters of a channel.
+pub(crate) const DEAD_MAX: usize = 1000;
+
+/// What a round began and left.
+pub(crate) struct Round {
+    underway: Vec<JoinHandle<()>>,
+    /// How long nothing is to be done, unless something happens.
+    idle: Duration,
+    /// The length of the journal that something more is at.
+    more_at: Option<u64>,
+}
+
+/// Runs until the engine is gone. A sealed server is left alone.
+pub(crate) async fn run(engine: Weak<Engine>) {
+    loop {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let round = engine.notify_round().await;
+        if let Err(error) = &round
+            && !matches!(error, Error::Sealed)
+        {
+            engine.note_trouble(error);
+        }
+        let idle = round.as_ref().map_or(TICK, |round| round.idle);
+        let wakes = engine.rooms().ok().zip(round.ok()).map(|(rooms, round)| {
+            let durability = Arc::clone(rooms.journal.durability());
+            let more = round.more_at.map(|at| durability.wait(at));
+            (Arc::clone(&rooms.channels.stirred), more)
+        });
+        drop(engine);
+        let Some((stirred, more)) = wakes else {
+            tokio::time::sleep(TICK).await;
+            continue;
+        };
+        let more = async {
+            let more = match more {
+                Some(more) => more.await.is_ok(),
+                None => false,
+            };
+            if !more {
+                // A journal that failed says so at once, again and again.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = more => tokio::time::sleep(GATHER).await,
+            () = stirred.notified() => {}
+            () = tokio::time::sleep(idle) => {}
+        }
+    }
+}
+
+impl Engine {
+    /// Does what is due, and what becomes due by that, to the end: for tests
+    /// and simulations, beside [`Engine::start_jobs`] or without.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`], and what kept it from being done.
+    pub async fn deliver_due(self: &Arc<Self>) -> Result<()> {
+        loop {
+            let round = self.notify_round().await?;
+            if round.underway.is_empty() && !round.idle.is_zero() {
+                return Ok(());
+            }
+            for one in round.underway {
+                one.await
+                    .map_err(|_| Error::Internal("a delivery panicked"))?;
+            }
+        }
+    }
+
+    /// One look at the journal and at what waits.
+    async fn notify_round(self: &Arc<Self>) -> Result<Round> {
+        let rooms = self.rooms()?;
+        let now_ms = rooms.clock.now_ms();
+        let channels: Vec<_> = (rooms.channels.all().into_iter())
+            .filter(|channel| channel.record.enabled)
+            .collect();
+        let more = look(&rooms, &channels, now_ms).await?;
+        let mut round = Round {
+            underway: Vec::new(),
+            idle: TICK,
+            more_at: None,
+        };
+        for channel in &channels {
+            self.send_due(&rooms, channel, now_ms, &mut round).await?;
+            let (next, full, wakes, dirty) = {
+                let state = channel.progress.state();
+                (
+                    state.next,
+                    state.is_full(),
+                    state.wakes(),
+                    state.dirty_since,
+                )
+            };
+            if !full {
+                let at = next.saturating_add(1);
+                round.more_at = Some(round.more_at.map_or(at, |least| least.min(at)));
+            }
+            if let Some(at) = wakes {
+                let wait = u64::try_from(at.saturating_sub(now_ms)).unwrap_or_default();
+                // What waits for a turn is told of by the one that ends.
+                round.idle = round.idle.min(Duration::from_millis(wait.max(100)));
+            }
+            if dirty.is_some_and(|since| now_ms.saturating_sub(since) >= SAVE_MS) {
+                save(&rooms, channel).await?;
+            }
+        }
+        if more {
+            round.idle = Duration::ZERO;
+        }
+        Ok(round)
+    }
+
+    /// Begins the deliveries of a channel that are due.
+    async fn send_due(
+        self: &Arc<Self>,
+        rooms: &Arc<Rooms>,
+        channel: &Arc<Channel>,
+        now_ms: i64,
+        round: &mut Round,
+    ) -> Result<()> {
+        loop {
+            let Ok(turn) = Arc::clone(&rooms.channels.turns).try_acquire_owned() else {
+                return Ok(());
+            };
+            let due = match channel.gathers() {
+                true => channel.progress.state().due_together(now_ms),
+                false => channel.progress.state().due_one(now_ms),
+            };
+            if due.is_empty() {
+                return Ok(());
+            }
+            let events = match events(rooms, channel, &due).await {
+                Ok(events) => events,
+                Err(error) => {
+                    channel.progress.state().put_back(&due, now_ms + SAVE_MS);
+                    return Err(error);
+                }
+            };
+            let (engine, channel) = (Arc::clone(self), Arc::clone(channel));
+            let stirred = Arc::clone(&rooms.channels.stirred);
+            round.underway.push(tokio::spawn(async move {
+                let _turn = turn;
+                let result = engine.deliver(&channel, &events).await;
+                // Nor is it any trouble that a channel was deleted meanwhile.
+                if let Err(error) = engine.delivered(&channel, &due, result).await
+                    && !matches!(error, Error::Sealed | Error::Conflict)
+                {
+                    engine.note_trouble(&error);
+                }
+                stirred.notify_one();
+            }));
+        }
+    }
+
+    /// Sends; nothing of the rooms is held meanwhile.
+    pub(crate) async fn deliver(
+        &self,
+        channel: &Channel,
+        events: &[Arc<Recorded>],
+    ) -> std::result::Result<String, Undelivered> {
+        let courier = &self.config.courier;
+        let now = self.config.clock.now();
+        match (&channel.record.way, events) {
+            (WayRecord::Email { to }, events) => {
+                let at = (&*channel.namespace_name, channel.record.name.as_str());
+                let channel = at;
+                courier
+                    .mail(Mail {
+                        to,
+                        channel,
+                        events,
+                    })
+                    .await
+            }
+            (WayRecord::Webhook { url, .. }, [event]) => {
+                let signing = channel.record.way.signing(now).ok().flatten();
+                let signing = signing
+                    .ok_or_else(|| Undelivered("the channel's secrets cannot be read".into()))?;
+                let webhook = Webhook {
+                    url,
+                    event,
+                    at: now,
+                    signing: &signing,
+                };
+                courier.webhook(webhook).await
+            }
+            (WayRecord::Webhook { .. }, _) => Ok("nothing to send".into()),
+        }
+    }
+
+    /// Takes down what became of a delivery, and tells what has to be told.
+    async fn delivered(
+        &self,
+        channel: &Arc<Channel>,
+        sequences: &[u64],
+        result: std::result::Result<String, Undelivered>,
+    ) -> Result<()> {
+        let now_ms = self.config.clock.now_ms();
+        let gives_up = i64::try_from(self.config.gives_up.as_millis()).unwrap_or(i64::MAX);
+        let rooms = self.rooms();
+        if let Ok(rooms) = &rooms {
+            rooms.channels.count(result.is_ok(), sequences.len());
+        }
+        let _one = channel.progress.saving.lock().await;
+        let news = {
+            let mut state = channel.progress.state();
+            match &result {
+                Ok(_) => state.delivered(sequences, now_ms),
+                Err(why) => {
+                    let spread = |below: u64| spread(below);
+                    state.failed(sequences, &why.0, now_ms, gives_up, spread)
+                }
+            }
+        };
+        if news == News::default() {
+            return Ok(());
+        }
+        let told = match rooms {
+            Ok(rooms) => self.write_news(&rooms, channel, &news, now_ms).await,
+            Err(error) => Err(error),
+        };
+        let mut state = channel.progress.state();
+        match told {
+            Ok(()) => state.forget(&news.dead, now_ms),
+            // Nothing is given up that is not on record.
+            Err(_) => state.put_back(&news.dead, now_ms + 60 * SAVE_MS),
+        }
+        drop(state);
+        told
+    }
+
+    /// Writes down progress, dead letters and the event that tells of them, in
+    /// one batch. The caller holds the right to save.
+    async fn write_news(
+        &self,
+        rooms: &Arc<Rooms>,
+        channel: &Arc<Channel>,
+        news: &News,
+        now_ms: i64,
+    ) -> Result<()> {
+        let caller = Caller::system("notifier")?;
+        let entry = self.enter(&caller)?;
+        let target = Target::channel(&channel.namespace_name, &channel.record.name)
+            .stored(channel.id.0, channel.revision);
+        let allowed = entry.authorize_target_as_system::<Deliver>(target)?;
+        let (cursor, revision, error, surplus) = {
+            let state = channel.progress.state();
+            let over = (state.dead.len() + news.dead.len()).saturating_sub(DEAD_MAX);
+            let surplus: Vec<_> = state
+                .dead
+                .iter()
+                .take(over)
+                .map(|(a, b)| (*a, *b))
+                .collect();
+            let error = state.last_error.clone().unwrap_or_default();
+            (state.record(&news.dead), state.revision, error, surplus)
+        };
+        let state = match (&*news.dead, news.recovered) {
+            ([], true) => "recovered",
+            ([], false) => "failing",
+            _ => GIVEN_UP,
+        };
+        let outcome = match news.recovered {
+            true => Outcome::Success,
+            false => Outcome::failed(&error),
+        };
+        let mut event =
+            EventDraft::of(&entry, &allowed, outcome)?.detail(DetailKey::ToState, state);
+        if !news.dead.is_empty() {
+            event = event.detail(DetailKey::Count, news.dead.len() as u64);
+        }
+        if !surplus.is_empty() {
+            let dropped = format!("the oldest {} dead letters were dropped", surplus.len());
+            event = event.detail(DetailKey::Reason, dropped);
+        }
+        let mut changes = vec![channel.put_cursor(&cursor, Some(revision))?];
+        let mut buried = Vec::new();
+        for recorded in events(rooms, channel, &news.dead).await? {
+            let (id, change) = bury(channel, &recorded, &error, now_ms)?;
+            buried.push(id);
+            changes.push(change);
+        }
+        changes.extend(surplus.iter().map(|(id, expected)| Change::Delete {
+            namespace: channel.namespace.0,
+            kind: Kind::DeadLetter,
+            id: *id,
+            expected: *expected,
+        }));
+        let of = Arc::clone(channel);
+        entry
+            .change((), changes, event, move |_, revisions| {
+                let mut state = of.progress.state();
+                if let Some(revision) = revisions.first() {
+                    state.revision = *revision;
+                }
+                state.dirty_since = None;
+                for (id, _) in surplus {
+                    state.dead.remove(&id);
+                }
+                state.dead.extend(buried.into_iter().map(|id| (id, 1)));
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Lets every channel look at the journal as far as it may; whether there is
+/// more. Those at the same place look at it together.
+async fn look(rooms: &Arc<Rooms>, channels: &[Arc<Channel>], now_ms: i64) -> Result<bool> {
+    for _ in 0..PAGES {
+        let durable = rooms.journal.durable_sequence();
+        let behind: Vec<_> = (channels.iter())
+            .filter_map(|channel| {
+                let state = channel.progress.state();
+                let may = state.next < durable && !state.is_full();
+                may.then_some((state.next, channel))
+            })
+            .collect();
+        let Some(next) = behind.iter().map(|(next, _)| *next).min() else {
+            return Ok(false);
+        };
+        let page = rooms.tail.read(rooms.journal.as_ref(), next).await?;
+        if page.is_empty() {
+            return Ok(false);
+        }
+        for (_, channel) in behind.iter().filter(|(at, _)| *at == next) {
+            let gathers = if channel.gathers() {
+                MAIL_GATHERS_MS
+            } else {
+                0
+            };
+            let takes = |event: &skms_evidence::Event| channel.takes(event);
+            let mut state = channel.progress.state();
+            state.look_at(&page, takes, now_ms, gathers);
+        }
+    }
+    Ok(true)
+}
+
+/// The events at these places: as they were read, or read again.
+async fn events(
+    rooms: &Arc<Rooms>,
+    channel: &Channel,
+    sequences: &[u64],
+) -> Result<Vec<Arc<Recorded>>> {
+    let mut found = Vec::with_capacity(sequences.len());
+    for sequence in sequences {
+        let known = {
+            let state = channel.progress.state();
+            let waiting = state.waiting.get(sequence);
+            waiting.and_then(|one| one.event.clone())
+        };
+        let event = match known {
+            Some(event) => event,
+            None => {
+                let page = rooms.journal.read(*sequence, 1).await?;
+                let stored = page.into_iter().next();
+                let stored = stored.ok_or(Error::Internal("an event that is gone"))?;
+                Arc::new(Recorded {
+                    sequence: stored.sequence,
+                    event: skms_evidence::Event::decode(&stored.entry.bytes)?,
+                })
+            }
+        };
+        found.push(event);
+    }
+    Ok(found)
+}
+
+/// The record of a notification that is given up.
+fn bury(
+    channel: &Channel,
+    recorded: &Recorded,
+    reason: &str,
+    now_ms: i64,
+) -> Result<(RecordId, Change)> {
+    let (attempts, first_ms) = {
+        let state = channel.progress.state();
+        let waiting = state.waiting.get(&recorded.sequence);
+        waiting.map_or((0, now_ms), |one| (one.attempts, one.first_ms))
+    };
+    let record = DeadLetterRecord {
+        channel: channel.id_text(),
+        sequence: recorded.sequence,
+        event: hex(&recorded.event.id.0),
+        action: recorded.event.action.to_string(),
+        attempts,
+        first_at: first_ms.div_euclid(1000),
+        died_at: now_ms.div_euclid(1000),
+        reason: reason.to_owned(),
+    };
+    let id = RecordId::at(now_ms)?;
+    let change = Change::Put {
+        namespace: channel.namespace.0,
+        kind: Kind::DeadLetter,
+        id,
+        name: None,
+        expected: None,
+        plaintext: records::encode(&record)?,
+    };
+    Ok((id, change))
+}
+
+/// Writes down how far a channel has come.
+///
+/// # Errors
+/// The store's; that somebody else changed it, as by deleting it, is none.
+async fn save(rooms: &Arc<Rooms>, channel: &Channel) -> Result<()> {
+    let _one = channel.progress.saving.lock().await;
+    let (cursor, revision) = {
+        let mut state = channel.progress.state();
+        if state.dirty_since.take().is_none() {
+            return Ok(());
+        }
+        (state.record(&[]), state.revision)
+    };
+    let change = channel.put_cursor(&cursor, Some(revision))?;
+    match rooms.store.commit(vec![change], None).await {
+        Ok(done) => {
+            if let Some(revision) = done.revisions.first() {
+                channel.progress.state().revision = *revision;
+            }
+            Ok(())
+        }
+        Err(skms_store::Error::Conflict { .. }) => Ok(()),
+        Err(error) => {
+            let now_ms = rooms.clock.now_ms();
+            channel.progress.state().dirty_since.get_or_insert(now_ms);
+            Err(error.into())
+        }
+    }
+}
+
+/// Writes down how far all channels have come, before the rooms are closed.
+pub(crate) async fn save_all(rooms: &Arc<Rooms>) {
+    for channel in rooms.channels.all() {
+        // What is not written down is delivered again.
+        let _ = save(rooms, &channel).await;
+    }
+}
+
+/// A random number below another.
+fn spread(below: u64) -> u64 {
+    let drawn = rand::array::<8>().map_or(0, u64::from_be_bytes);
+    drawn.checked_rem(below).unwrap_or_default()
+}
