@@ -1,10 +1,14 @@
 //! What rules are asked on, one after the other.
 
-use skms_crypto::Algorithm;
+use skms_crypto::hash::sha256;
+use skms_crypto::{Algorithm, Format, SecretBytes};
 use skms_engine::Error;
+use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::import_key::Incoming;
 use skms_engine::acts::tokens::NewToken;
 use skms_evidence::DetailKey;
-use skms_keys::{KeyState, RevocationReason, Revoke, Rules, UnixSeconds, Versions};
+use skms_keys::{KeyState, Legacy, RevocationReason, Revoke, Rules, UnixSeconds, Versions};
+use skms_weak::blocklist::spki_hashes;
 
 use crate::common::{House, at};
 use crate::{DAY, detail, key_subject, ready_made};
@@ -394,4 +398,51 @@ async fn a_disabled_rule_does_nothing_and_a_dry_one_says_what_it_would() {
     write(true, false).await;
     house.verdict(key_subject("odd"), 1).await.unwrap();
     assert_eq!(house.state("odd").await, KeyState::Deactivated);
+}
+
+#[tokio::test]
+async fn material_that_is_known_to_others_is_revoked() {
+    let house = House::new().await;
+    house.rule("weak", &ready_made("weak")).await.unwrap();
+    let engine = &house.engine;
+    for name in ["leaked", "own"] {
+        house.create(name, Algorithm::EcP256).await;
+    }
+    // Weak and permitted to be: it is found, and not beyond doubt.
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::Aes256Gcm),
+        rules: Some(Rules {
+            legacy: Legacy {
+                weak_material: true,
+                ..Legacy::default()
+            },
+            ..Rules::default()
+        }),
+        ..NewKeySpec::default()
+    };
+    let incoming = Incoming {
+        bytes: SecretBytes::new(vec![0; 32]),
+        format: Format::Raw,
+        passphrase: None,
+        wrapped_with: None,
+    };
+    let made = engine.import_key(&house.root, at("zero"), spec, incoming);
+    made.await.unwrap();
+    let leaked = engine.read_key(&house.root, at("leaked")).await.unwrap();
+    let spki = leaked.key().versions[0].public_spki.clone().unwrap();
+    let hash: String = sha256(&[&spki]).map(|byte| format!("{byte:02x}")).concat();
+    let list = spki_hashes("leaked", &hash).unwrap().to_file();
+    engine.import_blocklist(&house.root, list).await.unwrap();
+    for _ in 0..2 {
+        // Found once, answered once.
+        engine.sweep_weak_keys().await.unwrap();
+        engine.note_weak_keys().await.unwrap();
+        engine.judge_events().await.unwrap();
+    }
+    assert_eq!(house.state("leaked").await, KeyState::Compromised);
+    assert_eq!(house.state("own").await, KeyState::Active);
+    assert_eq!(house.state("zero").await, KeyState::Active);
+    let acts = house.acts().await;
+    assert_eq!((acts.len(), acts[0].trigger.as_str()), (1, "finding"));
+    assert_eq!(acts[0].matched, "context.proven = true");
 }
