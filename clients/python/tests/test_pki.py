@@ -1,5 +1,6 @@
 """Certificates, principals, batches and events against the real server."""
 
+import secrets
 import unittest
 from typing import Any, Dict
 
@@ -94,10 +95,12 @@ class Batches(Real):
 
     def test_a_key_is_brought_and_taken_away(self) -> None:
         keys = self.client.keys
-        made = keys.import_("brought", bytes(range(32)), algorithm="AES-256-GCM", exportable=True)
+        drawn = secrets.token_bytes(32)
+        made = keys.import_("brought", drawn, algorithm="AES-256-GCM", exportable=True)
         self.assertEqual(made.key.state, "active")
-        self.assertTrue(keys.export("brought").key.matches(bytes(range(32))))
-        self.refused("already-exists", lambda: keys.import_("brought", b"x" * 32, algorithm="AES-256-GCM"))
+        self.assertTrue(keys.export("brought").key.matches(drawn))
+        self.refused("already-exists", lambda: keys.import_("brought", drawn, algorithm="AES-256-GCM"))
+        self.refused("weak-key", lambda: keys.import_("counted", bytes(range(32)), algorithm="AES-256-GCM"))
         with self.assertRaises(skms.Problem):
             keys.delete("brought")
 
