@@ -236,7 +236,7 @@ async fn a_key_comes_in_wrapped_by_a_key_that_is_here() {
     let house = House::new().await;
     let (engine, root) = (&house.engine, &house.root);
     house.create("kek", Algorithm::Aes256Kwp).await;
-    let secret = SecretBytes::new(vec![0x5a; 32]);
+    let secret = SecretBytes::new(skms_crypto::rand::array::<32>().unwrap().to_vec());
     let wrapped = engine
         .operate_one::<skms_engine::acts::wrap::Wrap>(
             root,

@@ -41,6 +41,10 @@ use noted::Noted;
 /// Findings that a slow reader may be behind by.
 const TOLD: usize = 1024;
 
+/// Things with one modulus that are remembered: what is beyond is found by the
+/// next sweep.
+const WHOSE_MAX: usize = 1000;
+
 /// Keys that came in and wait to be held against the others; more are found by
 /// the next sweep.
 const WAITING_MAX: usize = 65_536;
@@ -104,8 +108,25 @@ pub(crate) enum Waiting {
 #[derive(Default)]
 struct Known {
     moduli: Moduli,
-    /// By the moduli's numbers, with the name of the public key.
-    whose: Vec<(Subject, [u8; 32])>,
+    /// By the moduli's numbers.
+    whose: Vec<Whose>,
+}
+
+/// Whose a modulus is: versions of keys, and certificates.
+#[derive(Default)]
+struct Whose {
+    /// With the names of the public keys.
+    all: Vec<(Subject, [u8; 32])>,
+    /// It shares a factor with another one.
+    shares: AtomicBool,
+}
+
+impl Whose {
+    fn add(&mut self, subject: Subject, name: [u8; 32]) {
+        if self.all.len() < WHOSE_MAX && !self.all.iter().any(|(one, _)| *one == subject) {
+            self.all.push((subject, name));
+        }
+    }
 }
 
 /// What is in memory.
@@ -232,8 +253,12 @@ impl Weak {
     /// Keys here share a factor with one that came in: that goes on record.
     fn suspect(&self, known: &Known, sharing: &[u64]) {
         for number in sharing {
-            let whose = usize::try_from(*number).ok();
-            if let Some((subject, name)) = whose.and_then(|at| known.whose.get(at)) {
+            let at = usize::try_from(*number).ok();
+            let Some(whose) = at.and_then(|at| known.whose.get(at)) else {
+                continue;
+            };
+            whose.shares.store(true, Ordering::Release);
+            for (subject, name) in &whose.all {
                 let finding = Finding::shared_factor();
                 self.wait(Waiting::Found(subject.clone(), finding, Some(*name)));
             }
@@ -246,30 +271,42 @@ impl Weak {
         let Some(n) = key.modulus() else {
             return false;
         };
-        let sharing = {
+        let shares = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if known.moduli.find(n).is_some() {
-                // It was held against the others when it came.
-                return false;
+            // One that is known was held against the others when it came.
+            known.moduli.find(n).is_none() && {
+                let sharing = known.moduli.sharing(n);
+                self.suspect(&known, &sharing);
+                !sharing.is_empty()
             }
-            let sharing = known.moduli.sharing(n);
-            self.suspect(&known, &sharing);
-            sharing
         };
-        self.remember(subject.clone(), name, key);
-        !sharing.is_empty()
+        self.remember(subject.clone(), name, key, shares)
     }
 
-    /// Remembers a modulus.
-    fn remember(&self, subject: Subject, name: [u8; 32], key: &PublicKey) {
+    /// Remembers a modulus and whose it is. Gives whether it is known to share a
+    /// factor.
+    fn remember(&self, subject: Subject, name: [u8; 32], key: &PublicKey, shares: bool) -> bool {
+        let Some(n) = key.modulus() else {
+            return false;
+        };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let Known { moduli, whose } = &mut *known;
-        if let Some(n) = key.modulus()
-            && moduli.find(n).is_none()
+        let at = match moduli
+            .find(n)
+            .and_then(|number| usize::try_from(number).ok())
         {
-            moduli.insert(n, whose.len() as u64);
-            whose.push((subject, name));
-        }
+            Some(at) => at,
+            None => {
+                moduli.insert(n, whose.len() as u64);
+                whose.push(Whose::default());
+                whose.len() - 1
+            }
+        };
+        let Some(whose) = whose.get_mut(at) else {
+            return shares;
+        };
+        whose.add(subject, name);
+        shares | whose.shares.fetch_or(shares, Ordering::AcqRel)
     }
 
     fn wait(&self, one: Waiting) {

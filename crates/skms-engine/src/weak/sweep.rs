@@ -255,8 +255,7 @@ impl Engine {
             let shares = batch::shared_factors(&numbers, &open)?;
             let mut found = Vec::new();
             for ((subject, name, key), shares) in moduli.into_iter().zip(shares) {
-                weak.remember(subject.clone(), name, &key);
-                if shares {
+                if weak.remember(subject.clone(), name, &key, shares) {
                     found.push((subject, name));
                 }
             }
