@@ -223,7 +223,8 @@ async fn what_is_refused_for_days_is_a_dead_letter_and_can_come_back() {
         (letters[0].action.as_str(), letters[0].reason.as_str()),
         ("key.create", "no")
     );
-    assert!(letters[0].attempts > 30, "{letters:?}");
+    // Once in two looks at least: the longest wait is spread past one of them.
+    assert!(letters[0].attempts > 18, "{letters:?}");
     let after = Some(letters[0].id);
     let (rest, more) = stage.engine.dead_letters(root, at, after, 9).await.unwrap();
     assert!(!more && rest.len() == 1);
@@ -362,6 +363,9 @@ async fn channels_that_tell_of_each_other_come_to_rest() {
         stage.deliver().await;
     }
     stage.post.refuse(false);
+    // A channel with nothing left to deliver finds out by the next event that it
+    // works again: this is one.
+    stage.told().await;
     for _ in 0..50 {
         stage.pass(7200);
         stage.deliver().await;
