@@ -110,6 +110,7 @@ fn some<'a>(kind: ResourceKind, namespace: &'a str) -> ResourceRef<'a> {
         ResourceKind::SshAuthority => ResourceRef::ssh_authority(namespace, "ca"),
         ResourceKind::SshRole => ResourceRef::ssh_role(namespace, "ca", "role"),
         ResourceKind::Tsa => ResourceRef::tsa(namespace, "clock"),
+        ResourceKind::Rule => ResourceRef::rule(namespace, "unused"),
         _ => panic!("a kind this test does not know"),
     }
 }
