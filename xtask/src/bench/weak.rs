@@ -1,4 +1,4 @@
-//! How long it takes to find weak keys: the example `measure` of their room,
+//! How long it takes to find weak keys: the example `shared_factors` of their room,
 //! round after round. A part of the document of its own.
 
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ pub fn bench(options: &Options) -> Result {
         say(&format!("round {round} of {}: weak keys", options.rounds));
         let output = cargo()
             .args(["run", "--release", "--locked", "--quiet"])
-            .args(["--package", "skms-weak", "--example", "measure"])
+            .args(["--package", "skms-weak", "--example", "shared_factors"])
             .args(["--", MODULI])
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -93,7 +93,7 @@ impl Tied {
     /// [`crate::Error::AncestorCompromised`]; what the store says.
     pub(crate) async fn check(&self, rooms: &Rooms) -> Result<()> {
         let parent = self.node.of();
-        for of in std::iter::once(parent).chain(self.node.ancestors()) {
+        for of in std::iter::once(parent).chain(self.node.ancestors()?) {
             if epoch(rooms, self.namespace, of).await?.is_some() {
                 return Err(Barred::By(of).into());
             }
@@ -184,7 +184,8 @@ impl Lineage {
     /// the batch is committed.
     ///
     /// # Errors
-    /// What the store says.
+    /// [`crate::Error::KeyForbids`] where the child would depend on too much;
+    /// what the store says.
     pub(crate) async fn tie(
         &self,
         rooms: &Rooms,
@@ -193,7 +194,7 @@ impl Lineage {
     ) -> Result<Tie> {
         let node = self.node(rooms, namespace, parent).await?;
         let mut changes = Vec::new();
-        for ancestor in std::iter::once(parent).chain(node.ancestors()) {
+        for ancestor in std::iter::once(parent).chain(self.above(&node, child)?) {
             changes.push(Change::Absent {
                 kind: Kind::Epoch,
                 id: epoch_id(rooms, namespace, ancestor)?,

@@ -34,6 +34,17 @@ use crate::records::key::KeyRecord;
 /// How many nodes there may be before those that nobody holds are let go of.
 const SWEEP_AT: usize = 1024;
 
+/// How many steps lead up from a version, at most: every use of it takes them
+/// all. With more it is refused, since nobody could watch over all of that.
+const STEPS_MAX: usize = 1024;
+
+/// How many versions, at most, one above the other: each is a call within the
+/// call for the one before.
+const HEIGHT_MAX: usize = 64;
+
+/// What a new tie leaves above the version that is tied, at most.
+const ABOVE_MAX: usize = 256;
+
 /// The nodes that somebody in memory holds.
 #[derive(Default)]
 pub(crate) struct Lineage(Mutex<Nodes>);
@@ -81,6 +92,8 @@ pub(crate) enum Barred {
     By(VersionRef),
     /// The record of this one was not read yet.
     Unread,
+    /// It depends on more than can be looked at with every use.
+    TooMuch,
 }
 
 impl From<Barred> for Error {
@@ -91,6 +104,10 @@ impl From<Barred> for Error {
                 version: ancestor.version.0,
             },
             Barred::Unread => Self::Busy,
+            Barred::TooMuch => Self::KeyForbids(
+                "it depends on more keys, or on a longer row of keys, than can be watched over"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -142,30 +159,44 @@ impl Node {
         })
     }
 
-    /// What is above it and counts, each once or more.
-    pub(crate) fn ancestors(&self) -> Vec<VersionRef> {
+    /// What is above it and counts, each once.
+    ///
+    /// # Errors
+    /// [`Barred::TooMuch`]; [`Barred::Unread`].
+    pub(crate) fn ancestors(&self) -> std::result::Result<Vec<VersionRef>, Barred> {
         let mut all = Vec::new();
-        // Without `enter` nothing is barred but by what was not read.
-        let _ = self.visit(&mut |node, far| {
+        self.visit(&mut |node, far| {
             let spares = far && node.is_closed(false) && !node.is_closed(true);
             if !spares && !all.contains(&node.of) {
                 all.push(node.of);
             }
             Ok(())
-        });
-        all
+        })?;
+        Ok(all)
+    }
+
+    /// Whether a version that is tied to it could still be used.
+    fn bears(&self, child: VersionRef) -> std::result::Result<(), Barred> {
+        let mut path = Path {
+            on: vec![child],
+            ..Path::default()
+        };
+        self.climb(&mut path, &mut |_, _| Ok(()))
     }
 
     /// Those above it that are compromised and count.
-    pub(crate) fn tainted_ancestors(&self) -> Vec<VersionRef> {
+    ///
+    /// # Errors
+    /// As for [`Self::ancestors`].
+    pub(crate) fn tainted_ancestors(&self) -> std::result::Result<Vec<VersionRef>, Barred> {
         let mut all = Vec::new();
-        let _ = self.visit(&mut |node, far| {
+        self.visit(&mut |node, far| {
             if node.is_closed(far) && !all.contains(&node.of) {
                 all.push(node.of);
             }
             Ok(())
-        });
-        all
+        })?;
+        Ok(all)
     }
 
     /// What lets in those that depend on it: by others, where they are far.
@@ -205,11 +236,18 @@ impl Node {
             return Err(Barred::Unread);
         }
         let (spared, on) = (path.spared.len(), path.on.len());
+        if on >= HEIGHT_MAX {
+            return Err(Barred::TooMuch);
+        }
         path.spared.extend_from_slice(&above.spared);
         path.on.push(self.of);
         for parent in &above.parents {
             if path.spared.contains(&parent.of) || path.skips(parent.of, on > 0) {
                 continue;
+            }
+            path.steps += 1;
+            if path.steps > STEPS_MAX {
+                return Err(Barred::TooMuch);
             }
             take(parent, on > 0)?;
             parent.climb(path, take)?;
@@ -273,6 +311,8 @@ struct Path {
     on: Vec<VersionRef>,
     /// Visited with nothing spared: all above it was taken.
     whole: Vec<(VersionRef, bool)>,
+    /// How many were taken, some of them by several ways.
+    steps: usize,
 }
 
 impl Path {
@@ -330,6 +370,29 @@ impl Lineage {
         node
     }
 
+    /// What is above a version that is about to be tied to `parent`, by that.
+    ///
+    /// # Errors
+    /// [`Barred::TooMuch`] where it could not be used any more.
+    fn above(
+        &self,
+        parent: &Node,
+        child: VersionRef,
+    ) -> std::result::Result<Vec<VersionRef>, Barred> {
+        parent.bears(child)?;
+        let above = parent.ancestors()?;
+        let before = match self.known(child) {
+            Some(node) => node.ancestors()?,
+            // It depends on nothing, or is not there yet.
+            None => Vec::new(),
+        };
+        let new = above.iter().filter(|one| !before.contains(one)).count();
+        match before.len() + new < ABOVE_MAX {
+            true => Ok(above),
+            false => Err(Barred::TooMuch),
+        }
+    }
+
     fn known(&self, of: VersionRef) -> Option<Arc<Node>> {
         self.lock().by_version.get(&of).and_then(Weak::upgrade)
     }
@@ -350,6 +413,10 @@ impl Lineage {
         while let Some(node) = open.pop() {
             if !seen.insert(node.of) {
                 continue;
+            }
+            if seen.len() > STEPS_MAX {
+                // What stays unread lets nobody in.
+                break;
             }
             if node.above.load().revision == 0 {
                 self.read(rooms, namespace, &node).await?;
@@ -460,7 +527,7 @@ mod tests {
         let leaf = put(&lineage, 4, &[3, 2], &[]);
         let entered = leaf.enter(OperationClass::Protect, NOW).unwrap();
         assert!(entered.still_live());
-        assert_eq!(leaf.ancestors().len(), 3);
+        assert_eq!(leaf.ancestors().unwrap().len(), 3);
         root.close(Taint::All);
         assert_eq!(entered.barred(), Some(Barred::By(of(1))));
         assert!(!root.beyond.drained());
@@ -483,7 +550,7 @@ mod tests {
         assert_eq!(barred(&middle), Some(Barred::By(of(1))));
         assert_eq!(barred(&leaf), None);
         assert_eq!(barred(&both), Some(Barred::By(of(1))));
-        assert_eq!(leaf.ancestors(), [of(2)]);
+        assert_eq!(leaf.ancestors().unwrap(), [of(2)]);
         root.close(Taint::All);
         assert_eq!(barred(&leaf), Some(Barred::By(of(1))));
     }
@@ -513,7 +580,7 @@ mod tests {
         assert_eq!(barred(&spared), None);
         assert_eq!(barred(&below), None);
         assert_eq!(barred(&both), Some(Barred::By(of(1))));
-        assert_eq!(both.tainted_ancestors(), [of(1)]);
+        assert_eq!(both.tainted_ancestors().unwrap(), [of(1)]);
     }
 
     #[test]
@@ -525,6 +592,46 @@ mod tests {
         other.close(Taint::All);
         assert_eq!(barred(&one), Some(Barred::By(of(2))));
         assert_eq!(barred(&other), None);
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_or_too_wide_lets_nobody_in() {
+        let lineage = Lineage::default();
+        let name = |at: u16| VersionRef {
+            key: KeyId(std::array::from_fn(|byte| match byte {
+                0 => at.to_be_bytes()[0],
+                1 => at.to_be_bytes()[1],
+                _ => 0,
+            })),
+            version: VersionNumber::FIRST,
+        };
+        let put = |at: u16, parents: &[u16]| {
+            let node = lineage.get(name(at));
+            let parents = parents.iter().map(|one| lineage.get(name(*one))).collect();
+            node.above.store(Arc::new(Above {
+                revision: 1,
+                parents,
+                spared: Vec::new(),
+            }));
+            node
+        };
+        // One above the other.
+        let mut row = vec![put(0, &[])];
+        row.extend((1..1_000).map(|at| put(at, &[at - 1])));
+        assert_eq!(barred(&row[HEIGHT_MAX - 1]), None);
+        assert_eq!(barred(&row[999]), Some(Barred::TooMuch));
+        assert_eq!(row[999].ancestors(), Err(Barred::TooMuch));
+        // Diamonds, one upon the other: many more ways than versions, and as
+        // something is spared none is left out.
+        let lineage = Lineage::default();
+        let mut tower = vec![self::put(&lineage, 0, &[], &[])];
+        for at in 0..20 {
+            let (left, right, top) = (at * 3 + 1, at * 3 + 2, at * 3 + 3);
+            tower.push(self::put(&lineage, left, &[at * 3], &[250]));
+            tower.push(self::put(&lineage, right, &[at * 3], &[250]));
+            tower.push(self::put(&lineage, top, &[left, right], &[250]));
+        }
+        assert_eq!(barred(&tower[60]), Some(Barred::TooMuch));
     }
 
     #[test]

@@ -58,12 +58,16 @@ pub async fn derive(house: &House, from: &str, name: &str) -> Result<Arc<KeySnap
 
 /// A key that is derived and derives.
 async fn middle(house: &House, from: &str, name: &str) {
+    derive_further(house, from, name).await.unwrap();
+}
+
+async fn derive_further(house: &House, from: &str, name: &str) -> Result<Arc<KeySnapshot>> {
     let spec = NewKeySpec {
         algorithm: Some(Algorithm::HkdfSha256),
         uses: Some(Uses::of(&[Use::Derive])),
         ..NewKeySpec::default()
     };
-    derive_with(house, from, name, spec).await.unwrap();
+    derive_with(house, from, name, spec).await
 }
 
 pub fn order() -> Order {
@@ -133,6 +137,30 @@ async fn what_depends_on_a_key_is_refused_before_anybody_marks_it() {
     }
     house.encrypt("beside", b"x").await.unwrap();
     assert_eq!(house.engine.finish_incidents().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_row_of_keys_ends_before_it_is_too_long_to_watch_over() {
+    let house = House::new().await;
+    master(&house, "k0").await;
+    let mut made = 0;
+    let refused = loop {
+        let (from, name) = (format!("k{made}"), format!("k{}", made + 1));
+        match derive_further(&house, &from, &name).await {
+            Ok(_) => made += 1,
+            Err(refused) => break refused,
+        }
+        assert!(made < 1000);
+    };
+    assert!(matches!(refused, Error::KeyForbids(_)), "{refused}");
+    assert!((32..64).contains(&made), "{made}");
+    // What was made can be used, and falls with the first.
+    derive(&house, &format!("k{}", made - 1), "leaf")
+        .await
+        .unwrap();
+    compromise(&house, "k0", order()).await;
+    let barred = derive(&house, &format!("k{}", made - 1), "late").await;
+    assert!(barred.is_err());
 }
 
 #[tokio::test]

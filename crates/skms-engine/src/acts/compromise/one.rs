@@ -145,7 +145,8 @@ async fn spare(
         .lineage
         .node(rooms, work.ledger.scope, found.child)
         .await?;
-    let from = node.tainted_ancestors();
+    // Where too much is above it, it stays refused; the cascade goes on.
+    let from = node.tainted_ancestors().unwrap_or_default();
     let touched = vec![touched];
     let counted = count(&touched);
     let (changes, record, done) = work.ledger.enter(touched, counted)?.split();

@@ -3,7 +3,7 @@
 //! --only weak` runs it; by hand:
 //!
 //! ```text
-//! cargo run --release --package skms-weak --example measure -- 100000
+//! cargo run --release --package skms-weak --example shared_factors -- 100000
 //! ```
 //!
 //! The moduli are random numbers of 2048 bits without factors up to 65537, which
