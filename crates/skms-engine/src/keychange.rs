@@ -59,6 +59,9 @@ pub(crate) struct Part {
 /// then.
 pub(crate) type Told = Box<dyn FnOnce(&Key) -> Result<Vec<Change>> + Send>;
 
+/// What follows a change of a key behind the caller's back.
+pub(crate) type Begins = Box<dyn FnOnce(&Rooms) + Send>;
+
 /// What a change of a key comes with.
 #[derive(Default)]
 pub(crate) struct With {
@@ -66,6 +69,9 @@ pub(crate) struct With {
     pub(crate) also: Vec<Change>,
     /// Further ones, which say what became of the key.
     pub(crate) record: Option<Told>,
+    /// What begins as soon as it is committed, or may be, however long uses in
+    /// flight take to end, and even when the caller hangs up.
+    pub(crate) begins: Option<Begins>,
     /// Revoke and suspend: draws on the reserve when the disk is full.
     pub(crate) urgent: bool,
     /// What becomes of the certificates of its versions.
@@ -152,7 +158,7 @@ impl Entry {
         };
         let event = event.finish();
         let rooms = Arc::clone(&self.rooms);
-        let takes_nothing = with.takes_nothing;
+        let (takes_nothing, begins) = (with.takes_nothing, with.begins);
         to_the_end(async move {
             let committed = match rooms.recorder.commit(changes, &event, urgent).await {
                 Ok(committed) => committed,
@@ -166,6 +172,9 @@ impl Entry {
                         drop((guard, held, whole));
                         rooms.reread(&error).await;
                     }
+                    if let (false, Some(begins)) = (changed_nothing(&error), begins) {
+                        begins(&rooms);
+                    }
                     if let (Error::Conflict, Some(tie)) = (&error, &tie) {
                         tie.check(&rooms).await?;
                     }
@@ -178,6 +187,9 @@ impl Entry {
                 .copied()
                 .ok_or(Error::Internal("a commit without revisions"))?;
             let closed = cell.put_in_force(&rooms.lineage, key, revision);
+            if let Some(begins) = begins {
+                begins(&rooms);
+            }
             // What this change made of the key, and not what the next one does.
             let done = cell.snapshot();
             drop(tie);
@@ -189,6 +201,7 @@ impl Entry {
                 drop(changes);
             }
             drop((guard, held));
+            rooms.agenda.look(&cell);
             // Uses that began before the flip refuse their own answers, and so
             // do those of what depends on a compromised version; the wait makes
             // sure that none is still on its way out.
@@ -207,11 +220,15 @@ impl Entry {
                     "the change is in force, but a use that began before it still runs",
                 ));
             }
-            rooms.agenda.look(&cell);
             Ok(done)
         })
         .await
     }
+}
+
+/// Whether a commit that failed so is certainly not in the store.
+const fn changed_nothing(error: &Error) -> bool {
+    matches!(error, Error::Conflict) || error.is_away()
 }
 
 /// What becomes of the certificates of a key.

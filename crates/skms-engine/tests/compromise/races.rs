@@ -1,8 +1,12 @@
 //! Dependents that are used and made while the key they come from is
 //! compromised: after the call has returned, none of them does anything.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use skms_engine::Error;
 use skms_keys::KeyState;
@@ -110,4 +114,57 @@ async fn two_compromises_and_a_cascade_at_once_come_to_one_end() {
             .unwrap();
         assert_eq!(read.key().newest().unwrap().state, KeyState::Compromised);
     }
+}
+
+/// Looks at a future so often, as it wakes, and lets it fall; whether it was
+/// ready before that.
+async fn look_at(future: impl Future, times: usize) -> bool {
+    let mut future = pin!(future);
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cascade_begins_although_whoever_ordered_it_has_gone() {
+    let house = House::new().await;
+    let (mut left, mut times) = (0, 0);
+    loop {
+        times += 1;
+        let root = format!("root-{times}");
+        let leaf = format!("leaf-{times}");
+        master(&house, &root).await;
+        derive(&house, &root, &leaf).await.unwrap();
+        let ordered = house.engine.compromise_key(&house.root, at(&root), order());
+        let returned = look_at(ordered, times).await;
+        let read = async |name: &str| {
+            let read = house.engine.read_key(&house.root, at(name)).await.unwrap();
+            read.key().newest().unwrap().state
+        };
+        // What was begun comes to its end, or never was.
+        let mut patience = 100;
+        while read(&root).await != KeyState::Compromised && patience > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            patience -= 1;
+        }
+        if read(&root).await == KeyState::Compromised {
+            left += u32::from(!returned);
+            house.engine.finish_incidents().await.unwrap();
+            assert_eq!(read(&leaf).await, KeyState::Compromised, "{times}");
+        }
+        if returned {
+            break;
+        }
+    }
+    assert!(left > 0, "nobody left in time");
 }

@@ -112,7 +112,7 @@ impl Incidents {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one, and has it worked on.
+    /// Adds one, and has it worked on if it is in the store.
     fn begin(&self, id: RecordId, scope: [u8; 16]) {
         self.lock().insert(id, scope);
         self.bell.notify_one();
@@ -254,13 +254,13 @@ async fn begin(
             first.versions = numbers(key, versions);
             Ok(vec![put(scope, id, &first, None)?])
         })),
+        begins: Some(Box::new(move |rooms| rooms.incidents.begin(id, scope))),
         ..With::default()
     };
     let changed = entry.change_key(allowed, with, |key, now| {
         Ok(key.compromise(&revoke, taint, now)?)
     });
     let changed = changed.await?;
-    rooms.incidents.begin(id, scope);
     let mut record = record;
     record.versions = numbers(changed.key(), versions);
     Ok(IncidentView::of(id, record))
