@@ -279,11 +279,14 @@ impl Entry {
         })
     }
 
-    /// Whether a policy forbids the server to do by itself what would follow;
-    /// that none permits it is no reason here.
+    /// Whether a policy forbids the server to do by itself what would follow,
+    /// and names it: what is forbidden to callers on the whole is no reason
+    /// here, and that nothing permits it neither.
     pub(crate) fn is_forbidden<A: Act>(&self, target: &Target) -> bool {
-        let decision = self.evaluate(A::ACTION, &target.resource());
-        !decision.allowed && !decision.policies.is_empty()
+        let resource = target.resource();
+        self.asks(A::ACTION, &resource, |request| {
+            self.rooms.policies.load().forbids_by_name(request)
+        })
     }
 
     /// Leaves the event of a refusal, and gives what is answered.
@@ -361,6 +364,19 @@ impl Entry {
     }
 
     fn evaluate(&self, action: Action, resource: &ResourceRef<'_>) -> Arc<Decision> {
+        self.asks(action, resource, |request| {
+            self.rooms
+                .decisions
+                .decide(&self.rooms.policies.load(), request)
+        })
+    }
+
+    fn asks<T>(
+        &self,
+        action: Action,
+        resource: &ResourceRef<'_>,
+        whom: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
         let context = Context {
             now_unix: self.now_ms.div_euclid(1000),
             source_ip: self.caller.source,
@@ -373,9 +389,7 @@ impl Entry {
             resource,
             context: &context,
         };
-        self.rooms
-            .decisions
-            .decide(&self.rooms.policies.load(), &request)
+        whom(&request)
     }
 
     /// Leaves the event of a refusal.

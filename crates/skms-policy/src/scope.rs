@@ -50,6 +50,9 @@ pub(crate) struct Scope {
     pub(crate) principal: Side,
     pub(crate) resource: Side,
     pub(crate) actions: ActionSet,
+    /// Those of them that it names itself, and not by a group or by naming
+    /// none.
+    pub(crate) named: ActionSet,
 }
 
 impl Scope {
@@ -80,10 +83,12 @@ impl Scope {
                 ..Side::anchored(uid, false)
             },
         };
+        let (actions, named) = actions(&policy.action_constraint());
         Self {
             principal,
             resource,
-            actions: actions(&policy.action_constraint()),
+            actions,
+            named,
         }
     }
 
@@ -100,22 +105,26 @@ impl Scope {
     }
 }
 
-fn actions(constraint: &ActionConstraint) -> ActionSet {
-    let named = |uid: &EntityUid, into: &mut ActionSet| {
+/// The actions of a head, and those that it names.
+fn actions(constraint: &ActionConstraint) -> (ActionSet, ActionSet) {
+    let (mut all, mut named) = (ActionSet::default(), ActionSet::default());
+    let mut add = |uid: &EntityUid| {
         let name = uid.id().unescaped();
         for action in Action::ALL {
+            if action.name() == name {
+                named.insert(*action);
+            }
             if action.name() == name || action.is_in(name) {
-                into.insert(*action);
+                all.insert(*action);
             }
         }
     };
-    let mut set = ActionSet::default();
     match constraint {
-        ActionConstraint::Any => return ActionSet::ALL,
+        ActionConstraint::Any => return (ActionSet::ALL, named),
         // `action == Action::"use"` names the group itself, which is never
         // requested; taking in its members only makes the slice larger.
-        ActionConstraint::Eq(uid) => named(uid, &mut set),
-        ActionConstraint::In(uids) => uids.iter().for_each(|uid| named(uid, &mut set)),
+        ActionConstraint::Eq(uid) => add(uid),
+        ActionConstraint::In(uids) => uids.iter().for_each(add),
     }
-    set
+    (all, named)
 }

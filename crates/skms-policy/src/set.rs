@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-use cedar_policy::{Authorizer, EntityUid};
+use cedar_policy::{Authorizer, Entities, EntityUid};
 
 use crate::{
     Action, Context, ContextFields, Error, Finding, PolicyName, Principal, ResourceRef, Result,
@@ -238,6 +238,42 @@ impl PolicySet {
     }
 
     fn try_decide(&self, request: &Request<'_>) -> std::result::Result<Decision, Unspoken> {
+        let Some(asked) = self.asked(request, |_| true)? else {
+            return Ok(Decision {
+                allowed: false,
+                policies: Vec::new(),
+                cacheable: true,
+                errors: Vec::new(),
+            });
+        };
+        Ok(self.weigh(&asked.slice, |statement| self.evaluate(&asked, statement)))
+    }
+
+    /// Whether a `forbid` holds that names the action itself in its head, with
+    /// `==` or in a list: for what the server does by itself, which somebody
+    /// has to have meant to forbid. One over all actions or over a group does
+    /// not count, nor does one that fails: it was written about callers, and
+    /// the server has neither their address nor their connection.
+    #[must_use]
+    pub fn forbids_by_name(&self, request: &Request<'_>) -> bool {
+        let meant = |statement: &Statement| {
+            statement.forbids && statement.scope.named.contains(request.action)
+        };
+        let Ok(Some(asked)) = self.asked(request, meant) else {
+            return false;
+        };
+        let holds =
+            |statement: &&Statement| matches!(self.evaluate(&asked, statement), Verdict::Satisfied);
+        asked.slice.iter().any(holds)
+    }
+
+    /// What can apply to a request and is meant, and what it is evaluated with;
+    /// nothing where none is.
+    fn asked(
+        &self,
+        request: &Request<'_>,
+        meant: impl Fn(&Statement) -> bool,
+    ) -> std::result::Result<Option<Asked<'_>>, Unspoken> {
         let model = Model::shared().map_err(|error| error.to_string())?;
         if !request.action.applies_to().contains(&request.resource.kind) {
             return Err(format!(
@@ -248,14 +284,10 @@ impl PolicySet {
         }
         let subject = entities::subject(model, request.principal);
         let object = entities::object(model, request.resource)?;
-        let slice = self.slice(request, &subject, &object);
+        let mut slice = self.slice(request, &subject, &object);
+        slice.retain(|statement| meant(statement));
         if slice.is_empty() {
-            return Ok(Decision {
-                allowed: false,
-                policies: Vec::new(),
-                cacheable: true,
-                errors: Vec::new(),
-            });
+            return Ok(None);
         }
         let action = model.action(request.action).ok_or("no such action")?;
         let entities = entities::entities(
@@ -271,20 +303,26 @@ impl PolicySet {
             None,
         )
         .map_err(|error| error.to_string())?;
-        Ok(self.weigh(&slice, |statement| {
-            let response = self
-                .authorizer
-                .is_authorized(&cedar, &statement.set, &entities);
-            let diagnostics = response.diagnostics();
-            if let Some(error) = diagnostics.errors().next() {
-                return Verdict::Failed(error.to_string());
-            }
-            if diagnostics.reason().next().is_some() {
-                Verdict::Satisfied
-            } else {
-                Verdict::Unsatisfied
-            }
+        Ok(Some(Asked {
+            slice,
+            cedar,
+            entities,
         }))
+    }
+
+    fn evaluate(&self, asked: &Asked<'_>, statement: &Statement) -> Verdict {
+        let response = self
+            .authorizer
+            .is_authorized(&asked.cedar, &statement.set, &asked.entities);
+        let diagnostics = response.diagnostics();
+        if let Some(error) = diagnostics.errors().next() {
+            return Verdict::Failed(error.to_string());
+        }
+        if diagnostics.reason().next().is_some() {
+            Verdict::Satisfied
+        } else {
+            Verdict::Unsatisfied
+        }
     }
 
     /// The statements that can apply: all `forbid`s first, then the
@@ -364,6 +402,13 @@ impl PolicySet {
         }
         decision
     }
+}
+
+/// A request as Cedar has it, with the statements that can apply to it.
+struct Asked<'a> {
+    slice: Vec<&'a Statement>,
+    cedar: cedar_policy::Request,
+    entities: Entities,
 }
 
 /// What one statement says to one request.

@@ -376,6 +376,35 @@ async fn a_policy_that_forbids_stops_the_cascade_there() {
 }
 
 #[tokio::test]
+async fn what_callers_are_forbidden_on_the_whole_spares_nothing() {
+    let house = House::new().await;
+    master(&house, "master").await;
+    derive(&house, "master", "leaf").await.unwrap();
+    for (name, guard) in [
+        ("tls", "unless { context.tls }"),
+        ("certificate", "when { principal.kind == \"system\" }"),
+        (
+            "fails",
+            "when { principal.kind == \"system\" && context.now + 9223372036854775807 > 0 }",
+        ),
+    ] {
+        let policy = format!("forbid (principal, action, resource) {guard};");
+        let put = house
+            .engine
+            .write_policy(&house.root, "root", name, &policy);
+        put.await.unwrap();
+    }
+    let plan = house
+        .engine
+        .plan_compromise(&house.root, at("master"), order());
+    assert_eq!(plan.await.unwrap().incident.counts.spared, 0);
+    compromise(&house, "master", order()).await;
+    house.engine.finish_incidents().await.unwrap();
+    assert_eq!(state(&house, "leaf").await, KeyState::Compromised);
+    assert!(house.encrypt("leaf", b"x").await.is_err());
+}
+
+#[tokio::test]
 async fn any_revocation_for_a_compromise_bars_what_depends_on_it() {
     let house = House::new().await;
     master(&house, "master").await;
