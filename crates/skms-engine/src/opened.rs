@@ -263,6 +263,15 @@ impl KeyCell {
         }
     }
 
+    /// Whether no use is in flight of anything that is not allowed.
+    pub(crate) fn is_drained(&self) -> bool {
+        let snapshot = self.snapshot();
+        snapshot
+            .versions
+            .iter()
+            .all(|version| version.live.drained())
+    }
+
     /// Takes everything away from a key whose record is gone.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);

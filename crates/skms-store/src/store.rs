@@ -105,11 +105,13 @@ pub enum Kind {
     KeyUse = 47,
     /// What an automatic rule did, or is to do.
     RuleAct = 48,
+    /// What a deleted key depended on, for what depends on it still.
+    Remnant = 51,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -153,6 +155,7 @@ impl Kind {
         Self::Rule,
         Self::KeyUse,
         Self::RuleAct,
+        Self::Remnant,
     ];
 
     /// The number that is stored and sealed.
@@ -219,6 +222,7 @@ impl Kind {
             Self::Rule => "rule",
             Self::KeyUse => "key use",
             Self::RuleAct => "rule act",
+            Self::Remnant => "remnant of a key",
         }
     }
 }

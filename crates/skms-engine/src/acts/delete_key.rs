@@ -12,7 +12,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
-use crate::lineage::descent;
+use crate::lineage::remnant;
 use crate::opened::lock_key;
 
 act!(
@@ -23,7 +23,7 @@ act!(
 
 impl Engine {
     /// Deletes a key's record, and who was given it; its name is free again.
-    /// Its events stay.
+    /// Its events stay, and what it depended on where something depends on it.
     ///
     /// # Errors
     /// [`crate::Error::Key`] while any version still has material;
@@ -44,7 +44,11 @@ impl Engine {
                 ));
             }
             forget_holders(&entry.rooms, snapshot.key()).await?;
-            descent::forget(&entry.rooms, snapshot.key()).await
+            // Whoever was making another dependent of it is through.
+            if !cell.is_drained() {
+                return Err(Error::Busy);
+            }
+            remnant::leave(&entry.rooms, snapshot.key()).await
         };
         let deletable = deletable.await;
         let mut changes = entry.failed_key(&allowed, deletable).await?;

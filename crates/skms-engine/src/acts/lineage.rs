@@ -18,7 +18,8 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::gate::{Entry, KeyRef};
-use crate::lineage::descent;
+use crate::lineage::descent::{self, How};
+use crate::lineage::remnant;
 use crate::places;
 use crate::records;
 use crate::records::authority::SigningKeyRecord;
@@ -224,40 +225,48 @@ impl Drawing<'_> {
             state: None,
             count: None,
         });
-        let mut open: VecDeque<(VersionRef, Key)> = (key.versions.iter())
+        let mut open: VecDeque<(VersionRef, Option<Key>)> = (key.versions.iter())
             .map(|version| {
                 let of = VersionRef {
                     key: key.id,
                     version: version.number,
                 };
-                (of, key.clone())
+                (of, Some(key.clone()))
             })
             .collect();
         let mut seen: HashSet<VersionRef> = open.iter().map(|(of, _)| *of).collect();
         while let Some((of, key)) = open.pop_front() {
-            if !self.key_node(of, Some(&key)) {
+            if !self.key_node(of, key.as_ref()) {
                 return Ok(());
             }
-            let version = key.version(of.version)?;
-            if version.parents().next().is_none() {
+            let parents = self.parents(of, key.as_ref()).await?;
+            if parents.is_empty() && key.is_some() {
                 self.tie(SEAL, &of.to_string(), "seals");
             }
-            let origin = descent::how(version);
-            for parent in version.parents() {
-                let how = origin
-                    .filter(|(from, _)| *from == parent)
-                    .map_or("wrapped", |(_, how)| how.word());
+            for (parent, how) in parents {
                 let above = self.read(parent.key).await?;
                 if !self.key_node(parent, above.as_ref()) {
                     return Ok(());
                 }
-                self.tie(&parent.to_string(), &of.to_string(), how);
-                if let (Some(above), true) = (above, seen.insert(parent)) {
+                self.tie(&parent.to_string(), &of.to_string(), how.word());
+                if seen.insert(parent) {
                     open.push_back((parent, above));
                 }
             }
         }
         Ok(())
+    }
+
+    /// What a version depends on by itself; where its key was deleted, what is
+    /// left of that.
+    async fn parents(&self, of: VersionRef, key: Option<&Key>) -> Result<Vec<(VersionRef, How)>> {
+        let Some(key) = key else {
+            let left = remnant::read(&self.entry.rooms, self.scope, of).await?;
+            return Ok(left.parents);
+        };
+        let version = key.version(of.version)?;
+        let how = |parent| (parent, descent::how_on(version, parent));
+        Ok(version.parents().map(how).collect())
     }
 
     /// What depends on versions, and on those.

@@ -254,28 +254,33 @@ pub(crate) async fn below(
     Ok((found, next))
 }
 
-/// The changes that forget what a key's versions depend on: it is about to be
-/// deleted. What depends on them stays, and so do their epochs.
-pub(crate) async fn forget(rooms: &Rooms, key: &Key) -> Result<Vec<Change>> {
-    let namespace = key.namespace.0;
-    let mut changes = Vec::new();
-    for version in &key.versions {
-        for parent in version.parents() {
-            let child = VersionRef {
-                key: key.id,
-                version: version.number,
-            };
-            let name = name(parent, child);
-            let found = rooms.store.find(namespace, Kind::Descent, &name).await?;
-            changes.extend(found.map(|stored| Change::Delete {
-                namespace,
-                kind: Kind::Descent,
-                id: stored.id,
-                expected: stored.revision,
-            }));
-        }
-    }
-    Ok(changes)
+/// Whether anything depends on a version by itself.
+pub(crate) async fn is_above(rooms: &Rooms, namespace: [u8; 16], of: VersionRef) -> Result<bool> {
+    let (found, more) = below(rooms, namespace, of, None, 1).await?;
+    Ok(!found.is_empty() || more.is_some())
+}
+
+/// The change that forgets that a version depends on another.
+pub(crate) async fn untie(
+    rooms: &Rooms,
+    namespace: [u8; 16],
+    (parent, child): (VersionRef, VersionRef),
+) -> Result<Option<Change>> {
+    let name = name(parent, child);
+    let found = rooms.store.find(namespace, Kind::Descent, &name).await?;
+    Ok(found.map(|stored| Change::Delete {
+        namespace,
+        kind: Kind::Descent,
+        id: stored.id,
+        expected: stored.revision,
+    }))
+}
+
+/// In what way a version depends on one of [`Version::parents`].
+pub(crate) fn how_on(version: &Version, parent: VersionRef) -> How {
+    how(version)
+        .filter(|(from, _)| *from == parent)
+        .map_or(How::Wrapped, |(_, how)| how)
 }
 
 /// How a new version depends on what it comes from.

@@ -14,6 +14,7 @@
 //! compromise, or is found by it.
 
 pub(crate) mod descent;
+pub(crate) mod remnant;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -275,8 +276,8 @@ impl Node {
         }
     }
 
-    /// A version whose record is gone: nothing is above it any more.
-    fn learn_gone(&self, taint: Option<Taint>) {
+    /// A version whose record is gone: above it is what was kept of that.
+    fn learn_gone(&self, taint: Option<Taint>, parents: Vec<Arc<Self>>, spared: Vec<VersionRef>) {
         let _one = self
             .replacing
             .lock()
@@ -284,8 +285,8 @@ impl Node {
         if self.above.load().revision == 0 {
             self.above.store(Arc::new(Above {
                 revision: 1,
-                parents: Vec::new(),
-                spared: Vec::new(),
+                parents,
+                spared,
             }));
         }
         if let Some(taint) = taint {
@@ -431,7 +432,11 @@ impl Lineage {
         let id = RecordId(node.of.key.0);
         let stored = rooms.store.get(namespace, Kind::Key, id).await?;
         let Some(stored) = stored else {
-            node.learn_gone(descent::taint(rooms, namespace, node.of).await?);
+            let taint = descent::taint(rooms, namespace, node.of).await?;
+            let left = remnant::read(rooms, namespace, node.of).await?;
+            let parents = left.parents.iter();
+            let parents = parents.map(|(parent, _)| self.get(*parent)).collect();
+            node.learn_gone(taint, parents, left.spared);
             return Ok(());
         };
         let record: KeyRecord = records::decode(stored.plaintext.expose())?;

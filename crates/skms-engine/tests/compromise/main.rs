@@ -461,6 +461,94 @@ async fn a_deleted_key_s_compromise_is_remembered() {
     assert!(barred(house.encrypt("leaf", b"x").await));
 }
 
+async fn destroy_and_delete(house: &House, name: &str) {
+    let (engine, root) = (&house.engine, &house.root);
+    engine
+        .destroy_key(root, at(name), Versions::All, Some(0))
+        .await
+        .unwrap();
+    engine.do_what_is_due().await.unwrap();
+    engine.delete_key(root, at(name)).await.unwrap();
+}
+
+/// A key that is derived, derives, and can be destroyed at once.
+async fn short_lived(house: &House, from: &str, name: &str) {
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::HkdfSha256),
+        uses: Some(Uses::of(&[Use::Derive])),
+        rules: Some(Rules {
+            destroy_window_seconds: 0,
+            ..Rules::default()
+        }),
+        ..NewKeySpec::default()
+    };
+    derive_with(house, from, name, spec).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_below_a_deleted_key_falls_with_what_is_above_it() {
+    let house = House::new().await;
+    master(&house, "master").await;
+    short_lived(&house, "master", "upper").await;
+    short_lived(&house, "upper", "lower").await;
+    derive(&house, "lower", "leaf").await.unwrap();
+    derive(&house, "upper", "near").await.unwrap();
+    // In both orders.
+    destroy_and_delete(&house, "lower").await;
+    destroy_and_delete(&house, "upper").await;
+    let lineage = async |house: &House, name: &str| {
+        let graph = house.engine.key_lineage(&house.root, at(name), 100);
+        graph.await.unwrap()
+    };
+    let graph = lineage(&house, "leaf").await;
+    let deleted = |name: &str| name.ends_with("(deleted)");
+    let gone = graph.nodes.iter().filter(|node| deleted(&node.name));
+    assert_eq!(gone.count(), 2);
+    let ways: Vec<_> = graph.edges.iter().map(|edge| edge.how).collect();
+    assert_eq!(ways, ["derived", "derived", "derived", "seals"]);
+    let house = house.restart().await;
+    house.encrypt("leaf", b"x").await.unwrap();
+    let house = house.restart().await;
+    let begun = compromise(&house, "master", order()).await;
+    for name in ["leaf", "near"] {
+        assert!(barred(house.encrypt(name, b"x").await), "{name}");
+    }
+    let house = house.restart().await;
+    for name in ["leaf", "near"] {
+        assert!(barred(house.encrypt(name, b"x").await), "{name}");
+    }
+    house.engine.finish_incidents().await.unwrap();
+    for name in ["leaf", "near"] {
+        assert_eq!(state(&house, name).await, KeyState::Compromised, "{name}");
+    }
+    let done = house.engine.read_incident(&house.root, "root", begun.id);
+    assert_eq!(done.await.unwrap().counts.compromised, 3);
+}
+
+#[tokio::test]
+async fn what_a_deleted_key_left_goes_with_the_last_that_depends_on_it() {
+    let house = House::new().await;
+    master(&house, "master").await;
+    short_lived(&house, "master", "upper").await;
+    short_lived(&house, "upper", "lower").await;
+    for name in ["one", "other"] {
+        short_lived(&house, "lower", name).await;
+    }
+    let below = async || {
+        let graph = house.engine.key_lineage(&house.root, at("master"), 100);
+        // The root key and the key itself aside.
+        graph.await.unwrap().nodes.len() - 2
+    };
+    assert_eq!(below().await, 4);
+    destroy_and_delete(&house, "upper").await;
+    destroy_and_delete(&house, "lower").await;
+    assert_eq!(below().await, 4);
+    destroy_and_delete(&house, "one").await;
+    assert_eq!(below().await, 3);
+    destroy_and_delete(&house, "other").await;
+    assert_eq!(below().await, 0);
+}
+
 #[tokio::test]
 async fn a_cascade_that_was_cut_off_is_finished_once() {
     let house = House::new().await;
