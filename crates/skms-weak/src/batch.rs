@@ -13,6 +13,7 @@ use std::ops::Range;
 use dashu_int::UBig;
 use dashu_int::ops::Gcd;
 
+use crate::moduli::is_proper;
 use crate::number::bits;
 
 /// So many bits of moduli are taken at once: some 130,000 of 2048. In memory is
@@ -27,8 +28,11 @@ const LEAF: usize = 32;
 /// Whether to go on; asked before every step.
 pub type GoOn<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// For each modulus, whether it shares a factor with another one that is not
-/// the same number. None if it was told to stop.
+/// For each modulus, whether a proper divisor of it divides another one. None if
+/// it was told to stop.
+///
+/// That a modulus divides another one whole says nothing about its factors:
+/// anybody can multiply it by something.
 #[must_use]
 pub fn shared_factors(moduli: &[UBig], go_on: GoOn<'_>) -> Option<Vec<bool>> {
     shared_among(moduli, MOST_BITS, go_on)
@@ -105,15 +109,43 @@ fn among(
 ) -> Option<()> {
     let members: Vec<usize> = first.chain(second).collect();
     let chosen: Vec<&UBig> = members.iter().map(|at| moduli[*at]).collect();
-    let mut found = vec![false; chosen.len()];
+    let mut found = vec![Common::Nothing; chosen.len()];
     let mut tree = Tree::over(&chosen, go_on)?;
     // The sum is below the product times the number of moduli.
     let others = std::mem::take(&mut tree.sum);
     tree.down(others, &mut found, go_on)?;
-    for (at, found) in members.into_iter().zip(found) {
-        shares[at] |= found;
+    for ((at, n), found) in members.into_iter().zip(&chosen).zip(found) {
+        shares[at] |= match found {
+            Common::Nothing => false,
+            Common::Part => true,
+            Common::All if shares[at] => true,
+            Common::All => by_parts(n, &chosen, go_on)?,
+        };
     }
     Some(())
+}
+
+/// What a modulus has in common with the product of all others.
+#[derive(Clone, Copy)]
+enum Common {
+    Nothing,
+    /// A proper divisor.
+    Part,
+    /// All of it: there is a multiple of it, or its factors are in several.
+    All,
+}
+
+/// Whether a proper divisor of a modulus divides one of the others. Rarely asked.
+fn by_parts(n: &UBig, others: &[&UBig], go_on: GoOn<'_>) -> Option<bool> {
+    for some in others.chunks(LEAF) {
+        if !go_on() {
+            return None;
+        }
+        if some.iter().any(|other| is_proper(&(*other).gcd(n), n)) {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Product and sum of a part of the moduli, and the two halves of the part.
@@ -169,14 +201,19 @@ impl<'a> Tree<'a> {
     }
 
     /// `others` is the sum of the whole tree modulo this part's product.
-    fn down(self, others: UBig, shares: &mut [bool], go_on: GoOn<'_>) -> Option<()> {
+    fn down(self, others: UBig, shares: &mut [Common], go_on: GoOn<'_>) -> Option<()> {
         if !go_on() {
             return None;
         }
         match self.below {
             Below::Leaf(moduli) => {
                 for (n, shares) in moduli.iter().zip(shares) {
-                    *shares = !(&others % *n).gcd(*n).is_one();
+                    let common = (&others % *n).gcd(*n);
+                    *shares = match () {
+                        () if common.is_one() => Common::Nothing,
+                        () if common == **n => Common::All,
+                        () => Common::Part,
+                    };
                 }
             }
             Below::Halves(halves) => {
@@ -241,6 +278,22 @@ mod tests {
         let moduli = [&p[0] * &p[1], &p[1] * &p[2], &p[2] * &p[0], &p[3] * &p[3]];
         let found = shared_factors(&moduli, &|| true).unwrap();
         assert_eq!(found, [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_multiple_says_nothing_of_what_it_is_a_multiple_of() {
+        let p = primes(8, 1 << 16);
+        let victim = &p[0] * &p[1];
+        let multiple = &victim * &p[2];
+        let mut moduli = vec![victim.clone(), multiple, &p[3] * &p[4]];
+        let found = shared_factors(&moduli, &|| true).unwrap();
+        assert_eq!(found, [false, true, false]);
+        // With a relative as well, it does share.
+        moduli.push(&p[1] * &p[5]);
+        for most in [1, MOST_BITS] {
+            let found = shared_among(&moduli, most, &|| true).unwrap();
+            assert_eq!(found, [true, true, false, true]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use skms_crypto::hash::{sha1_for_identifiers, sha256};
 use crate::curve::{self, Point};
 use crate::edwards::Form;
 use crate::error::{Error, Result};
-use crate::number::bytes;
+use crate::number::{bits, bytes};
 use crate::ssh;
 
 const SEQUENCE: u8 = 0x30;
@@ -259,6 +259,12 @@ impl PublicKey {
             Kind::Rsa { n, .. } => Some(n),
             _ => None,
         }
+    }
+
+    /// How many bits the modulus of an RSA key has.
+    #[must_use]
+    pub fn modulus_bits(&self) -> Option<usize> {
+        self.modulus().map(bits)
     }
 
     /// Its entry in a list of whole keys; none for a DSA key of OpenSSH.

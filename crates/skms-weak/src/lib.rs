@@ -38,7 +38,7 @@ pub use blocklist::Blocklist;
 pub use error::{Error, Result};
 pub use finding::{Detector, Finding, Gravity};
 pub use key::{Kind, PublicKey};
-pub use moduli::Moduli;
+pub use moduli::{Moduli, Sharing};
 
 /// Looks at a public key, and for it in lists.
 #[must_use]

@@ -65,14 +65,23 @@ impl Moduli {
         }
     }
 
-    /// The numbers of those that share a factor with this one and are not the
-    /// same.
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (UBig, u64)> + '_ {
+        let members = self.blocks.iter().flat_map(|block| &block.moduli);
+        members.map(|(modulus, number)| (UBig::from_be_bytes(modulus), *number))
+    }
+
+    /// What this one has in common with those that are known, itself aside.
+    ///
+    /// Only a *proper* divisor gives a modulus away. Whoever brings a multiple of
+    /// a modulus shows that they can multiply: nothing follows for the modulus,
+    /// and all the more for the multiple.
     #[must_use]
-    pub fn sharing(&self, n: &UBig) -> Vec<u64> {
+    pub fn sharing(&self, n: &UBig) -> Sharing {
+        let mut sharing = Sharing::default();
         if *n <= UBig::ONE {
-            return Vec::new();
+            return sharing;
         }
-        let mut sharing = Vec::new();
         for block in &self.blocks {
             if (&block.product % n).gcd(n).is_one() {
                 continue;
@@ -80,13 +89,32 @@ impl Moduli {
             // Rarely: the modulus itself is in this block, or a relative of it.
             for (modulus, number) in &block.moduli {
                 let modulus = UBig::from_be_bytes(modulus);
-                if modulus != *n && !(&modulus).gcd(n).is_one() {
-                    sharing.push(*number);
+                if modulus == *n {
+                    continue;
+                }
+                let common = (&modulus).gcd(n);
+                sharing.itself |= is_proper(&common, n);
+                if is_proper(&common, &modulus) {
+                    sharing.others.push(*number);
                 }
             }
         }
         sharing
     }
+}
+
+/// What a modulus has in common with those that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// A proper divisor of it divides another one.
+    pub itself: bool,
+    /// The numbers of those of which a proper divisor divides it.
+    pub others: Vec<u64>,
+}
+
+/// Whether a divisor of a number says anything about its factors.
+pub(crate) fn is_proper(divisor: &UBig, of: &UBig) -> bool {
+    !divisor.is_one() && divisor != of
 }
 
 #[cfg(test)]
@@ -108,20 +136,34 @@ mod tests {
         assert_eq!(moduli.len(), 10_000);
         assert!(moduli.blocks.len() > 1);
         let related = &primes[6] * &primes[19_999];
-        assert_eq!(moduli.sharing(&related), [3, 9_999]);
+        let shares = |itself, others: &[u64]| Sharing {
+            itself,
+            others: others.to_vec(),
+        };
+        assert_eq!(moduli.sharing(&related), shares(true, &[3, 9_999]));
         let stranger = UBig::from(7_919_u32) * UBig::from(7_907_u32);
-        assert_eq!(moduli.sharing(&stranger), [0_u64; 0]);
+        assert_eq!(moduli.sharing(&stranger), shares(false, &[]));
+        // A multiple says nothing of what it is a multiple of, nor a divisor of
+        // itself.
+        let known = &primes[6] * &primes[7];
+        let multiple = &known * &stranger;
+        assert_eq!(moduli.sharing(&multiple), shares(true, &[]));
+        assert_eq!(moduli.sharing(&primes[6]), shares(false, &[3]));
+        let both = &multiple * &primes[9];
+        assert_eq!(moduli.sharing(&both), shares(true, &[4]));
         // Known already: no relative of itself.
         let own = &primes[6] * &primes[7];
         assert_eq!(moduli.find(&own), Some(3));
-        assert_eq!(moduli.sharing(&own), [0_u64; 0]);
+        assert_eq!(moduli.sharing(&own), shares(false, &[]));
         moduli.insert(&own, 77);
         assert_eq!((moduli.len(), moduli.find(&own)), (10_000, Some(3)));
         moduli.insert(&related, 10_000);
-        assert_eq!(moduli.sharing(&own), [10_000]);
+        assert_eq!(moduli.sharing(&own), shares(true, &[10_000]));
+        assert_eq!(moduli.all().count(), 10_001);
+        assert!(moduli.all().any(|one| one == (related.clone(), 10_000)));
         for nothing in [UBig::ZERO, UBig::ONE] {
             moduli.insert(&nothing, 1);
-            assert!(moduli.sharing(&nothing).is_empty());
+            assert_eq!(moduli.sharing(&nothing), Sharing::default());
         }
         assert!(!moduli.is_empty());
     }

@@ -11,10 +11,11 @@
 //! may lose some when its reader is slow or the server stops: after an unseal,
 //! and after `Lagged`, read them.
 
+mod gathered;
 pub(crate) mod noted;
 pub(crate) mod sweep;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -44,6 +45,11 @@ const TOLD: usize = 1024;
 /// Things with one modulus that are remembered: what is beyond is found by the
 /// next sweep.
 const WHOSE_MAX: usize = 1000;
+
+/// Bits of moduli of a namespace's certificates for keys elsewhere that are
+/// remembered: 65,536 of 2048 bits. Who has certificates issued can bring any
+/// number of them. Keys kept here are remembered all.
+const FOREIGN_BITS: usize = 1 << 27;
 
 /// Keys that came in and wait to be held against the others; more are found by
 /// the next sweep.
@@ -110,6 +116,38 @@ struct Known {
     moduli: Moduli,
     /// By the moduli's numbers.
     whose: Vec<Whose>,
+    /// What certificates for keys elsewhere have taken of [`FOREIGN_BITS`].
+    foreign: HashMap<NamespaceId, usize>,
+}
+
+impl Known {
+    /// The number of a modulus, which is remembered from now on if there is room
+    /// for it.
+    fn number(&mut self, subject: &Subject, key: &PublicKey) -> Option<usize> {
+        let n = key.modulus()?;
+        if let Some(number) = self.moduli.find(n) {
+            return usize::try_from(number).ok();
+        }
+        if subject.kind != SubjectKind::Key {
+            let taken = self.foreign.entry(subject.namespace).or_default();
+            if !take(taken, key.modulus_bits()?) {
+                return None;
+            }
+        }
+        self.moduli.insert(n, self.whose.len() as u64);
+        self.whose.push(Whose::default());
+        Some(self.whose.len() - 1)
+    }
+}
+
+/// Takes room for a modulus, if there is room.
+fn take(taken: &mut usize, bits: usize) -> bool {
+    let with = taken.saturating_add(bits);
+    let fits = with <= FOREIGN_BITS;
+    if fits {
+        *taken = with;
+    }
+    fits
 }
 
 /// Whose a modulus is: versions of keys, and certificates.
@@ -236,18 +274,31 @@ impl Weak {
         if let Some(n) = key.modulus() {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             let sharing = known.moduli.sharing(n);
-            if !sharing.is_empty() {
+            if sharing.itself {
                 found.push(Finding::shared_factor());
-                self.suspect(&known, &sharing);
             }
+            self.suspect(&known, &sharing.others);
         }
         found
+    }
+
+    /// Whether a modulus is remembered.
+    fn knows(&self, key: &PublicKey) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        key.modulus()
+            .is_some_and(|n| known.moduli.find(n).is_some())
     }
 
     /// As [`Weak::look`], for a key that was looked at before: in the lists.
     fn look_again(&self, key: &PublicKey) -> Vec<Finding> {
         let lists = self.lists.load();
         lists.iter().filter_map(|one| one.list.find(key)).collect()
+    }
+
+    /// As [`Weak::suspect`], of what was found among all.
+    fn suspect_again(&self, sharing: &[u64]) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        self.suspect(&known, sharing);
     }
 
     /// Keys here share a factor with one that came in: that goes on record.
@@ -276,8 +327,8 @@ impl Weak {
             // One that is known was held against the others when it came.
             known.moduli.find(n).is_none() && {
                 let sharing = known.moduli.sharing(n);
-                self.suspect(&known, &sharing);
-                !sharing.is_empty()
+                self.suspect(&known, &sharing.others);
+                sharing.itself
             }
         };
         self.remember(subject.clone(), name, key, shares)
@@ -286,23 +337,9 @@ impl Weak {
     /// Remembers a modulus and whose it is. Gives whether it is known to share a
     /// factor.
     fn remember(&self, subject: Subject, name: [u8; 32], key: &PublicKey, shares: bool) -> bool {
-        let Some(n) = key.modulus() else {
-            return false;
-        };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { moduli, whose } = &mut *known;
-        let at = match moduli
-            .find(n)
-            .and_then(|number| usize::try_from(number).ok())
-        {
-            Some(at) => at,
-            None => {
-                moduli.insert(n, whose.len() as u64);
-                whose.push(Whose::default());
-                whose.len() - 1
-            }
-        };
-        let Some(whose) = whose.get_mut(at) else {
+        let number = known.number(&subject, key);
+        let Some(whose) = number.and_then(|at| known.whose.get_mut(at)) else {
             return shares;
         };
         whose.add(subject, name);
@@ -316,6 +353,13 @@ impl Weak {
         } else {
             self.want_sweep();
         }
+    }
+
+    /// Puts one back that could not be put on record: behind the others, so that
+    /// it holds none of them up.
+    fn wait_again(&self, one: Waiting) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push_back(one);
     }
 
     fn next_waiting(&self) -> Option<Waiting> {

@@ -14,9 +14,10 @@ use std::time::Instant;
 
 use skms_evidence::{DetailKey, Outcome};
 use skms_store::{Change, Kind, RecordId};
-use skms_weak::{Finding, PublicKey, batch};
+use skms_weak::{Finding, PublicKey};
 use tokio::sync::broadcast;
 
+use super::gathered::{Gathered, Sharer};
 use super::noted::{Noted, note};
 use super::{Subject, SubjectKind, Waiting};
 use crate::act::act;
@@ -24,6 +25,7 @@ use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::gate::Entry;
 use crate::places::{Namespace, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::certificate::CertificateRecord;
@@ -43,7 +45,7 @@ const DETECTORS: u32 = 1;
 const PAGE: usize = 32;
 
 /// From so many new moduli on they are held against all others at once.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// Seconds between two sweeps.
 const EVERY: i64 = 24 * 60 * 60;
@@ -73,8 +75,6 @@ struct Looked {
     subject: Subject,
     name: [u8; 32],
     findings: Vec<Finding>,
-    /// An RSA key.
-    rsa: Option<PublicKey>,
 }
 
 impl Engine {
@@ -97,22 +97,9 @@ impl Engine {
             let Some(next) = entry.rooms.weak.next_waiting() else {
                 return Ok(());
             };
-            match next {
-                Waiting::Found(subject, finding, name) => {
-                    note(&entry, &subject, &finding, name).await?;
-                }
-                Waiting::Modulus(subject, spki) => {
-                    let rooms = Arc::clone(&entry.rooms);
-                    let learnt = entry.rooms.weak.pool.run(move || {
-                        let key = PublicKey::from_spki(&spki).ok()?;
-                        let name = skms_crypto::hash::sha256(&[&spki]);
-                        let shares = rooms.weak.learn(&subject, name, &key);
-                        shares.then_some((subject, name))
-                    });
-                    if let Some((subject, name)) = learnt.await? {
-                        note(&entry, &subject, &Finding::shared_factor(), Some(name)).await?;
-                    }
-                }
+            if let Err(error) = put_on_record(&entry, &next).await {
+                entry.rooms.weak.wait_again(next);
+                return Err(error);
             }
         }
     }
@@ -171,7 +158,7 @@ impl Engine {
             true => last.began_at.saturating_sub(MARGIN),
             false => i64::MIN,
         };
-        let mut moduli = Vec::new();
+        let mut gathered = Gathered::default();
         for namespace in &namespaces {
             for kind in [Kind::Key, Kind::Certificate, Kind::SshCertificate] {
                 let mut after = None;
@@ -191,17 +178,21 @@ impl Engine {
                     }
                     done.looked_at += stored.len() as u64;
                     let rooms = Arc::clone(&entry.rooms);
-                    let looked = entry.rooms.weak.pool.run(move || {
+                    let looked_at = entry.rooms.weak.pool.run(move || {
                         let each = stored.into_iter();
-                        each.map(|one| look(&rooms.weak, one)).collect::<Vec<_>>()
+                        let looked: Vec<_> = each
+                            .map(|one| look(&rooms.weak, one, &mut gathered))
+                            .collect();
+                        (looked, gathered)
                     });
-                    for one in looked.await? {
+                    let looked;
+                    (looked, gathered) = looked_at.await?;
+                    for one in looked {
                         for finding in &one.findings {
                             let name = Some(one.name);
                             let new = note(&entry, &one.subject, finding, name).await?;
                             done.found += u64::from(new);
                         }
-                        moduli.extend(one.rsa.map(|key| (one.subject, one.name, key)));
                     }
                     drop(entry);
                     if pace == Pace::Calm {
@@ -210,8 +201,8 @@ impl Engine {
                 }
             }
         }
-        done.moduli = moduli.len() as u64;
-        for (subject, name) in self.shared_among(moduli).await? {
+        done.moduli = gathered.seen;
+        for (subject, name) in self.shared_among(gathered).await? {
             let entry = self.enter(&caller)?;
             let finding = Finding::shared_factor();
             done.found += u64::from(note(&entry, &subject, &finding, Some(name)).await?);
@@ -220,46 +211,19 @@ impl Engine {
     }
 
     /// Whose moduli share a factor with another's; all of them are remembered.
-    async fn shared_among(
-        self: &Arc<Self>,
-        moduli: Vec<(Subject, [u8; 32], PublicKey)>,
-    ) -> Result<Vec<(Subject, [u8; 32])>> {
+    async fn shared_among(self: &Arc<Self>, gathered: Gathered) -> Result<Vec<Sharer>> {
         let (weak, pool) = {
             let rooms = self.rooms()?;
             (Arc::clone(&rooms.weak), rooms.weak.pool.clone())
         };
         let engine = Arc::downgrade(self);
         let found = pool.run(move || {
-            let is_new = |key: &PublicKey| {
-                let known = weak.known.read();
-                let known = known.unwrap_or_else(std::sync::PoisonError::into_inner);
-                key.modulus()
-                    .is_some_and(|n| known.moduli.find(n).is_none())
-            };
-            let new = moduli.iter().filter(|(_, _, key)| is_new(key)).count();
-            if new < BATCH {
-                let shares = moduli
-                    .into_iter()
-                    .filter(|(subject, name, key)| weak.learn(subject, *name, key));
-                return Some(shares.map(|(subject, name, _)| (subject, name)).collect());
-            }
             // A server that is being sealed does not wait for this.
             let open = move || {
                 let engine: Option<Arc<Engine>> = Gone::upgrade(&engine);
                 engine.is_some_and(|engine| !engine.is_sealed())
             };
-            let numbers: Vec<_> = moduli
-                .iter()
-                .filter_map(|(_, _, key)| key.modulus().cloned())
-                .collect();
-            let shares = batch::shared_factors(&numbers, &open)?;
-            let mut found = Vec::new();
-            for ((subject, name, key), shares) in moduli.into_iter().zip(shares) {
-                if weak.remember(subject.clone(), name, &key, shares) {
-                    found.push((subject, name));
-                }
-            }
-            Some(found)
+            gathered.shared(&weak, &open)
         });
         found.await?.ok_or(Error::Sealed)
     }
@@ -296,6 +260,27 @@ impl Engine {
     }
 }
 
+/// A finding, and what holding a modulus against all others finds.
+async fn put_on_record(entry: &Entry, next: &Waiting) -> Result<()> {
+    match next {
+        Waiting::Found(subject, finding, name) => note(entry, subject, finding, *name).await?,
+        Waiting::Modulus(subject, spki) => {
+            let rooms = Arc::clone(&entry.rooms);
+            let name = skms_crypto::hash::sha256(&[spki]);
+            let (one, spki) = (subject.clone(), spki.clone());
+            let shares = entry.rooms.weak.pool.run(move || {
+                let key = PublicKey::from_spki(&spki).ok();
+                key.is_some_and(|key| rooms.weak.learn(&one, name, &key))
+            });
+            match shares.await? {
+                true => note(entry, subject, &Finding::shared_factor(), Some(name)).await?,
+                false => false,
+            }
+        }
+    };
+    Ok(())
+}
+
 /// That a sweep runs, until it is dropped.
 struct Running(Gone<crate::engine::Rooms>);
 
@@ -307,7 +292,7 @@ impl Drop for Running {
     }
 }
 
-fn look(weak: &super::Weak, stored: Stored) -> Looked {
+fn look(weak: &super::Weak, stored: Stored, gathered: &mut Gathered) -> Looked {
     let name = skms_crypto::hash::sha256(&[&stored.spki]);
     let key = PublicKey::from_spki(&stored.spki).ok();
     let findings = match &key {
@@ -319,11 +304,13 @@ fn look(weak: &super::Weak, stored: Stored) -> Looked {
             skms_weak::check(key, lists.iter().map(|one| &one.list))
         }
     };
+    if let Some(key) = key {
+        gathered.add(weak, (stored.subject.clone(), name), key);
+    }
     Looked {
         subject: stored.subject,
         name,
         findings,
-        rsa: key.filter(|key| key.modulus().is_some()),
     }
 }
 

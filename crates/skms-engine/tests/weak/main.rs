@@ -8,7 +8,7 @@ mod rsa;
 use common::{House, at};
 use dashu_int::UBig;
 use skms_crypto::{Algorithm, Format, KeyMaterial, Message, OpenKey, SecretBytes};
-use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority};
+use skms_engine::acts::authorities::{self, Extent, Foundation, NewAuthority};
 use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::import_key::Incoming;
@@ -219,9 +219,8 @@ async fn a_key_that_shares_a_factor_is_kept_out_and_gives_the_other_away() {
     assert_eq!(found(&house).await.len(), 3);
 }
 
-#[tokio::test]
-async fn factors_are_found_among_many_stored_keys_at_once() {
-    let house = House::new().await;
+/// An authority of SSH certificates, `users`, with the role `ops`.
+async fn ssh_authority(house: &House) {
     house.create("users", Algorithm::Ed25519).await;
     let (engine, root) = (&house.engine, &house.root);
     let new = ssh::NewAuthority {
@@ -244,14 +243,66 @@ async fn factors_are_found_among_many_stored_keys_at_once() {
         .write_ssh_role(root, ("root", "users", "ops"), role)
         .await
         .unwrap();
-    let sign = async |n: &UBig| {
-        let new = ssh::NewCertificate {
-            public_key: rsa::ssh_line(n),
-            asked: Asked::default(),
-        };
-        let signed = engine.sign_ssh_certificate(root, ("root", "users", "ops"), new);
-        signed.await.map(drop)
+}
+
+/// Has that authority sign a key with this modulus.
+async fn sign(house: &House, n: &UBig) -> Result<()> {
+    let new = ssh::NewCertificate {
+        public_key: rsa::ssh_line(n),
+        asked: Asked::default(),
     };
+    let signed = house
+        .engine
+        .sign_ssh_certificate(&house.root, ("root", "users", "ops"), new);
+    signed.await.map(drop)
+}
+
+#[tokio::test]
+async fn a_multiple_of_somebodys_modulus_says_nothing_of_their_key() {
+    let house = House::new().await;
+    ssh_authority(&house).await;
+    let ([p, q], [r, s]) = (rsa::primes(), rsa::primes());
+    let der = (rsa::private(&p, &q), Format::Pkcs1Der);
+    import(&house, "theirs", der, None, false).await.unwrap();
+    assert!(found(&house).await.is_empty());
+    // Anybody can multiply what is public. Nobody knows a factor by that, and the
+    // key that was brought is refused all the same.
+    let multiple = &p * &q * &r;
+    refused_by(sign(&house, &multiple).await, Detector::SharedFactor);
+    assert!(found(&house).await.is_empty());
+    house.engine.sweep_weak_keys().await.unwrap();
+    assert!(found(&house).await.is_empty());
+    // Whoever brings a factor does know it.
+    refused_by(sign(&house, &(&p * &s)).await, Detector::SharedFactor);
+    let names: Vec<_> = found(&house).await;
+    assert_eq!(names.len(), 1);
+    assert_eq!(names[0].name, "default/theirs");
+}
+
+#[tokio::test]
+async fn one_key_in_many_certificates_is_one_modulus() {
+    let house = House::new().await;
+    ssh_authority(&house).await;
+    let [p, q] = rsa::primes();
+    let n = &p * &q;
+    for _ in 0..40 {
+        sign(&house, &n).await.unwrap();
+    }
+    // A sweep after a restart finds nothing, and all of them when it is time.
+    let house = house.restart().await;
+    house.engine.sweep_weak_keys().await.unwrap();
+    let view = house.engine.weak_sweep(&house.root).await.unwrap();
+    assert_eq!((view.looked_at, view.moduli, view.found), (41, 40, 0));
+    let [r, _] = rsa::primes();
+    refused_by(sign(&house, &(&p * &r)).await, Detector::SharedFactor);
+    assert_eq!(found(&house).await.len(), 40);
+}
+
+#[tokio::test]
+async fn factors_are_found_among_many_stored_keys_at_once() {
+    let house = House::new().await;
+    ssh_authority(&house).await;
+    let sign = async |n: &UBig| sign(&house, n).await;
     // Products of twelve primes, two by two, and one of two others. Nothing is
     // said against any of them by itself.
     let pool: Vec<UBig> = (0..6).flat_map(|_| rsa::primes()).collect();
@@ -308,7 +359,7 @@ async fn authority(house: &House) {
         foundation: Foundation::Root,
         extent: Extent::default(),
         signature: None,
-        rules: skms_engine::acts::authorities::Rules::default(),
+        rules: authorities::Rules::default(),
     };
     let (engine, root) = (&house.engine, &house.root);
     engine.create_authority(root, "root", new).await.unwrap();
@@ -354,6 +405,16 @@ async fn a_request_for_a_weak_key_is_refused() {
     );
     let good = KeyMaterial::generate(Algorithm::EcP256).unwrap();
     issue(&house, &good).await.unwrap();
+    // An authority by its request comes through the same door.
+    let certify = async |material: &KeyMaterial| {
+        let (engine, root) = (&house.engine, &house.root);
+        let subject = authorities::Subject::Request(request(material));
+        let extent = Extent::default();
+        let certified = engine.certify_authority(root, "root", "ca", subject, extent);
+        certified.await.map(drop)
+    };
+    refused_by(certify(&weak).await, Detector::SmallScalar);
+    certify(&good).await.unwrap();
 }
 
 #[tokio::test]

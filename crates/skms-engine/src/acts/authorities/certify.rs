@@ -24,6 +24,7 @@ use crate::records;
 use crate::records::authority::AuthorityRecord;
 use crate::records::certificate::CertificateRecord;
 use crate::records::der::Der;
+use crate::weak::Lenience;
 
 /// Who is to be certified.
 #[derive(Clone, Debug)]
@@ -130,7 +131,10 @@ async fn request(entry: &Entry, namespace: &str, subject: &Subject) -> Result<Re
     match subject {
         Subject::Request(der) => {
             let csr = Csr::from_der(der).map_err(unreadable)?;
-            Ok(Request::from_csr(&csr.verify().map_err(unreadable)?)?)
+            let verified = csr.verify().map_err(unreadable)?;
+            let spki = verified.csr().public_key().der;
+            entry.admit_public(spki, Lenience::None).await?;
+            Ok(Request::from_csr(&verified)?)
         }
         Subject::Authority(name) => {
             let allowed = entry
