@@ -455,6 +455,34 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Row>>>;
 
+    /// The rows with these ids, in the order of the ids.
+    fn get_each(&self, kind: Kind, ids: Vec<RecordId>) -> BoxFuture<'_, Result<Vec<Option<Row>>>> {
+        Box::pin(async move {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                rows.push(self.get(kind, id).await?);
+            }
+            Ok(rows)
+        })
+    }
+
+    /// For each of these ids, the next one that there is in a scope.
+    fn next_each(
+        &self,
+        kind: Kind,
+        scope: [u8; 32],
+        after: Vec<RecordId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<RecordId>>>> {
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(after.len());
+            for id in after {
+                let rows = self.scan(kind, Some(scope), Some(id), 1).await?;
+                found.push(rows.first().map(|row| row.id));
+            }
+            Ok(found)
+        })
+    }
+
     /// Commits a batch: checks every expected revision and index entry, runs
     /// `finalise`, writes. [`Error::Conflict`] when a check fails,
     /// [`Error::Full`] when there is no room; then nothing was written.

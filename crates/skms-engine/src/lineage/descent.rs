@@ -254,6 +254,17 @@ pub(crate) async fn below(
     Ok((found, next))
 }
 
+/// Which of these versions something depends on.
+pub(crate) async fn any_below(
+    rooms: &Rooms,
+    namespace: [u8; 16],
+    parents: &[VersionRef],
+) -> Result<Vec<bool>> {
+    let groups: Vec<String> = parents.iter().copied().map(group).collect();
+    let any = rooms.store.any_in(namespace, Kind::Descent, &groups);
+    Ok(any.await?)
+}
+
 /// Whether anything depends on a version by itself.
 pub(crate) async fn is_above(rooms: &Rooms, namespace: [u8; 16], of: VersionRef) -> Result<bool> {
     let (found, more) = below(rooms, namespace, of, None, 1).await?;

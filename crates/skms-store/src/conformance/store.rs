@@ -71,6 +71,8 @@ where
     revisions_are_compared(make().await).await;
     indexes_are_unique_within_a_kind(make().await).await;
     scans_are_ordered_paged_and_scoped(make().await).await;
+    many_are_read_at_once(make().await).await;
+    a_row_changes_with_its_index_and_without(make().await).await;
     batches_are_atomic(make().await).await;
     meta_is_compared_and_set(make().await).await;
     finalise_sees_its_own_transaction(make().await).await;
@@ -224,6 +226,76 @@ async fn scans_are_ordered_paged_and_scoped(store: Made) {
     assert_eq!(scan(Some([1; 32]), None, 100).await, [1, 3, 5, 7]);
     assert_eq!(scan(Some([1; 32]), Some(3), 1).await, [5]);
     assert!(scan(Some([0; 32]), None, 100).await.is_empty());
+}
+
+async fn many_are_read_at_once(store: Made) {
+    let mut rows: Vec<Row> = (1..=4).map(|number| row(number, 1, &[number])).collect();
+    for one in &mut rows {
+        one.scope = Some([u8::from(one.id != id(3)); 32]);
+    }
+    let writes = rows.iter().cloned().map(create).collect();
+    store.commit(batch(writes)).await.unwrap();
+    let got = store.get_each(Kind::Key, vec![id(4), id(9), id(1), id(4)]);
+    let [one, _, _, four] = rows.as_slice() else {
+        panic!("four rows")
+    };
+    let wanted = [
+        Some(four.clone()),
+        None,
+        Some(one.clone()),
+        Some(four.clone()),
+    ];
+    assert_eq!(got.await.unwrap(), wanted);
+    assert_eq!(store.get_each(Kind::Key, Vec::new()).await.unwrap(), []);
+    assert_eq!(
+        store.get_each(Kind::Token, vec![id(1)]).await.unwrap(),
+        [None]
+    );
+    let next = |scope: u8, after: &[u8]| {
+        let after = after.iter().copied().map(id).collect();
+        store.next_each(Kind::Key, [scope; 32], after)
+    };
+    let found = next(1, &[2, 0, 4, 1]).await.unwrap();
+    assert_eq!(found, [Some(id(4)), Some(id(1)), None, Some(id(2))]);
+    assert_eq!(next(0, &[0, 3]).await.unwrap(), [Some(id(3)), None]);
+    assert_eq!(next(7, &[0]).await.unwrap(), [None]);
+    assert_eq!(next(1, &[]).await.unwrap(), []);
+}
+
+async fn a_row_changes_with_its_index_and_without(store: Made) {
+    let with = |revision, index: Option<u8>, scope: u8| Row {
+        index: index.map(|byte| [byte; 32]),
+        scope: Some([scope; 32]),
+        ..row(1, revision, &revision.to_be_bytes())
+    };
+    store
+        .commit(batch(vec![create(with(1, Some(3), 4))]))
+        .await
+        .unwrap();
+    let steps = [
+        (Some(3), 4),
+        (Some(5), 4),
+        (Some(5), 6),
+        (None, 6),
+        (Some(3), 6),
+    ];
+    for (revision, (index, scope)) in (2..).zip(steps) {
+        let row = with(revision, index, scope);
+        let changed = store.commit(batch(vec![update(row.clone())]));
+        changed.await.unwrap();
+        assert_eq!(
+            store.get(Kind::Key, id(1)).await.unwrap(),
+            Some(row.clone())
+        );
+        for byte in [3, 5] {
+            let found = store.find(Kind::Key, [byte; 32]).await.unwrap();
+            assert_eq!(found, (index == Some(byte)).then(|| row.clone()));
+        }
+        for byte in [4, 6] {
+            let scanned = store.scan(Kind::Key, Some([byte; 32]), None, 9);
+            assert_eq!(scanned.await.unwrap().len(), usize::from(scope == byte));
+        }
+    }
 }
 
 async fn batches_are_atomic(store: Made) {

@@ -27,12 +27,14 @@ mod tls;
 mod view;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_postgres::types::ToSql;
 
 pub use options::{AddressError, Options, Tls, is_address};
 
@@ -259,6 +261,49 @@ impl Store for PostgresStore {
                 None => client.query(&reads.scan, &[&kind, &after, &limit]).await,
             };
             several(&found.map_err(explain)?)
+        })
+    }
+
+    fn get_each(&self, kind: Kind, ids: Vec<RecordId>) -> BoxFuture<'_, Result<Vec<Option<Row>>>> {
+        let wanted = ids.clone();
+        let found = self.read(move |link| {
+            let ids = wanted.clone();
+            async move {
+                let ids: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
+                let (client, reads) = (link.client(), &link.reads);
+                let given: [&(dyn ToSql + Sync); 2] = [&schema::kind(kind), &ids];
+                let found = client.query(&reads.get_each, &given).await;
+                several(&found.map_err(explain)?)
+            }
+        });
+        Box::pin(async move {
+            let found = found.await?.into_iter().map(|row| (row.id, row));
+            let found: HashMap<RecordId, Row> = found.collect();
+            Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+        })
+    }
+
+    fn next_each(
+        &self,
+        kind: Kind,
+        scope: [u8; 32],
+        after: Vec<RecordId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<RecordId>>>> {
+        self.read(move |link| {
+            let after = after.clone();
+            async move {
+                let after: Vec<&[u8]> = after.iter().map(|id| id.0.as_slice()).collect();
+                let (client, reads) = (link.client(), &link.reads);
+                let given: [&(dyn ToSql + Sync); 3] =
+                    [&schema::kind(kind), &scope.as_slice(), &after];
+                let found = client.query(&reads.next_each, &given).await;
+                let found = found.map_err(explain)?;
+                let each: Result<Vec<_>> = found.iter().map(schema::id).collect();
+                each.and_then(|each| match each.len() == after.len() {
+                    true => Ok(each),
+                    false => Err(Error::Malformed("database: answers that do not fit")),
+                })
+            }
         })
     }
 

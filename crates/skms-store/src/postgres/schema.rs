@@ -119,6 +119,8 @@ pub(super) async fn prepare(client: &Client) -> Result<()> {
 /// What a reading connection asks with.
 pub(super) struct Reads {
     pub(super) get: tokio_postgres::Statement,
+    pub(super) get_each: tokio_postgres::Statement,
+    pub(super) next_each: tokio_postgres::Statement,
     pub(super) find: tokio_postgres::Statement,
     pub(super) scan: tokio_postgres::Statement,
     pub(super) scan_scope: tokio_postgres::Statement,
@@ -130,8 +132,9 @@ impl Reads {
     pub(super) async fn prepare(client: &Client) -> Result<Self> {
         let select =
             |condition: &str| format!("SELECT {COLUMNS} FROM skms_record r WHERE {condition}");
-        let (get, find, scan, scan_scope, walk) = (
+        let (get, get_each, find, scan, scan_scope, walk) = (
             select("r.kind = $1 AND r.id = $2"),
+            select("r.kind = $1 AND r.id = ANY ($2::bytea[])"),
             select("r.kind = $1 AND r.entry = $2"),
             select("r.kind = $1 AND r.id > $2 ORDER BY r.id LIMIT $3"),
             select("r.kind = $1 AND r.scope = $2 AND r.id > $3 ORDER BY r.id LIMIT $4"),
@@ -144,10 +147,21 @@ impl Reads {
             client.prepare(&scan_scope),
             client.prepare(&walk),
             client.prepare("SELECT revision, bytes FROM skms_meta WHERE name = $1"),
+            client.prepare(&get_each),
+            client.prepare(
+                "SELECT n.id FROM unnest($3::bytea[]) WITH ORDINALITY AS w (id, place)
+                   LEFT JOIN LATERAL (SELECT r.id FROM skms_record r
+                     WHERE r.kind = $1 AND r.scope = $2 AND r.id > w.id
+                     ORDER BY r.id LIMIT 1) AS n ON true
+                   ORDER BY w.place"
+            ),
         );
-        let (get, find, scan, scan_scope, walk, meta) = prepared.map_err(explain)?;
+        let (get, find, scan, scan_scope, walk, meta, get_each, next_each) =
+            prepared.map_err(explain)?;
         Ok(Self {
             get,
+            get_each,
+            next_each,
             find,
             scan,
             scan_scope,
@@ -265,6 +279,13 @@ pub(super) fn row(row: &tokio_postgres::Row) -> Result<Row> {
         scope: scope.map(|bytes| array(bytes, "scope")).transpose()?,
         sealed: row.try_get(5).map_err(explain)?,
     })
+}
+
+/// Reads an id that may be none.
+pub(super) fn id(row: &tokio_postgres::Row) -> Result<Option<RecordId>> {
+    let found: Option<&[u8]> = row.try_get(0).map_err(explain)?;
+    let id = found.map(|bytes| array(bytes, "record id")).transpose()?;
+    Ok(id.map(RecordId))
 }
 
 /// Reads a plain value's revision and bytes, beginning at this column.

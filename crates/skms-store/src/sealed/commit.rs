@@ -641,11 +641,17 @@ mod tests {
                 }
                 found.extend(page.iter().map(|one| one.plaintext.expose().to_vec()));
             }
-            found.sort();
+            // In the order in which they were made.
             assert_eq!(found, (0..5).map(|n| vec![mark, n]).collect::<Vec<_>>());
             let elsewhere = store.scan_in([2; 16], Kind::Descent, group, None, 9);
             assert!(elsewhere.await.unwrap().is_empty());
         }
+        let asked = ["three", "none", "one", "nothing"].map(str::to_owned);
+        let any = |namespace| store.any_in(namespace, Kind::Descent, &asked);
+        assert_eq!(any([1; 16]).await.unwrap(), [true, false, true, false]);
+        assert_eq!(any([2; 16]).await.unwrap(), [false; 4]);
+        let made = (0..9).map(|_| store.id_in([1; 16], Kind::Descent, "one").unwrap());
+        assert!(made.is_sorted());
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ pub(crate) mod codec;
 mod commit;
 mod finish;
 mod gate;
+mod group;
 pub(crate) mod header;
 pub(crate) mod heads;
 mod init;
@@ -200,16 +201,22 @@ impl SealedStore {
     /// # Errors
     /// [`Error::Crypto`] when the system gives no randomness.
     pub fn next_id(&self) -> Result<RecordId> {
-        // Never behind the commits: an earlier run gave out no more than it
-        // committed, but for those that came to nothing.
-        let commits = lock(&self.0.seen).commits;
-        self.0.ids.fetch_max(commits, Ordering::Relaxed);
-        let number = self.0.ids.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number();
         let mut id: [u8; 16] = skms_crypto::rand::array()?;
         if let (Some(to), [_, _, from @ ..]) = (id.first_chunk_mut::<6>(), number.to_be_bytes()) {
             *to = from;
         }
         Ok(RecordId(id))
+    }
+
+    /// One that no record has been given in this run, and larger than those of
+    /// earlier ones.
+    fn next_number(&self) -> u64 {
+        // Never behind the commits: an earlier run gave out no more than it
+        // committed, but for those that came to nothing.
+        let commits = lock(&self.0.seen).commits;
+        self.0.ids.fetch_max(commits, Ordering::Relaxed);
+        self.0.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The id of the one record of a kind that `name` stands for: always the
@@ -223,42 +230,6 @@ impl SealedStore {
         let mut id = [0; 16];
         id.copy_from_slice(&entry[..16]);
         Ok(RecordId(id))
-    }
-
-    /// A fresh id for a record of a group, by which [`SealedStore::scan_in`]
-    /// finds the group's without looking through others. Whoever reads the
-    /// database sees which records of a kind are of one group, as with names
-    /// that are equal, and nothing of what it is.
-    ///
-    /// # Errors
-    /// [`Error::Sealed`]; [`Error::Crypto`] when the system gives no randomness.
-    pub fn id_in(&self, namespace: [u8; 16], kind: Kind, group: &str) -> Result<RecordId> {
-        let RecordId(mut id) = self.id_of(namespace, kind, group)?;
-        let random: [u8; 8] = skms_crypto::rand::array()?;
-        id[8..].copy_from_slice(&random);
-        Ok(RecordId(id))
-    }
-
-    /// The records of a group in a namespace, in order of id, after `after`, at
-    /// most `limit`: fewer only at the end. By chance there may be one of
-    /// another group among them.
-    ///
-    /// # Errors
-    /// As [`SealedStore::get`].
-    pub async fn scan_in(
-        &self,
-        namespace: [u8; 16],
-        kind: Kind,
-        group: &str,
-        after: Option<RecordId>,
-        limit: usize,
-    ) -> Result<Vec<Record>> {
-        let RecordId(mut first) = self.id_of(namespace, kind, group)?;
-        first[8..].fill(0);
-        let after = after.unwrap_or(RecordId(first));
-        let mut found = self.scan(namespace, kind, Some(after), limit).await?;
-        found.retain(|record| record.id.0[..8] == first[..8]);
-        Ok(found)
     }
 
     /// The store beneath.
@@ -302,6 +273,30 @@ impl SealedStore {
             Some(row) => self.open_in(keyring, namespace, &row).await,
             None => Ok(None),
         }
+    }
+
+    /// The records with these ids in this namespace, in the order of the ids.
+    /// Those of other namespaces look absent.
+    ///
+    /// # Errors
+    /// As [`SealedStore::get`].
+    pub async fn get_each(
+        &self,
+        namespace: [u8; 16],
+        kind: Kind,
+        ids: &[RecordId],
+    ) -> Result<Vec<Option<Record>>> {
+        let keyring = self.0.keyring()?;
+        let scope = place::scope(&keyring, namespace, kind)?;
+        let rows = self.true_rows(kind, known::prefix(Some(&scope)), ids);
+        let mut records = Vec::with_capacity(ids.len());
+        for row in rows.await? {
+            records.push(match row {
+                Some(row) => self.open_in(Arc::clone(&keyring), namespace, &row).await?,
+                None => None,
+            });
+        }
+        Ok(records)
     }
 
     /// The record with this name in this namespace.

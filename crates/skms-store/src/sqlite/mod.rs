@@ -312,6 +312,26 @@ impl Store for SqliteStore {
         })
     }
 
+    fn get_each(&self, kind: Kind, ids: Vec<RecordId>) -> BoxFuture<'_, Result<Vec<Option<Row>>>> {
+        self.read(move |connection| {
+            let each = ids.into_iter();
+            each.map(|id| schema::get(connection, kind, id)).collect()
+        })
+    }
+
+    fn next_each(
+        &self,
+        kind: Kind,
+        scope: [u8; 32],
+        after: Vec<RecordId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<RecordId>>>> {
+        self.read(move |connection| {
+            let each = after.into_iter();
+            each.map(|id| schema::next_id(connection, kind, &scope, id))
+                .collect()
+        })
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<()>> {
         self.write(|answer| Job::Commit(batch, answer))
     }

@@ -259,6 +259,25 @@ pub(super) fn get(connection: &Connection, kind: Kind, id: RecordId) -> Result<O
     )
 }
 
+/// The next id of a scope.
+pub(super) fn next_id(
+    connection: &Connection,
+    kind: Kind,
+    scope: &[u8; 32],
+    after: RecordId,
+) -> Result<Option<RecordId>> {
+    const SQL: &str = "SELECT id FROM record WHERE kind = ?1 AND scope = ?2 AND id > ?3
+             ORDER BY id LIMIT 1";
+    let id = |row: &rusqlite::Row<'_>| Ok(RecordId(array(row, 0)?.unwrap_or_default()));
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| {
+            let given = params![kind.number(), scope, after.0];
+            statement.query_row(given, id).optional()
+        })
+        .map_err(backend)
+}
+
 pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<Meta>> {
     connection
         .prepare_cached("SELECT revision, bytes FROM meta WHERE name = ?1")

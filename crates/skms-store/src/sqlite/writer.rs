@@ -328,8 +328,8 @@ impl Heads {
         }
     }
 
-    /// Writes a row, or keeps it for later.
-    fn put(&mut self, connection: &Connection, write: &Write) -> Result<()> {
+    /// Writes a row in place of `before`, or keeps it for later.
+    fn put(&mut self, connection: &Connection, write: &Write, before: Option<&Row>) -> Result<()> {
         match write {
             Write::Put { row, .. } if row.kind == Kind::Head && row.index.is_none() => {
                 self.0.insert(row.id, row.clone());
@@ -343,7 +343,7 @@ impl Heads {
             } => self.0.remove(id),
             _ => None,
         };
-        put(connection, write)
+        put(connection, write, before)
     }
 
     fn write(self, connection: &Connection) -> Result<()> {
@@ -359,8 +359,8 @@ fn apply(connection: &Connection, heads: &mut Heads, batch: &mut Batch) -> Resul
     for write in &batch.writes {
         replaced.push(expected_row(connection, heads, write)?);
     }
-    for write in &batch.writes {
-        heads.put(connection, write)?;
+    for (write, before) in batch.writes.iter().zip(&replaced) {
+        heads.put(connection, write, before.as_ref())?;
     }
     if let Some(finalise) = &mut batch.finalise {
         let read = batch
@@ -373,8 +373,8 @@ fn apply(connection: &Connection, heads: &mut Heads, batch: &mut Batch) -> Resul
             read: &read,
         })?;
         for write in &more {
-            expected_row(connection, heads, write)?;
-            heads.put(connection, write)?;
+            let before = expected_row(connection, heads, write)?;
+            heads.put(connection, write, before.as_ref())?;
         }
     }
     for write in &batch.meta {
@@ -410,9 +410,12 @@ fn signed(revision: u64) -> Result<i64> {
     i64::try_from(revision).map_err(|_| Error::Invalid("a revision has more than 63 bits"))
 }
 
-fn put(connection: &Connection, write: &Write) -> Result<()> {
+fn put(connection: &Connection, write: &Write, before: Option<&Row>) -> Result<()> {
     match write {
         Write::Put { row, .. } if is_new(write) => insert_row(connection, row),
+        Write::Put { row, .. } if before.is_some_and(|before| same_place(before, row)) => {
+            change_row(connection, row)
+        }
         Write::Put { row, .. } => put_row(connection, row),
         Write::Delete { kind, id, .. } => connection
             .prepare_cached("DELETE FROM record WHERE kind = ?1 AND id = ?2")
@@ -437,6 +440,25 @@ fn put_row(connection: &Connection, row: &Row) -> Result<()> {
              ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision,
              entry = excluded.entry, scope = excluded.scope, sealed = excluded.sealed";
     write_row(connection, REPLACE, row)
+}
+
+/// Whether a row stays where the indexes have it.
+fn same_place(before: &Row, row: &Row) -> bool {
+    (before.index, before.scope) == (row.index, row.scope)
+}
+
+/// A row that is there and stays where it is: no page of an index is touched,
+/// and those of names lie all over the file.
+fn change_row(connection: &Connection, row: &Row) -> Result<()> {
+    const CHANGE: &str = "UPDATE record SET revision = ?3, sealed = ?4 WHERE kind = ?1 AND id = ?2";
+    let revision = signed(row.revision)?;
+    connection
+        .prepare_cached(CHANGE)
+        .and_then(|mut statement| {
+            statement.execute(params![row.kind.number(), row.id.0, revision, row.sealed])
+        })
+        .map(|_| ())
+        .map_err(backend)
 }
 
 fn write_row(connection: &Connection, sql: &str, row: &Row) -> Result<()> {

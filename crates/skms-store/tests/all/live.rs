@@ -72,6 +72,7 @@ async fn refused(store: &SealedStore, kind: Kind, number: u8) {
         assert!(matches!(error, Error::Altered { .. }), "{error:?}");
     };
     altered(store.get(NS, kind, id(number)).await.err());
+    altered(store.get_each(NS, kind, &[id(1), id(number)]).await.err());
     let name = format!("name {number}");
     altered(store.find(NS, kind, &name).await.err());
     altered(store.scan(NS, kind, None, 100).await.err());
@@ -79,6 +80,13 @@ async fn refused(store: &SealedStore, kind: Kind, number: u8) {
     altered(store.scan_all(kind, None, 100).await.err());
     // The neighbours are still served, and so are pages without it.
     assert!(store.get(NS, kind, id(1)).await.unwrap().is_some());
+    let others = store.get_each(NS, kind, &[id(1), id(9), id(3)]).await;
+    let there = others
+        .unwrap()
+        .iter()
+        .map(Option::is_some)
+        .collect::<Vec<_>>();
+    assert_eq!(there, [true, false, true]);
     assert!(store.find(NS, kind, "name 3").await.unwrap().is_some());
     let page = store.scan(NS, kind, Some(id(2)), 100).await.unwrap();
     assert_eq!(page.len(), 1);
@@ -194,6 +202,7 @@ async fn a_record_that_was_removed_or_hidden_is_refused() {
             .unwrap();
         for refused in [
             store.get(NS, Kind::Key, id(2)).await.err(),
+            store.get_each(NS, Kind::Key, &[id(2)]).await.err(),
             store.find(NS, Kind::Key, "name 2").await.err(),
             store.scan(NS, Kind::Key, None, 100).await.err(),
             store.scan_all(Kind::Key, None, 100).await.err(),

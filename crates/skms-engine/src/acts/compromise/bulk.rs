@@ -1,6 +1,7 @@
 //! Dependents that are alike, many in one batch: symmetric keys, which have no
 //! certificates and no authority stands on. Most of a long cascade are these.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use skms_evidence::{Event, Outcome};
@@ -38,13 +39,14 @@ pub(super) async fn mark(
 ) -> Result<Vec<Found>> {
     let (mut single, mut ready) = (Vec::new(), Vec::<Ready>::new());
     let mut touched = Vec::with_capacity(found.len());
-    for found in found {
-        // Two versions of a key are two changes of one record.
-        let twice = ready
-            .iter()
-            .any(|one| one.found.child.key == found.child.key);
-        match prepare(work, found).await? {
-            Ok(one) if !twice => {
+    let keys = found.iter().map(|one| one.child.key);
+    let read = walk::read_each(&work.entry.rooms, work.ledger.scope, keys).await?;
+    let mut keys = HashSet::new();
+    for (found, read) in found.into_iter().zip(read) {
+        let key = found.child.key;
+        match prepare(work, found, read)? {
+            // Two versions of a key are two changes of one record.
+            Ok(one) if keys.insert(key) => {
                 touched.push(walk::touched(
                     &one.found,
                     (work.rings.at(&one.key), &one.key),
@@ -117,11 +119,13 @@ fn put_in_force(work: &Work<'_>, one: Ready) {
 
 /// Works out a dependent's change; gives it back where it is not like the
 /// others.
-async fn prepare(work: &Work<'_>, found: Found) -> Result<std::result::Result<Ready, Found>> {
+fn prepare(
+    work: &Work<'_>,
+    found: Found,
+    read: Option<(Key, u64)>,
+) -> Result<std::result::Result<Ready, Found>> {
     let rooms = &work.entry.rooms;
-    let Some((mut key, mut revision)) =
-        walk::read(rooms, work.ledger.scope, found.child.key).await?
-    else {
+    let Some((mut key, mut revision)) = read else {
         return Ok(Err(found));
     };
     let pair = key

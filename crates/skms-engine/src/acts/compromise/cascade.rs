@@ -230,22 +230,18 @@ impl<'a> Work<'a> {
             }
             let (known, new): (Vec<Found>, Vec<Found>) =
                 (found.into_iter()).partition(|found| self.ledger.has(found.child));
-            for found in known {
-                // Done before a crash; what is below it may not be.
-                if !self.was_spared(found.child).await? {
-                    walk.below(found.child);
-                }
-            }
+            // Done before a crash; what is below may not be.
+            let on = self.not_spared(&known).await?;
+            walk.below(&self.entry.rooms, &on).await?;
             if new.is_empty() {
                 continue;
             }
             // Entries are made out at the time of each batch.
             self.entry = self.engine.enter(&self.entry.caller)?;
-            for (child, fate) in self.mark(new).await? {
-                if fate != Fate::Spared {
-                    walk.below(child);
-                }
-            }
+            let marked = self.mark(new).await?.into_iter();
+            let on = marked.filter(|(_, fate)| *fate != Fate::Spared);
+            let on: Vec<_> = on.map(|(child, _)| child).collect();
+            walk.below(&self.entry.rooms, &on).await?;
             if self.dry.is_some() {
                 tokio::task::yield_now().await;
                 continue;
@@ -256,13 +252,19 @@ impl<'a> Work<'a> {
         }
     }
 
-    async fn was_spared(&self, of: VersionRef) -> Result<bool> {
-        let rooms = &self.entry.rooms;
-        let key = walk::read(rooms, self.ledger.scope, of.key).await?;
-        Ok(key.is_some_and(|(key, _)| {
-            let version = key.version(of.version);
-            version.is_ok_and(|version| !version.is_compromised())
-        }))
+    /// Those that were not spared when they were come to before.
+    async fn not_spared(&self, known: &[Found]) -> Result<Vec<VersionRef>> {
+        let keys = known.iter().map(|found| found.child.key);
+        let read = walk::read_each(&self.entry.rooms, self.ledger.scope, keys).await?;
+        let spared = |of: VersionRef, read: Option<(Key, u64)>| {
+            read.is_some_and(|(key, _)| {
+                let version = key.version(of.version);
+                version.is_ok_and(|version| !version.is_compromised())
+            })
+        };
+        let both = known.iter().map(|found| found.child).zip(read);
+        let on = both.filter_map(|(of, read)| (!spared(of, read)).then_some(of));
+        Ok(on.collect())
     }
 
     /// Marks dependents: those that are alike at once, the others each by

@@ -74,11 +74,15 @@ impl Walk {
         Ok(self.ready.drain(..most).collect())
     }
 
-    /// Goes on below a version.
-    pub(super) fn below(&mut self, of: VersionRef) {
+    /// Goes on below these versions. Most have nothing below them, and are asked
+    /// for that all at once.
+    pub(super) async fn below(&mut self, rooms: &Rooms, of: &[VersionRef]) -> Result<()> {
         if self.reach == Reach::All {
-            self.open.push_back(of);
+            let any = descent::any_below(rooms, self.scope, of).await?;
+            let on = of.iter().zip(any).filter(|(_, any)| *any);
+            self.open.extend(on.map(|(of, _)| *of));
         }
+        Ok(())
     }
 }
 
@@ -121,6 +125,25 @@ pub(super) async fn read(rooms: &Rooms, scope: [u8; 16], key: KeyId) -> Result<O
         record.into_domain(id, NamespaceId(scope))?,
         stored.revision,
     )))
+}
+
+/// Keys as their records say, all read at once.
+pub(super) async fn read_each(
+    rooms: &Rooms,
+    scope: [u8; 16],
+    keys: impl Iterator<Item = KeyId>,
+) -> Result<Vec<Option<(Key, u64)>>> {
+    let ids: Vec<RecordId> = keys.map(|key| RecordId(key.0)).collect();
+    let stored = rooms.store.get_each(scope, Kind::Key, &ids).await?;
+    let read = stored.into_iter().map(|stored| {
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let record: KeyRecord = records::decode(stored.plaintext.expose())?;
+        let key = record.into_domain(stored.id, NamespaceId(scope))?;
+        Ok(Some((key, stored.revision)))
+    });
+    read.collect()
 }
 
 /// A key as policy sees it.
