@@ -177,6 +177,11 @@ impl KeySnapshot {
         }
     }
 
+    fn open(&self, number: VersionNumber) -> Result<&Arc<OpenVersion>> {
+        self.version(number)
+            .ok_or(Error::Internal("a permitted version is not in memory"))
+    }
+
     fn version(&self, number: VersionNumber) -> Option<&Arc<OpenVersion>> {
         let index = usize::try_from(number.0.checked_sub(1)?).ok()?;
         self.versions.get(index)
@@ -237,7 +242,10 @@ impl KeyCell {
                 .key
                 .version_permits(version.number)
                 .unwrap_or(VersionPermits::NONE);
-            version.live.flip(&permits);
+            match after.key.is_superseded(version.number) {
+                true => version.live.supersede(&permits),
+                false => version.live.flip(&permits),
+            }
         }
         let mut closed = Vec::new();
         for (node, closes) in lineage.note(after.key(), revision) {
@@ -363,30 +371,31 @@ async fn take(
     uses: u64,
 ) -> Result<InUse> {
     let now = entry.now();
-    let snapshot = cell.snapshot();
-    let permit = snapshot.key.permit(operation, version, now)?;
-    let open = snapshot
-        .version(permit.version)
-        .ok_or(Error::Internal("a permitted version is not in memory"))?;
-    if permit.class == OperationClass::Protect {
-        count(entry, cell, open, uses).await?;
-    }
-    let state = snapshot.key.version(permit.version)?.state;
-    // Changed since the snapshot was read: say what the new state says.
-    if cell.is_retired() {
-        return Err(Error::Busy);
-    }
-    let Some(flight) = open.live.enter_shared(permit.class, now) else {
-        let changed = cell.snapshot();
-        return Err(match changed.key.permit(operation, version, now) {
-            Err(refused) => refused.into(),
-            Ok(_) => Error::StateForbids {
-                version: permit.version.0,
-                state,
-                operation: operation.name(),
-            },
-        });
+    let mut changed = 0;
+    let (snapshot, permit, flight) = loop {
+        let snapshot = cell.snapshot();
+        let permit = snapshot.key.permit(operation, version, now)?;
+        let open = snapshot.open(permit.version)?;
+        if permit.class == OperationClass::Protect {
+            count(entry, cell, open, uses).await?;
+        }
+        if cell.is_retired() {
+            return Err(Error::Busy);
+        }
+        if let Some(flight) = open.live.enter_shared(permit.class, now) {
+            break (snapshot, permit, flight);
+        }
+        // Changed since the snapshot was read: what the new one says counts. A
+        // rotation takes nothing away from whoever wants the newest version.
+        changed += 1;
+        if changed == FOLLOW {
+            return Err(Error::Busy);
+        }
+        // Whoever changes it has this until the new one is there.
+        drop(cell.changing.lock().await);
     };
+    let open = snapshot.open(permit.version)?;
+    let state = snapshot.key.version(permit.version)?.state;
     // What is marked compromised itself goes by its own grant.
     let above = match &*open.depends.load() {
         Some(node) if state != KeyState::Compromised => Some(node.enter(permit.class, now)?),
@@ -523,7 +532,8 @@ pub(crate) fn try_lock_key(cell: &KeyTarget) -> Option<OwnedMutexGuard<()>> {
     (!cell.is_retired()).then_some(guard)
 }
 
-/// How often a change follows a key to the cell that took its place.
+/// How often a change follows a key to the cell that took its place, and a use
+/// follows it to what it was changed to.
 const FOLLOW: usize = 8;
 
 /// Locks a key for a change: the cell that was resolved or, if a failed

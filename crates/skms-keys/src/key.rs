@@ -180,6 +180,18 @@ impl Key {
         Ok(self.permits_of(self.version(number)?))
     }
 
+    /// Whether a version protects no more only because a newer one took its
+    /// place: whoever had begun to use it then may end.
+    #[must_use]
+    pub fn is_superseded(&self, number: VersionNumber) -> bool {
+        let newer = |newer: &Version| newer.number > number && newer.activated_at.is_some();
+        self.version(number).is_ok_and(|version| {
+            version.state == KeyState::Deactivated
+                && version.revocation.is_none()
+                && !version.is_pending_destruction()
+        }) && self.versions.iter().any(newer)
+    }
+
     /// Checks that the record may be deleted: every version is destroyed.
     ///
     /// # Errors

@@ -19,9 +19,11 @@ use crate::state::OperationClass;
 use crate::time::UnixSeconds;
 
 // The word: one bit a class that says it is allowed, one that says somebody
-// waits, and the number of uses in flight of each class. 2^28 uses at once do
-// not fit in any memory that holds their guards.
+// waits, one a class that says that what was begun may end, and the number of
+// uses in flight of each class. 2^28 uses at once do not fit in any memory that
+// holds their guards.
 const WAITED_FOR: u64 = 1 << 2;
+const ENDS_SHIFT: u32 = 3;
 const COUNT_BITS: u32 = 28;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
@@ -30,6 +32,11 @@ const fn allowed_bit(class: OperationClass) -> u64 {
         OperationClass::Protect => 1,
         OperationClass::Process => 2,
     }
+}
+
+/// Uses in flight may end as they began.
+const fn ends_bit(class: OperationClass) -> u64 {
+    allowed_bit(class) << ENDS_SHIFT
 }
 
 const fn count_shift(class: OperationClass) -> u32 {
@@ -83,7 +90,7 @@ impl Live {
     #[must_use]
     pub const fn new(permits: &VersionPermits) -> Self {
         Self {
-            word: AtomicU64::new(allowed_bits(permits)),
+            word: AtomicU64::new(allowed_bits(permits) | allowed_bits(permits) << ENDS_SHIFT),
             protect: LiveWindow::new(permits.protect),
             process: LiveWindow::new(permits.process),
             waiters: Mutex::new(Vec::new()),
@@ -112,15 +119,34 @@ impl Live {
     /// find out through [`InFlight::still_live`]; wait for them with
     /// [`Live::drain`].
     pub fn flip(&self, permits: &VersionPermits) {
+        self.replace(permits, true);
+    }
+
+    /// As [`Live::flip`], where a newer version took this one's place and
+    /// nothing was said against it: nobody begins to protect by it any more, and
+    /// whoever has begun may end, as if they had come before. Wait for them all
+    /// the same.
+    pub fn supersede(&self, permits: &VersionPermits) {
+        self.replace(permits, false);
+    }
+
+    fn replace(&self, permits: &VersionPermits, withdraw: bool) {
         let wanted = allowed_bits(permits);
         const BOTH: u64 =
             allowed_bit(OperationClass::Protect) | allowed_bit(OperationClass::Process);
+        let gone = BOTH & !wanted;
+        let withdrawn = match withdraw {
+            true => gone,
+            false => gone & allowed_bit(OperationClass::Process),
+        };
         // Take away first, then move the windows, then give: at no moment is
         // more allowed than before or after.
-        self.word.fetch_and(!(BOTH & !wanted), Ordering::AcqRel);
+        let away = gone | withdrawn << ENDS_SHIFT;
+        self.word.fetch_and(!away, Ordering::AcqRel);
         self.protect.set(permits.protect);
         self.process.set(permits.process);
-        self.word.fetch_or(wanted, Ordering::AcqRel);
+        let given = wanted | wanted << ENDS_SHIFT;
+        self.word.fetch_or(given, Ordering::AcqRel);
         // Somebody may be waiting for a class that is allowed again.
         self.wake();
     }
@@ -222,11 +248,12 @@ impl<L: Deref<Target = Live>> InFlight<L> {
         allowed.then_some(entered)
     }
 
-    /// Whether the version may still do what this use entered for. Ask after
-    /// the work and before the answer; if not, answer that it was refused.
+    /// Whether what this use entered for was not taken away from the version
+    /// since. Ask after the work and before the answer; if it was, answer that
+    /// the use was refused.
     #[must_use]
     pub fn still_live(&self) -> bool {
-        self.live.allows(self.class)
+        self.live.word.load(Ordering::Acquire) & ends_bit(self.class) != 0
     }
 
     /// What it counts as.

@@ -83,6 +83,29 @@ fn a_flip_is_seen_by_those_inside_and_by_nobody_after() {
 }
 
 #[test]
+fn who_had_begun_ends_when_a_newer_version_takes_the_place() {
+    let live = Live::new(&ALL);
+    let protecting = live.enter(Protect, NOW).unwrap();
+    let processing = live.enter(Process, NOW).unwrap();
+    live.supersede(&PROCESS_ONLY);
+    assert!(protecting.still_live() && processing.still_live());
+    assert!(live.enter(Protect, NOW).is_none());
+    assert!(!live.drained(), "they are waited for");
+    // What comes afterwards and changes nothing lets them be.
+    live.supersede(&PROCESS_ONLY);
+    assert!(protecting.still_live());
+    // What is taken away while they are at work is refused them.
+    live.supersede(&VersionPermits::NONE);
+    assert!(protecting.still_live() && !processing.still_live());
+    live.flip(&PROCESS_ONLY);
+    assert!(!protecting.still_live() && processing.still_live());
+    live.supersede(&PROCESS_ONLY);
+    assert!(!protecting.still_live(), "nothing comes back");
+    drop(protecting);
+    assert!(live.drained());
+}
+
+#[test]
 fn draining_waits_for_what_was_taken_away_and_for_nothing_else() {
     let live = Live::new(&ALL);
     let processing = live.enter(Process, NOW).unwrap();

@@ -120,7 +120,6 @@ pub fn check(history: &[Record]) -> Result<(), String> {
     let mut calls: Vec<Record> = history
         .iter()
         .filter(|record| record.outcome != Outcome::Unknown || record.call.changes())
-        .filter(|record| !overtaken(record, history))
         .copied()
         .collect();
     for record in &mut calls {
@@ -143,21 +142,6 @@ pub fn check(history: &[Record]) -> Result<(), String> {
         "no order: after {at} of {} calls the key may be {model:?}, and then came {next:#?}",
         search.calls.len(),
     ))
-}
-
-/// Whether it is a use of the version that was the newest, and was refused while
-/// a rotation made another one: that has to be sent again, and says nothing
-/// about the key.
-fn overtaken(record: &Record, history: &[Record]) -> bool {
-    record.call == Call::Protect
-        && record.outcome == Outcome::Refused
-        && history.iter().any(|other| {
-            let may = other.outcome == Outcome::Unknown || other.ended >= record.began;
-            other.call == Call::Rotate
-                && other.outcome != Outcome::Refused
-                && other.began <= record.ended
-                && may
-        })
 }
 
 struct Search {
@@ -310,7 +294,8 @@ mod tests {
             // A rotation overtakes a use.
             vec![
                 record(Rotate, Done(2), 0, 10),
-                record(Protect, Refused, 5, 15),
+                record(Protect, Done(2), 4, 5),
+                record(Protect, Done(1), 3, 15),
             ],
             vec![
                 record(Compromise, Done(0), 0, 1),
@@ -353,7 +338,12 @@ mod tests {
             vec![record(Protect, Refused, 0, 1)],
             vec![
                 record(Rotate, Done(2), 0, 10),
-                record(Protect, Refused, 11, 15),
+                record(Protect, Refused, 5, 15),
+            ],
+            // The version before a rotation that was over.
+            vec![
+                record(Rotate, Done(2), 0, 10),
+                record(Protect, Done(1), 11, 15),
             ],
             // Two rotations to one version.
             vec![
