@@ -15,10 +15,8 @@ use crate::error::{Error, Result};
 use crate::idempotency::Once;
 use crate::places::{self, Namespace, SYSTEM_SCOPE};
 use crate::records;
-use crate::records::directory::DirectoryRecord;
 use crate::records::namespace::NamespaceRecord;
 use crate::records::principal::PrincipalRecord;
-use crate::records::rule::{KeyUseRecord, RuleActRecord};
 use crate::records::token::TokenRecord;
 use crate::target::Target;
 
@@ -29,6 +27,9 @@ act!(Delete, NamespaceDelete, "Deletes an empty namespace.");
 
 /// The namespace that exists from the start and cannot be deleted.
 pub const ROOT: &str = skms_keys::Namespace::ROOT;
+
+/// Records that one step reads.
+const STEP: usize = 256;
 
 /// What is told about a namespace.
 #[derive(Clone, Debug)]
@@ -169,7 +170,8 @@ impl Engine {
     /// Deletes a namespace that holds nothing any more.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] while it still holds keyrings or policies;
+    /// [`Error::NotEmpty`] while it still holds keyrings or policies, or has an
+    /// incident that is not finished;
     /// [`Error::Invalid`] for the root namespace.
     pub async fn delete_namespace(&self, caller: &Arc<Caller>, name: &str) -> Result<()> {
         let entry = self.enter(caller)?;
@@ -187,6 +189,12 @@ impl Engine {
                     Err(Error::Invalid("the root namespace stays".into())),
                 )
                 .await;
+        }
+        if entry.rooms.incidents.is_open_in(namespace.id.0) {
+            let unfinished = Error::NotEmpty(
+                "an incident of the namespace is not finished: wait for it, and take its report",
+            );
+            return entry.failed(&allowed, Err(unfinished)).await;
         }
         let store = &entry.rooms.store;
         if !namespace.keyrings.is_empty()
@@ -228,42 +236,7 @@ impl Engine {
                     expected: *revision,
                 }),
         );
-        let limits = entry
-            .rooms
-            .store
-            .find(namespace.id.0, Kind::Setting, records::limits::NAME)
-            .await?;
-        changes.extend(limits.map(|stored| Change::Delete {
-            namespace: namespace.id.0,
-            kind: Kind::Setting,
-            id: stored.id,
-            expected: stored.revision,
-        }));
-        let published = places::all::<DirectoryRecord>(store, namespace.id.0).await?;
-        changes.extend(
-            published
-                .into_iter()
-                .map(|(id, expected, _)| Change::Delete {
-                    namespace: namespace.id.0,
-                    kind: Kind::Directory,
-                    id,
-                    expected,
-                }),
-        );
-        let acts = places::all::<RuleActRecord>(store, namespace.id.0).await?;
-        let uses = places::all::<KeyUseRecord>(store, namespace.id.0).await?;
-        let acts = acts
-            .into_iter()
-            .map(|(id, revision, _)| (Kind::RuleAct, id, revision));
-        let uses = uses
-            .into_iter()
-            .map(|(id, revision, _)| (Kind::KeyUse, id, revision));
-        changes.extend(acts.chain(uses).map(|(kind, id, expected)| Change::Delete {
-            namespace: namespace.id.0,
-            kind,
-            id,
-            expected,
-        }));
+        changes.extend(left(&entry.rooms, namespace.id.0).await?);
         let suspended = entry.rooms.suspended.without_namespace(name)?;
         let suspended = suspended.map(|changing| {
             let (change, committing) = changing.split();
@@ -288,6 +261,31 @@ impl Engine {
             })
             .await
     }
+}
+
+/// What is left in a namespace without keys: its limits, findings, incidents and
+/// the like. Nobody could read any of it any more.
+async fn left(rooms: &Rooms, scope: [u8; 16]) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let written_by_acts = |kind: &Kind| !matches!(kind, Kind::Head | Kind::Outbox);
+    for kind in Kind::ALL.into_iter().filter(written_by_acts) {
+        let mut after = None;
+        loop {
+            let page = rooms.store.scan(scope, kind, after, STEP).await?;
+            let last = page.len() < STEP;
+            after = page.last().map(|record| record.id);
+            changes.extend(page.into_iter().map(|stored| Change::Delete {
+                namespace: scope,
+                kind,
+                id: stored.id,
+                expected: stored.revision,
+            }));
+            if last {
+                break;
+            }
+        }
+    }
+    Ok(changes)
 }
 
 /// The tokens and registered certificates of a namespace.

@@ -7,6 +7,7 @@ mod authorities;
 mod common;
 mod model;
 mod races;
+mod stuck;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -145,6 +145,9 @@ pub struct IncidentView {
     /// The signed report (a JWS in its compact form), once it was; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
+    /// Why the rest could not be done when it was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Something that an incident touched.

@@ -119,9 +119,10 @@ fn row(incident: &IncidentView) -> Vec<String> {
 }
 
 fn state(incident: &IncidentView) -> String {
-    match incident.finished_at {
-        Some(at) => format!("finished {at}"),
-        None => "cascading".to_owned(),
+    match (incident.finished_at, &incident.trouble) {
+        (Some(at), _) => format!("finished {at}"),
+        (None, None) => "cascading".to_owned(),
+        (None, Some(trouble)) => format!("held up, and tried again: {trouble}"),
     }
 }
 

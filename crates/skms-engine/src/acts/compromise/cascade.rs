@@ -53,7 +53,7 @@ async fn work(engine: Weak<Engine>) {
             let Some(engine) = engine.upgrade() else {
                 return;
             };
-            match engine.finish_incidents().await {
+            match engine.finish(Some(Instant::now())).await {
                 Ok(_) | Err(Error::Sealed) => {}
                 Err(error) => engine.note_trouble(&error),
             }
@@ -71,26 +71,49 @@ async fn work(engine: Weak<Engine>) {
 
 impl Engine {
     /// Does what is left to do of every incident. Returns how many it finished.
+    /// One that cannot be finished keeps no other from it.
     ///
     /// # Errors
-    /// [`Error::Sealed`]; what kept one from being finished, which is tried again
-    /// with the next call.
+    /// [`Error::Sealed`]; what kept the first that it kept from being finished,
+    /// which is tried again with the next call.
     pub async fn finish_incidents(&self) -> Result<usize> {
+        self.finish(None).await
+    }
+
+    /// As [`Engine::finish_incidents`]; with a time, without those that could not
+    /// be finished a while before.
+    async fn finish(&self, due: Option<Instant>) -> Result<usize> {
         let entry = self.enter(&Caller::system("incident")?)?;
         let rooms = Arc::clone(&entry.rooms);
         let _one_at_a_time = rooms.incidents.working.lock().await;
-        let mut finished = 0;
-        while let Some((id, scope)) = rooms.incidents.next() {
-            if let Some(ledger) = Ledger::open(&rooms, scope, id).await?
-                && ledger.record.finished_at.is_none()
-            {
-                let work = Work::new(self, entry.clone(), ledger)?;
-                work.finish().await?;
-                finished += 1;
+        let (mut finished, mut kept) = (0, None);
+        let mut last = None;
+        while let Some((id, scope)) = rooms.incidents.next(last, due) {
+            last = Some(id);
+            match self.finish_one(&entry, id, scope).await {
+                Ok(did) => {
+                    finished += usize::from(did);
+                    rooms.incidents.done(id);
+                }
+                Err(Error::Sealed) => return Err(Error::Sealed),
+                Err(error) => {
+                    rooms.incidents.failed(id, error.to_string());
+                    kept = kept.or(Some(error));
+                }
             }
-            rooms.incidents.done(id);
         }
-        Ok(finished)
+        kept.map_or(Ok(finished), Err)
+    }
+
+    /// Whether there was anything to do.
+    async fn finish_one(&self, entry: &Entry, id: RecordId, scope: [u8; 16]) -> Result<bool> {
+        let ledger = Ledger::open(&entry.rooms, scope, id).await?;
+        let Some(ledger) = ledger.filter(|ledger| ledger.record.finished_at.is_none()) else {
+            return Ok(false);
+        };
+        let entry = self.enter(&entry.caller)?;
+        Work::new(self, entry, ledger)?.finish().await?;
+        Ok(true)
     }
 }
 

@@ -20,7 +20,9 @@ mod usage;
 mod walk;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Key, RevocationReason, Revoke, UnixSeconds, VersionNumber, Versions};
@@ -61,6 +63,10 @@ act!(Read, IncidentRead, "Reads the incidents of a namespace.");
 /// Times that it begins again when a certificate of the key is issued at the
 /// same moment.
 const ATTEMPTS: usize = 8;
+/// The wait after an incident could not be finished; it doubles with each time,
+/// to about two minutes.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const WAIT_DOUBLES: u32 = 8;
 /// The longest reason, in bytes: the key's record has it with the incident's
 /// identifier before it.
 const REASON_MAX: usize = 900;
@@ -84,10 +90,32 @@ pub struct Order {
 /// that.
 #[derive(Default)]
 pub(crate) struct Incidents {
-    open: Mutex<BTreeMap<RecordId, [u8; 16]>>,
+    open: Mutex<BTreeMap<RecordId, Open>>,
     /// Held by whoever works on them: one at a time.
     working: tokio::sync::Mutex<()>,
     bell: Arc<Notify>,
+}
+
+/// One that is not finished.
+struct Open {
+    scope: [u8; 16],
+    /// How often it could not be, one time after the other.
+    failures: u32,
+    /// When it is tried again, if it could not be.
+    again: Option<Instant>,
+    /// Why not.
+    why: String,
+}
+
+impl Open {
+    const fn new(scope: [u8; 16]) -> Self {
+        Self {
+            scope,
+            failures: 0,
+            again: None,
+            why: String::new(),
+        }
+    }
 }
 
 impl Incidents {
@@ -98,7 +126,7 @@ impl Incidents {
             let scope = namespace.id.0;
             for (id, _, record) in places::all::<IncidentRecord>(store, scope).await? {
                 if record.finished_at.is_none() {
-                    open.insert(id, scope);
+                    open.insert(id, Open::new(scope));
                 }
             }
         }
@@ -108,22 +136,54 @@ impl Incidents {
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RecordId, [u8; 16]>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RecordId, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds one, and has it worked on if it is in the store.
     fn begin(&self, id: RecordId, scope: [u8; 16]) {
-        self.lock().insert(id, scope);
+        self.lock().insert(id, Open::new(scope));
         self.bell.notify_one();
     }
 
-    fn next(&self) -> Option<(RecordId, [u8; 16])> {
-        self.lock().iter().next().map(|(id, scope)| (*id, *scope))
+    /// The first after `after`, without those that are not due where only such
+    /// are wanted.
+    fn next(&self, after: Option<RecordId>, due: Option<Instant>) -> Option<(RecordId, [u8; 16])> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let is_due = |open: &Open| {
+            let both = due.zip(open.again);
+            both.is_none_or(|(now, again)| again <= now)
+        };
+        let all = self.lock();
+        let mut rest = all.range((from, Bound::Unbounded));
+        let next = rest.find(|(_, open)| is_due(open));
+        next.map(|(id, open)| (*id, open.scope))
     }
 
     fn done(&self, id: RecordId) {
         self.lock().remove(&id);
+    }
+
+    /// It could not be finished: others go first for a while.
+    fn failed(&self, id: RecordId, why: String) {
+        if let Some(open) = self.lock().get_mut(&id) {
+            let wait = FIRST_WAIT.saturating_mul(1 << open.failures.min(WAIT_DOUBLES));
+            open.failures = open.failures.saturating_add(1);
+            open.again = Instant::now().checked_add(wait);
+            open.why = why;
+        }
+    }
+
+    /// Why one cannot be finished, as far as it was tried.
+    fn why(&self, id: RecordId) -> Option<String> {
+        let all = self.lock();
+        let open = all.get(&id).filter(|open| open.failures > 0);
+        open.map(|open| open.why.clone())
+    }
+
+    /// Whether one of a namespace is not finished.
+    pub(crate) fn is_open_in(&self, scope: [u8; 16]) -> bool {
+        self.lock().values().any(|open| open.scope == scope)
     }
 }
 

@@ -53,6 +53,8 @@ pub struct IncidentView {
     pub finished_at: Option<UnixSeconds>,
     /// The signed report, once everything was.
     pub report: Option<String>,
+    /// Why the rest could not be done when it was last tried.
+    pub trouble: Option<String>,
 }
 
 impl IncidentView {
@@ -74,6 +76,7 @@ impl IncidentView {
             touched: record.touched,
             finished_at: record.finished_at.map(UnixSeconds),
             report: record.report,
+            trouble: None,
         }
     }
 }
@@ -99,7 +102,9 @@ impl Engine {
                 let mut record: IncidentRecord = records::decode(stored.plaintext.expose())?;
                 // Long, and there with the incident itself.
                 record.report = None;
-                Ok(Some(IncidentView::of(stored.id, record)))
+                let mut view = IncidentView::of(stored.id, record);
+                view.trouble = entry.rooms.incidents.why(view.id);
+                Ok(Some(view))
             })
             .await
         };
@@ -130,7 +135,9 @@ impl Engine {
         entry
             .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
             .await?;
-        Ok(IncidentView::of(id, record))
+        let mut view = IncidentView::of(id, record);
+        view.trouble = entry.rooms.incidents.why(id);
+        Ok(view)
     }
 
     /// What an incident touched, in the order in which it did: at most `limit`

@@ -143,6 +143,7 @@ fn view(incident: engine::IncidentView) -> Result<IncidentView, Failure> {
         finished: incident.finished_at.is_some(),
         finished_at: incident.finished_at.map(moment),
         report: incident.report,
+        trouble: incident.trouble,
     })
 }
 
