@@ -31,6 +31,7 @@ use crate::jobs::{self, housekeeping, judging, notifying, publishing};
 use crate::keychange::put_key;
 use crate::limits::{Limiter, Limits, Rate};
 use crate::lineage::Lineage;
+use crate::lineage::handed::Handed;
 use crate::notify::{self, Channels, Counts};
 use crate::places::Places;
 use crate::probe::{NoProber, Prober};
@@ -168,6 +169,7 @@ pub(crate) struct Rooms {
     pub(crate) recorder: Recorder,
     pub(crate) keys: Keys,
     pub(crate) lineage: Lineage,
+    pub(crate) handed: Handed,
     pub(crate) incidents: Incidents,
     pub(crate) places: Places,
     pub(crate) authorities: Authorities,
@@ -236,6 +238,7 @@ impl Rooms {
             recorder,
             keys: Keys::new(config.keys_in_memory),
             lineage: Lineage::default(),
+            handed: Handed::default(),
             incidents,
             places,
             authorities,

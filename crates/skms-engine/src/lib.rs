@@ -77,6 +77,7 @@ pub use filter::EventFilter;
 pub use gate::{Authorized, KeyRef, KeyTarget};
 pub use idempotency::IdempotencyKey;
 pub use lineage::descent::How;
+pub use lineage::handed::Way;
 pub use notify::Counts as NotificationCounts;
 pub use opened::{KeyCell, KeySnapshot};
 pub use page::{MAX_PAGE, Page};

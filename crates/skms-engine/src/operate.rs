@@ -2,18 +2,20 @@
 //! enter → resolve → authorise → key state and use count → act → still live?
 //! → record → answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skms_crypto::OpenKey;
 use skms_evidence::Outcome;
-use skms_keys::{Key, KeyId, Operation, VersionNumber};
+use skms_keys::{Key, KeyId, Operation, VersionNumber, VersionRef};
 
 use crate::act::Act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
-use crate::gate::{Entry, KeyRef};
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::lineage::handed::Way;
 use crate::opened::{InUse, KeySnapshot};
 use crate::use_event;
 
@@ -30,6 +32,9 @@ pub trait KeyOperation: Act {
     /// Whether its answer says which key it was, for callers who keep what
     /// they get where no name should stand.
     const NAMES_KEY: bool = false;
+    /// How its answers give away secrets that come from the key, where they do:
+    /// who was handed them is kept with the key's lineage.
+    const HANDS_OUT: Option<Way> = None;
     /// One item.
     type Request: Send + 'static;
     /// What one item gives.
@@ -51,6 +56,11 @@ pub trait KeyOperation: Act {
 
     /// Puts the key's identifier into an answer, where [`Self::NAMES_KEY`].
     fn name_key(_response: &mut Self::Response, _key: KeyId) {}
+
+    /// Whether this answer does, where [`Self::HANDS_OUT`].
+    fn hands_out(_response: &Self::Response) -> bool {
+        true
+    }
 
     /// Does it. The key is open, permitted and counted at this point.
     fn perform(
@@ -93,6 +103,7 @@ impl Engine {
 
         let mut held: Vec<InUse> = Vec::new();
         let mut results = Vec::with_capacity(items.len());
+        let mut by = Vec::new();
         for item in items {
             let taken = match O::version(&item).and_then(|version| {
                 O::check(key.target().snapshot().key(), &item)?;
@@ -101,6 +112,12 @@ impl Engine {
                 Ok(version) => key.take(&entry, version, O::uses(&item)).await,
                 Err(malformed) => Err(malformed),
             };
+            by.extend(
+                taken
+                    .as_ref()
+                    .ok()
+                    .map(|in_use| (results.len(), in_use.version())),
+            );
             results.push(match taken {
                 Ok(in_use) => {
                     let mut result = self.perform::<O>(&in_use, item).await;
@@ -116,6 +133,9 @@ impl Engine {
             });
         }
         still_live::<O>(&held, &mut results);
+        if let Some(way) = O::HANDS_OUT {
+            note_handed::<O>(&entry, &key, way, &by, &results).await?;
+        }
 
         let failed = results.iter().filter(|result| result.is_err()).count();
         if failed == 0 && held.len() <= 1 {
@@ -171,6 +191,30 @@ impl Engine {
             O::perform(in_use.key(), version, &item)
         }
     }
+}
+
+/// Keeps who is about to be handed secrets.
+async fn note_handed<O: KeyOperation>(
+    entry: &Entry,
+    key: &Authorized<O, KeyTarget>,
+    way: Way,
+    by: &[(usize, VersionNumber)],
+    results: &[Result<O::Response>],
+) -> Result<()> {
+    let snapshot = key.target().snapshot();
+    let (id, scope) = (snapshot.key().id, snapshot.key().namespace.0);
+    let mut counts = BTreeMap::<VersionNumber, u64>::new();
+    for (at, version) in by {
+        if matches!(results.get(*at), Some(Ok(response)) if O::hands_out(response)) {
+            *counts.entry(*version).or_default() += 1;
+        }
+    }
+    for (version, count) in counts {
+        let of = VersionRef { key: id, version };
+        let handed = &entry.rooms.handed;
+        handed.note(entry, scope, (of, way), count).await?;
+    }
+    Ok(())
 }
 
 /// Keeps one guard per version: a batch registers once, not once an item.

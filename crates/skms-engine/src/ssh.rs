@@ -132,6 +132,12 @@ impl Revocations {
         state.revoked.names(serial, key_id, key)
     }
 
+    /// Whether a key is.
+    pub(crate) fn names_key(&self, key: &PublicKey) -> bool {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        state.revoked.keys.contains(&key.sha256())
+    }
+
     /// The list's version.
     pub(crate) fn version(&self) -> u64 {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);

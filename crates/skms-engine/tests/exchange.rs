@@ -11,6 +11,7 @@ use skms_crypto::{Algorithm, Format, KeyMaterial};
 use skms_engine::Error;
 use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
 use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
+use skms_engine::acts::compromise::{IncidentView, Order, Reach, Rotation};
 use skms_engine::acts::exchange::Sender;
 use skms_engine::acts::principals::{NewPrincipal, ShownBy};
 use skms_exchange::{Agreement, Intent, KeyName, LocalIdentity, Outcome, Request, Trust, Uses};
@@ -148,6 +149,64 @@ async fn what_is_not_confirmed_in_time_is_destroyed() {
     assert!(matches!(refused, Err(Error::Exchange { .. })));
     assert_eq!(state(&house, "late").await, KeyState::Destroyed);
     house.encrypt("in-time", b"x").await.unwrap();
+}
+
+async fn compromise(house: &House, key: &str) -> IncidentView {
+    let order = Order {
+        versions: Versions::All,
+        reason: "lost".into(),
+        since: None,
+        reach: Reach::All,
+        rotation: Rotation::None,
+    };
+    let (engine, root) = (&house.engine, &house.root);
+    let begun = engine.compromise_key(root, at(key), order).await.unwrap();
+    engine.finish_incidents().await.unwrap();
+    let read = engine.read_incident(root, "root", begun.id);
+    read.await.unwrap()
+}
+
+/// What waits below a key, as its lineage shows it.
+async fn waiting(house: &House, key: &str) -> Vec<String> {
+    let drawn = house.engine.key_lineage(&house.root, at(key), 100);
+    let graph = drawn.await.unwrap();
+    let nodes = graph.nodes.iter().filter(|node| node.kind == "exchange");
+    let nodes: Vec<_> = nodes.collect();
+    for node in &nodes {
+        let edge = graph.edges.iter().find(|edge| edge.to == node.id);
+        assert_eq!(edge.unwrap().how, "waits");
+    }
+    nodes.into_iter().map(|node| node.name.clone()).collect()
+}
+
+#[tokio::test]
+async fn exchanges_under_way_end_with_what_they_stand_on() {
+    // The client's authority, the server's own, and the key that waits.
+    for compromised in ["people", "server", "one"] {
+        let house = House::new().await;
+        authority(&house, "server", listener()).await;
+        authority(&house, "people", Rules::default()).await;
+        let client = alice(&house).await;
+        let one = agree(&house, &client, "one").await;
+        let other = agree(&house, &client, "other").await;
+        let mut shown = waiting(&house, compromised).await;
+        shown.sort();
+        let all = match compromised {
+            "one" => vec!["default/one"],
+            _ => vec!["default/one", "default/other"],
+        };
+        assert_eq!(shown, all, "{compromised}");
+        let done = compromise(&house, compromised).await;
+        assert_eq!(done.counts.exchanges, all.len() as u64, "{compromised}");
+        assert_eq!(done.trouble, None);
+        assert!(waiting(&house, compromised).await.is_empty());
+        for (name, message) in [("one", one), ("other", other)] {
+            let confirmed = house.engine.confirm_exchange(&sender(), &message).await;
+            let ended = all.contains(&format!("default/{name}").as_str());
+            assert_eq!(confirmed.is_err(), ended, "{compromised}: {name}");
+            assert_eq!(house.encrypt(name, b"x").await.is_err(), ended);
+        }
+    }
 }
 
 fn listener() -> Rules {

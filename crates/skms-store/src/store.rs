@@ -105,13 +105,15 @@ pub enum Kind {
     KeyUse = 47,
     /// What an automatic rule did, or is to do.
     RuleAct = 48,
+    /// Who was handed secrets that a key gave.
+    Handed = 49,
     /// What a deleted key depended on, for what depends on it still.
     Remnant = 51,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -155,6 +157,7 @@ impl Kind {
         Self::Rule,
         Self::KeyUse,
         Self::RuleAct,
+        Self::Handed,
         Self::Remnant,
     ];
 
@@ -222,6 +225,7 @@ impl Kind {
             Self::Rule => "rule",
             Self::KeyUse => "key use",
             Self::RuleAct => "rule act",
+            Self::Handed => "handed out",
             Self::Remnant => "remnant of a key",
         }
     }

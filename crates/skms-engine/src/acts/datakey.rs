@@ -5,6 +5,7 @@ use skms_keys::{KeyId, Operation, VersionNumber};
 
 use crate::act::act;
 use crate::error::Result;
+use crate::lineage::handed::Way;
 use crate::operate::KeyOperation;
 
 act!(
@@ -40,6 +41,7 @@ pub struct DataKeyMade {
 impl KeyOperation for DataKey {
     const OPERATION: Operation = Operation::DataKey;
     const NAMES_KEY: bool = true;
+    const HANDS_OUT: Option<Way> = Some(Way::DataKeys);
     type Request = Request;
     type Response = DataKeyMade;
 
@@ -49,6 +51,10 @@ impl KeyOperation for DataKey {
 
     fn name_key(made: &mut DataKeyMade, key: KeyId) {
         made.key = Some(key);
+    }
+
+    fn hands_out(made: &DataKeyMade) -> bool {
+        made.plaintext.is_some()
     }
 
     fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<DataKeyMade> {

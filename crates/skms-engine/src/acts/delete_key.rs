@@ -12,7 +12,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
-use crate::lineage::remnant;
+use crate::lineage::{handed, remnant};
 use crate::opened::lock_key;
 
 act!(
@@ -48,7 +48,9 @@ impl Engine {
             if !cell.is_drained() {
                 return Err(Error::Busy);
             }
-            remnant::leave(&entry.rooms, snapshot.key()).await
+            let mut changes = remnant::leave(&entry.rooms, snapshot.key()).await?;
+            changes.extend(handed::forget(&entry.rooms, snapshot.key()).await?);
+            Ok(changes)
         };
         let deletable = deletable.await;
         let mut changes = entry.failed_key(&allowed, deletable).await?;

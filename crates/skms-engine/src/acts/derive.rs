@@ -5,6 +5,7 @@ use skms_keys::{Operation, VersionNumber};
 
 use crate::act::act;
 use crate::error::Result;
+use crate::lineage::handed::Way;
 use crate::operate::KeyOperation;
 
 act!(
@@ -35,6 +36,7 @@ pub struct Derived {
 
 impl KeyOperation for Derive {
     const OPERATION: Operation = Operation::Derive;
+    const HANDS_OUT: Option<Way> = Some(Way::DerivedBytes);
     type Request = Request;
     type Response = Derived;
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use skms_crypto::hash::sha256;
 use skms_evidence::Outcome;
 use skms_keys::{Key, KeyId, NamespaceId, Version, VersionNumber, VersionRef};
 use skms_pki::Certificate;
@@ -12,6 +13,7 @@ use skms_store::{Kind, RecordId};
 
 use crate::act::act;
 use crate::acts::authorities::unreadable;
+use crate::acts::ssh::Issued;
 use crate::authority::issuing::key_name;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -28,6 +30,9 @@ use crate::records::group::HolderRecord;
 use crate::records::key::KeyRecord;
 use crate::records::token::TokenRecord;
 use crate::sessions::certified::named;
+use crate::sessions::hex;
+
+mod others;
 
 act!(
     Lineage,
@@ -48,7 +53,8 @@ pub struct Node {
     /// Unique in the graph.
     pub id: String,
     /// What it is: `root`, `key`, `certificate`, `authority`, `ssh-authority`,
-    /// `tsa`, `principal`, `token`, `group`, `recipient`, `more`.
+    /// `ssh-certificate`, `tsa`, `principal`, `token`, `group`, `recipient`,
+    /// `exchange`, `more`.
     pub kind: &'static str,
     /// What it is called.
     pub name: String,
@@ -68,8 +74,8 @@ pub struct Edge {
     /// What depends on it.
     pub to: String,
     /// In what way: `seals`, `derived`, `agreed`, `unwrapped`, `wrapped`,
-    /// `certifies`, `stands-on`, `signs-in`, `made-by`, `shares`, `given`,
-    /// `more`.
+    /// `certifies`, `issued`, `stands-on`, `signs-in`, `made-by`, `shares`,
+    /// `given`, `data-keys`, `derived-bytes`, `unwrapped-bytes`, `waits`, `more`.
     pub how: &'static str,
 }
 
@@ -110,6 +116,8 @@ impl Engine {
             graph: Graph::default(),
             known: HashSet::new(),
             rings: rings(&entry, at.namespace),
+            ssh: None,
+            certified: HashMap::new(),
         };
         let drawn = drawing.draw(snapshot.key()).await;
         entry.failed_key(&allowed, drawn).await?;
@@ -137,6 +145,10 @@ struct Drawing<'a> {
     graph: Graph,
     known: HashSet<String>,
     rings: HashMap<skms_keys::KeyringId, String>,
+    /// The SSH certificates of the namespace, once they are asked for.
+    ssh: Option<Vec<Issued>>,
+    /// Certificates that are in the graph, by SHA-256 in hex.
+    certified: HashMap<String, String>,
 }
 
 impl Drawing<'_> {
@@ -156,8 +168,10 @@ impl Drawing<'_> {
                 self.stands_on(key, version).await?;
             }
             self.shared(key)?;
+            self.handed(key).await?;
         }
-        self.holders(&keys).await
+        self.holders(&keys).await?;
+        self.exchanges(&keys).await
     }
 
     fn add(&mut self, node: Node) -> bool {
@@ -356,6 +370,7 @@ impl Drawing<'_> {
         }
         if let Some(spki) = &version.public_spki {
             self.certificates(spki, &under).await?;
+            self.ssh_certificates(spki, &under).await?;
         }
         let rooms = Arc::clone(&self.entry.rooms);
         let id = key.id.to_string();
@@ -377,6 +392,7 @@ impl Drawing<'_> {
                     &under,
                     "stands-on",
                 );
+                self.issued_by(&authority.id_text()).await?;
             }
         }
         if let Some(tsa) = rooms.tsas.on_key(self.namespace, &id)
@@ -414,6 +430,8 @@ impl Drawing<'_> {
                 continue;
             };
             let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
+            let digest = hex(&sha256(&[&record.certificate.0]));
+            self.certified.insert(digest, format!("certificate/{id}"));
             if record.profile != ProfileKind::Principal.name() {
                 continue;
             }

@@ -5,6 +5,7 @@ use skms_keys::{Operation, VersionNumber};
 
 use crate::act::act;
 use crate::error::Result;
+use crate::lineage::handed::Way;
 use crate::operate::KeyOperation;
 
 act!(Unwrap, KeyUnwrap, "Unwraps a key that a version wrapped.");
@@ -29,6 +30,7 @@ pub struct Unwrapped {
 
 impl KeyOperation for Unwrap {
     const OPERATION: Operation = Operation::Unwrap;
+    const HANDS_OUT: Option<Way> = Some(Way::UnwrappedBytes);
     type Request = Request;
     type Response = Unwrapped;
 

@@ -14,6 +14,7 @@
 //! compromise, or is found by it.
 
 pub(crate) mod descent;
+pub(crate) mod handed;
 pub(crate) mod remnant;
 
 use std::collections::{HashMap, HashSet};

@@ -38,8 +38,19 @@ pub(crate) struct ExchangeRecord {
     /// Those above it, to the anchor, where it was good by them.
     #[serde(default)]
     pub(crate) above: Vec<Der>,
+    /// The server's certificate and those above it: as who it answered.
+    #[serde(default)]
+    pub(crate) server: Vec<Der>,
     /// What waits, as the exchange room writes it.
     pub(crate) waiting: Waiting,
+}
+
+impl ExchangeRecord {
+    /// Every certificate (DER) that it stands on, the client's and the server's.
+    pub(crate) fn stands_on(&self) -> impl Iterator<Item = &[u8]> {
+        let client = std::iter::once(&self.certificate).chain(&self.above);
+        client.chain(&self.server).map(|der| der.0.as_slice())
+    }
 }
 
 impl Record for ExchangeRecord {

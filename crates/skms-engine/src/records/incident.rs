@@ -71,13 +71,23 @@ pub struct Counts {
     pub tokens: u64,
     /// Keys that have a new version.
     pub rotated: u64,
+    /// SSH certificates that are revoked.
+    #[serde(default)]
+    pub ssh_certificates: u64,
+    /// Key exchanges that waited and were ended.
+    #[serde(default)]
+    pub exchanges: u64,
+    /// Principals who were given a touched key, or secrets by it. Known at the
+    /// end.
+    #[serde(default)]
+    pub recipients: u64,
 }
 
 /// What a compromise touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
     /// What it is: `key`, `certificate`, `authority`, `ssh-authority`, `tsa`,
-    /// `token`.
+    /// `ssh-certificate`, `exchange`, `token`.
     pub kind: String,
     /// Its identifier.
     pub id: String,
@@ -93,7 +103,7 @@ pub struct Touched {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<String>,
     /// What became of it: `compromised`, `already`, `spared`, `revoked`,
-    /// `stopped`, `failed`.
+    /// `stopped`, `ended`, `failed`.
     pub outcome: String,
     /// Who answers for a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

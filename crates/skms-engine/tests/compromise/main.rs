@@ -6,6 +6,7 @@ mod authorities;
 #[path = "../common/mod.rs"]
 mod common;
 mod model;
+mod others;
 mod races;
 mod stuck;
 

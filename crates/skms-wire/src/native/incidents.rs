@@ -21,8 +21,8 @@ pub struct LineageNode {
     /// Unique in the lineage.
     pub id: String,
     /// What it is: `root`, `key`, `certificate`, `authority`, `ssh-authority`,
-    /// `tsa`, `principal`, `token`, `group`, `recipient`, or `more` for those
-    /// that have no place.
+    /// `ssh-certificate`, `tsa`, `principal`, `token`, `group`, `recipient`,
+    /// `exchange`, or `more` for those that have no place.
     pub kind: String,
     /// What it is called.
     pub name: String,
@@ -45,8 +45,8 @@ pub struct LineageEdge {
     /// What depends on it.
     pub to: String,
     /// In what way: `seals`, `derived`, `agreed`, `unwrapped`, `wrapped`,
-    /// `certifies`, `stands-on`, `signs-in`, `made-by`, `shares`, `given`,
-    /// `more`.
+    /// `certifies`, `issued`, `stands-on`, `signs-in`, `made-by`, `shares`,
+    /// `given`, `data-keys`, `derived-bytes`, `unwrapped-bytes`, `waits`, `more`.
     pub how: String,
 }
 
@@ -103,6 +103,16 @@ pub struct IncidentCounts {
     pub tokens: u64,
     /// Keys that have a new version.
     pub rotated: u64,
+    /// SSH certificates that are revoked.
+    #[serde(default)]
+    pub ssh_certificates: u64,
+    /// Key exchanges that waited for their confirmation and were ended.
+    #[serde(default)]
+    pub exchanges: u64,
+    /// Principals who were given a touched key, or data keys, derived or
+    /// unwrapped bytes by one. Known at the end.
+    #[serde(default)]
+    pub recipients: u64,
 }
 
 /// A compromise and what is done about it.
@@ -154,7 +164,7 @@ pub struct IncidentView {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TouchedView {
     /// What it is: `key`, `certificate`, `authority`, `ssh-authority`, `tsa`,
-    /// `token`.
+    /// `ssh-certificate`, `exchange`, `token`.
     pub kind: String,
     /// Its identifier.
     pub id: String,
@@ -170,7 +180,7 @@ pub struct TouchedView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<String>,
     /// What became of it: `compromised`, `already`, `spared`, `revoked`,
-    /// `stopped`, `failed`.
+    /// `stopped`, `ended`, `failed`.
     pub outcome: String,
     /// Who answers for a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

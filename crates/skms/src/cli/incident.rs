@@ -157,8 +157,11 @@ pub fn print_counts(incident: &IncidentView) -> Result<()> {
         ("spared", counts.spared.to_string()),
         ("failed", counts.failed.to_string()),
         ("certificates", counts.certificates.to_string()),
+        ("ssh certificates", counts.ssh_certificates.to_string()),
         ("authorities", counts.authorities.to_string()),
+        ("exchanges", counts.exchanges.to_string()),
         ("tokens", counts.tokens.to_string()),
+        ("recipients", counts.recipients.to_string()),
         ("rotated", counts.rotated.to_string()),
     ])
 }
@@ -229,6 +232,33 @@ pub fn print_report(report: &Value) -> Result<()> {
     if !rows.is_empty() {
         output::line("\nto be told:")?;
         output::table(&["NAMESPACE", "NAME", "KEY", "VERSION"], &rows)?;
+    }
+    let rows: Vec<_> = (list("/tell/recipients").into_iter().flatten())
+        .map(|row| {
+            let names = [
+                "namespace",
+                "name",
+                "key",
+                "version",
+                "what",
+                "count",
+                "last_at",
+            ];
+            names.map(|name| text(row, name)).to_vec()
+        })
+        .collect();
+    if !rows.is_empty() {
+        output::line("\nwho has secrets that it gave:")?;
+        let heads = [
+            "NAMESPACE",
+            "NAME",
+            "KEY",
+            "VERSION",
+            "WHAT",
+            "COUNT",
+            "LAST",
+        ];
+        output::table(&heads, &rows)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use skms_crypto::hash::sha256;
 use skms_keys::{RevocationReason, UnixSeconds, VersionRef};
 use skms_pki::Certificate;
 use skms_pki::issue::{ProfileKind, Serial};
@@ -12,7 +13,7 @@ use skms_store::{Change, Kind, RecordId};
 
 use super::cascade::Work;
 use super::ledger::count;
-use super::walk;
+use super::{exchanges, ssh, walk};
 use crate::acts::authorities::unreadable;
 use crate::acts::certificates::{Reached, Verdict, revoke_issued};
 use crate::authority::issuing::key_name;
@@ -39,11 +40,11 @@ pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
         return Ok(());
     };
     let Some(spki) = key.version(of.version)?.public_spki.clone() else {
-        return Ok(());
+        return exchanges::end(work, of, &HashSet::new()).await;
     };
     let namespace = work.ledger.record.namespace.clone();
-    let mut principals = BTreeSet::new();
-    let own = certificates_of(work, &spki, of, &mut principals).await?;
+    let mut proofs = Proofs::default();
+    let own = certificates_of(work, &spki, of, &mut proofs).await?;
     work.note(own).await?;
     let id = of.key.to_string();
     let mut stopped = Vec::new();
@@ -57,7 +58,7 @@ pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
         let name = format!("{namespace}/{}", authority.record.name);
         stopped.push(stands_on("authority", &authority.id_text(), name, of));
         for issuer in issuers {
-            issued(work, &authority, &issuer, &mut principals).await?;
+            issued(work, &authority, &issuer, &mut proofs).await?;
         }
     }
     let meant = |key: &SigningKeyRecord| key.id == id && key.version == of.version.0;
@@ -73,7 +74,18 @@ pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
     }
     stopped.retain(|one| !work.ledger.has_other(&one.kind, &one.id));
     work.note(stopped).await?;
-    tokens(work, &principals).await
+    ssh::certificates(work, of, &spki).await?;
+    exchanges::end(work, of, &proofs.certificates).await?;
+    tokens(work, &proofs.principals).await
+}
+
+/// What proves nothing any more.
+#[derive(Default)]
+struct Proofs {
+    /// SHA-256 of the certificates, in hex.
+    certificates: HashSet<String>,
+    /// Principals whom they let in.
+    principals: BTreeSet<String>,
 }
 
 fn stands_on(kind: &str, id: &str, name: String, of: VersionRef) -> Touched {
@@ -115,7 +127,7 @@ async fn certificates_of(
     work: &Work<'_>,
     spki: &[u8],
     of: VersionRef,
-    principals: &mut BTreeSet<String>,
+    proofs: &mut Proofs,
 ) -> Result<Vec<Touched>> {
     let (rooms, scope) = (&work.entry.rooms, work.ledger.scope);
     let found = rooms
@@ -133,7 +145,7 @@ async fn certificates_of(
             continue;
         };
         let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
-        names(&record, &work.ledger.record.namespace, principals)?;
+        proofs.take(&record, &work.ledger.record.namespace)?;
         let touched = certificate((&record, &one.serial), "certifies", of.to_string());
         if !work.ledger.has_other(&touched.kind, &touched.id) {
             all.push(touched);
@@ -142,17 +154,18 @@ async fn certificates_of(
     Ok(all)
 }
 
-/// Adds the principal that a certificate lets in.
-fn names(
-    record: &CertificateRecord,
-    namespace: &str,
-    principals: &mut BTreeSet<String>,
-) -> Result<()> {
-    if record.profile == ProfileKind::Principal.name() {
-        let read = Certificate::from_der(&record.certificate.0).map_err(unreadable)?;
-        principals.extend(named(&read, namespace).map(str::to_owned));
+impl Proofs {
+    /// Adds a certificate, and the principal that it lets in.
+    fn take(&mut self, record: &CertificateRecord, namespace: &str) -> Result<()> {
+        let der = &record.certificate.0;
+        self.certificates.insert(hex(&sha256(&[der])));
+        if record.profile == ProfileKind::Principal.name() {
+            let read = Certificate::from_der(der).map_err(unreadable)?;
+            self.principals
+                .extend(named(&read, namespace).map(str::to_owned));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Revokes what an issuer whose key is compromised issued, and ends the sessions
@@ -162,7 +175,7 @@ async fn issued(
     work: &mut Work<'_>,
     authority: &Authority,
     issuer: &Issuer,
-    principals: &mut BTreeSet<String>,
+    proofs: &mut Proofs,
 ) -> Result<()> {
     let (rooms, scope) = (Arc::clone(&work.entry.rooms), work.ledger.scope);
     let id = authority.id_text();
@@ -178,7 +191,7 @@ async fn issued(
         for stored in page {
             let record: CertificateRecord = records::decode(stored.plaintext.expose())?;
             if record.authority == id && record.issuer == issuer.number {
-                names(&record, &authority.namespace_name, principals)?;
+                proofs.take(&record, &authority.namespace_name)?;
                 ours.push((stored.id, record));
             }
         }

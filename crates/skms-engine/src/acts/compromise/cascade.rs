@@ -14,6 +14,7 @@ use skms_store::priority::{SLOW_WORK, give_way};
 use super::ledger::{Ledger, count};
 use super::walk::{self, Fate, Found, Rings, Walk};
 use super::{attend, bulk, one, report};
+use crate::acts::ssh::Issued;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -126,6 +127,8 @@ pub(super) struct Work<'a> {
     pub(super) roots: Vec<VersionRef>,
     /// What would be touched, where nothing is to be changed.
     pub(super) dry: Option<Vec<Touched>>,
+    /// The SSH certificates of the namespace, once they are asked for.
+    pub(super) ssh: Option<Vec<Issued>>,
 }
 
 impl<'a> Work<'a> {
@@ -137,6 +140,7 @@ impl<'a> Work<'a> {
             entry,
             ledger,
             dry: None,
+            ssh: None,
         })
     }
 

@@ -76,6 +76,7 @@ impl Engine {
         work.dry = Some(Vec::new());
         work.run().await?;
         let report: Report = report::make(&work).await?;
+        work.ledger.record.counts = report.counts();
         let mut touched = work.dry.take().unwrap_or_default();
         touched.truncate(SHOWN);
         Ok(Plan {

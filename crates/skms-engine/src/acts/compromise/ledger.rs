@@ -152,6 +152,9 @@ fn sum(one: Counts, other: Counts) -> Counts {
         authorities: one.authorities + other.authorities,
         tokens: one.tokens + other.tokens,
         rotated: one.rotated + other.rotated,
+        ssh_certificates: one.ssh_certificates + other.ssh_certificates,
+        exchanges: one.exchanges + other.exchanges,
+        recipients: one.recipients + other.recipients,
     }
 }
 
@@ -165,6 +168,8 @@ pub(super) fn count(touched: &[Touched]) -> Counts {
             ("key", "spared") => &mut counts.spared,
             ("certificate", "revoked") => &mut counts.certificates,
             ("token", "revoked") => &mut counts.tokens,
+            ("ssh-certificate", "revoked") => &mut counts.ssh_certificates,
+            ("exchange", _) => &mut counts.exchanges,
             ("authority" | "ssh-authority" | "tsa", _) => &mut counts.authorities,
             (_, "failed") => &mut counts.failed,
             _ => continue,

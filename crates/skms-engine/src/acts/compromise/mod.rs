@@ -11,11 +11,13 @@ mod attend;
 mod bulk;
 mod cascade;
 mod dry_run;
+mod exchanges;
 mod ledger;
 mod one;
 mod read;
 mod report;
 mod signing;
+mod ssh;
 mod usage;
 mod walk;
 

@@ -13,6 +13,7 @@ use super::cascade::Work;
 use super::usage::{self, Usage};
 use super::{signing, walk};
 use crate::error::{Error, Result};
+use crate::lineage::handed;
 use crate::places;
 use crate::records::group::HolderRecord;
 use crate::records::incident::{Counts, Reach, Rotation, Touched};
@@ -70,6 +71,20 @@ struct Holder {
     last_fetched_at: String,
 }
 
+/// Who was handed secrets that a touched version gave: the ciphertexts and
+/// derivations are as good as known, and so are they.
+#[derive(Clone, Debug, Serialize)]
+struct Recipient {
+    namespace: String,
+    name: String,
+    key: String,
+    version: u32,
+    what: &'static str,
+    count: u64,
+    first_at: String,
+    last_at: String,
+}
+
 #[derive(Clone, Debug, Serialize)]
 struct Owner {
     owner: String,
@@ -80,6 +95,8 @@ struct Owner {
 struct Tell {
     /// Who was given a touched version by the key exchange.
     holders: Vec<Holder>,
+    /// Who was handed data keys, derived or unwrapped bytes by one.
+    recipients: Vec<Recipient>,
     /// Members of groups that share a touched key.
     members: Vec<String>,
     /// Who answers for touched keys.
@@ -121,11 +138,19 @@ pub(super) struct Report {
     tell: Tell,
 }
 
+impl Report {
+    /// How much was touched.
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
 /// Makes the report, signs it, and ends the incident.
 pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
     work.entry = work.engine.enter(&work.entry.caller)?;
     let now = work.entry.now();
     let mut report = make(work).await?;
+    work.ledger.record.counts = report.counts();
     report.finished_at = Some(instant(now.0));
     let bytes =
         serde_json::to_vec(&report).map_err(|_| Error::Internal("a report does not encode"))?;
@@ -160,6 +185,7 @@ pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
         reencrypt.extend(moved(work, *key, versions).await?);
     }
     let beyond = collected.keys.len().saturating_sub(REENCRYPT);
+    let (tell, recipients) = tell(work, &collected).await?;
     Ok(Report {
         kind: "skms-incident-report",
         version: 1,
@@ -182,7 +208,10 @@ pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
         source: record.source.clone(),
         cascade: record.reach,
         rotate: record.rotation,
-        counts: record.counts,
+        counts: Counts {
+            recipients,
+            ..record.counts
+        },
         touched: TouchedList {
             entries: collected.entries,
             sha256: crate::sessions::hex(&collected.digest),
@@ -190,7 +219,7 @@ pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
         uses,
         reencrypt,
         reencrypt_more: beyond as u64,
-        tell: tell(work, &collected).await?,
+        tell,
     })
 }
 
@@ -271,7 +300,9 @@ async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Re
     }))
 }
 
-async fn tell(work: &Work<'_>, collected: &Collected) -> Result<Tell> {
+/// Who must be told, and how many principals were given a key or secrets by it.
+async fn tell(work: &Work<'_>, collected: &Collected) -> Result<(Tell, u64)> {
+    let mut given = HashSet::new();
     let (rooms, record) = (&work.entry.rooms, &work.ledger.record);
     let mut holders = Vec::new();
     let mut more = 0;
@@ -279,6 +310,7 @@ async fn tell(work: &Work<'_>, collected: &Collected) -> Result<Tell> {
         if !collected.keys.contains(&holder.key) {
             continue;
         }
+        given.insert((holder.namespace.clone(), holder.name.clone()));
         if holders.len() == ROWS {
             more += 1;
             continue;
@@ -291,6 +323,8 @@ async fn tell(work: &Work<'_>, collected: &Collected) -> Result<Tell> {
             last_fetched_at: instant(holder.last_at),
         });
     }
+    let (recipients, beyond) = recipients(work, collected, &mut given).await?;
+    more += beyond;
     let mut members = Vec::new();
     for group in rooms.groups.of(&record.namespace) {
         if collected.keys.contains(&group.record.key_id) {
@@ -313,11 +347,54 @@ async fn tell(work: &Work<'_>, collected: &Collected) -> Result<Tell> {
     let mut certified = collected.certified.clone();
     more += certified.len().saturating_sub(ROWS);
     certified.truncate(ROWS);
-    Ok(Tell {
+    let tell = Tell {
         holders,
+        recipients,
         members,
         owners,
         certified,
         more,
-    })
+    };
+    Ok((tell, given.len() as u64))
+}
+
+/// Who was handed secrets, the first of them, and how many there are beyond.
+async fn recipients(
+    work: &Work<'_>,
+    collected: &Collected,
+    given: &mut HashSet<(String, String)>,
+) -> Result<(Vec<Recipient>, usize)> {
+    let (rooms, scope) = (&work.entry.rooms, work.ledger.scope);
+    rooms.handed.flush(rooms, scope, work.entry.now().0).await?;
+    let (mut found, mut more) = (Vec::new(), 0);
+    let keys: Vec<KeyId> = (collected.keys.iter())
+        .filter_map(|key| key.parse().ok())
+        .collect();
+    for some in keys.chunks(ROWS) {
+        let any = handed::any_of(rooms, scope, some).await?;
+        for key in some
+            .iter()
+            .zip(any)
+            .filter_map(|(key, any)| any.then_some(*key))
+        {
+            for (_, _, record) in handed::of_key(rooms, scope, key).await? {
+                given.insert((record.namespace.clone(), record.name.clone()));
+                if found.len() == ROWS {
+                    more += 1;
+                    continue;
+                }
+                found.push(Recipient {
+                    namespace: record.namespace,
+                    name: record.name,
+                    key: record.key,
+                    version: record.version,
+                    what: record.way.word(),
+                    count: record.count,
+                    first_at: instant(record.first_at),
+                    last_at: instant(record.last_at),
+                });
+            }
+        }
+    }
+    Ok((found, more))
 }

@@ -52,6 +52,11 @@ impl OwnIdentity {
         Ok(self.key.sign(Message::Raw(tbs), &scheme.sign_options())?)
     }
 
+    /// Its certificate, then those above it (DER).
+    pub(crate) fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
     /// The revocation lists of those who certified it, as far as they are
     /// published.
     pub(crate) fn lists(&self, rooms: &Rooms) -> Vec<Vec<u8>> {

@@ -196,6 +196,7 @@ impl Engine {
                 id: id.to_string(),
                 certificate,
                 above,
+                server: own.chain().iter().cloned().map(Der).collect(),
                 waiting: Waiting(waiting.to_record()),
             };
             let waits = Change::Put {

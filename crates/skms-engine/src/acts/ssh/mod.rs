@@ -3,6 +3,7 @@
 
 mod authorities;
 mod compromised;
+mod issued;
 mod read;
 mod revoke;
 mod roles;
@@ -24,8 +25,10 @@ use crate::target::Target;
 
 pub use authorities::NewAuthority;
 pub(crate) use compromised::Spoilt;
+pub(crate) use issued::{Issued, issued};
 pub use read::KeyList;
 pub use revoke::What;
+pub(crate) use revoke::additions;
 pub use sign::NewCertificate;
 
 act!(List, SshAuthorityList, "Lists the SSH authorities.");
@@ -121,7 +124,9 @@ impl CertificateView {
         let grant = &certificate.grant;
         let revoked = authority
             .revoked
-            .names(grant.serial, &grant.key_id, &certificate.key);
+            .names(grant.serial, &grant.key_id, &certificate.key)
+            // A compromised authority's list names its own key.
+            || authority.revoked.names_key(&authority.public);
         Ok(Self {
             authority: authority.record.name.clone(),
             role: record.role.clone(),

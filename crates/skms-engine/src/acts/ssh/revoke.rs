@@ -120,7 +120,7 @@ async fn known(rooms: &Rooms, authority: &SshAuthority, what: &[SshRevoked]) -> 
 
 /// The records, and the changes that write them, of what an authority's list
 /// does not name yet.
-pub(super) async fn additions(
+pub(crate) async fn additions(
     rooms: &Rooms,
     authority: &SshAuthority,
     what: Vec<SshRevoked>,
