@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::Global;
 use super::error::{CliError, Result};
 use super::exit::Exit;
-use super::output;
+use super::output::{self, NewFile};
 
 /// Have events delivered to webhooks and mailboxes.
 #[derive(Debug, Subcommand)]
@@ -193,6 +193,7 @@ impl Notify {
         match self {
             Self::Add(add) => {
                 let (request, out) = add.request();
+                let out = out.as_deref().map(NewFile::create).transpose()?;
                 hand_out(client.create_channel(&request).await?, out, global)
             }
             Self::List => {
@@ -218,8 +219,10 @@ impl Notify {
                 let request = RotateChannelSecretRequest {
                     overlap_seconds: rotate.overlap,
                 };
+                let out = rotate.secret_out.as_deref().map(NewFile::create);
+                let out = out.transpose()?;
                 let made = client.rotate_channel_secret(&rotate.name, &request).await?;
-                hand_out(made, rotate.secret_out, global)
+                hand_out(made, out, global)
             }
             Self::Test { name } => tested(&client.test_channel(&name).await?, global),
             Self::DeadLetters { name } => dead_letters(&client, name, global).await,
@@ -290,8 +293,10 @@ impl Update {
     }
 }
 
-fn hand_out(made: ChannelSecretResponse, out: Option<PathBuf>, global: &Global) -> Result<()> {
-    let Some((path, secret)) = out.zip(made.secret.as_ref()) else {
+/// The file is begun before the secret is asked for: a secret is shown once, and
+/// one that cannot be written would be lost.
+fn hand_out(made: ChannelSecretResponse, out: Option<NewFile>, global: &Global) -> Result<()> {
+    let Some((mut file, secret)) = out.zip(made.secret.as_ref()) else {
         return global.show(&made, |made| {
             print(&made.channel)?;
             match &made.secret {
@@ -301,7 +306,8 @@ fn hand_out(made: ChannelSecretResponse, out: Option<PathBuf>, global: &Global) 
         });
     };
     let line = Zeroizing::new(format!("{}\n", secret.expose()));
-    output::write_file(&path, line.as_bytes())?;
+    file.put(line.as_bytes())?;
+    file.finish()?;
     global.show(&made.channel, print)
 }
 

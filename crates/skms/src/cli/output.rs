@@ -92,8 +92,7 @@ fn raw_to_stdout(bytes: &[u8]) -> Result<()> {
 /// appears whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = NewFile::create(path)?;
-    file.write_all(bytes)
-        .map_err(|error| cannot_write(path, &error))?;
+    file.put(bytes)?;
     file.finish()
 }
 
@@ -127,6 +126,13 @@ impl NewFile {
             path: path.to_owned(),
             finished: false,
         })
+    }
+
+    /// Adds bytes to it.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(|error| cannot_write(&self.path, &error))
     }
 
     /// What was written so far, under its temporary name, to be read back.

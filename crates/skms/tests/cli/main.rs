@@ -19,6 +19,7 @@ mod keys;
 mod message;
 mod mutual;
 mod notebook;
+mod notify;
 mod operations;
 mod plain;
 mod postgres;
