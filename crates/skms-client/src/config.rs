@@ -35,6 +35,11 @@ pub struct Config {
     pub token: Option<SecretText>,
     /// The namespace asked of.
     pub namespace: String,
+    /// The approvals that calls come with, by the identifiers of their requests
+    /// and with commas between them.
+    pub approvals: Option<String>,
+    /// Why something is to be done, for those who are to approve of it.
+    pub approval_reason: Option<String>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long a call may take, its retries not counted.
@@ -52,6 +57,8 @@ impl Config {
             identity: None,
             token: None,
             namespace: DEFAULT_NAMESPACE.to_owned(),
+            approvals: None,
+            approval_reason: None,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             retry: Retry::default(),

@@ -15,7 +15,8 @@ use skms_exchange::channel::Channel;
 use skms_wire::native::events::{LAST_EVENT_ID_HEADER, STREAM_TYPE};
 use skms_wire::native::problem::{MEDIA_TYPE, Problem};
 use skms_wire::native::routes::{
-    Body as BodyShape, IDEMPOTENCY_HEADER, NAMESPACE_HEADER, PREFIX, Route,
+    APPROVAL_HEADER, APPROVAL_REASON_HEADER, Body as BodyShape, IDEMPOTENCY_HEADER,
+    NAMESPACE_HEADER, PREFIX, Route,
 };
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -78,6 +79,17 @@ impl Client {
         let namespace = HeaderValue::from_str(&config.namespace)
             .map_err(|_| Error::Credential("the namespace has characters no name has".into()))?;
         headers.insert(NAMESPACE_HEADER, namespace);
+        for (name, value) in [
+            (APPROVAL_HEADER, &config.approvals),
+            (APPROVAL_REASON_HEADER, &config.approval_reason),
+        ] {
+            if let Some(value) = value {
+                let value = HeaderValue::from_str(value).map_err(|_| {
+                    Error::Credential(format!("{name} has characters that it cannot have"))
+                })?;
+                headers.insert(name, value);
+            }
+        }
         if let Some(token) = &config.token {
             let bearer = Zeroizing::new(format!("Bearer {}", token.expose()));
             let mut value = HeaderValue::from_str(&bearer)

@@ -101,6 +101,7 @@ async fn open(folder: &std::path::Path) -> Arc<House> {
         request_id: "bench".into(),
         tls: true,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     });
     Arc::new(House { engine, caller })
 }

@@ -33,6 +33,7 @@ async fn fill(data: &Path, key: &Path, token: &Path, count: u64) -> Result {
         request_id: "fill".to_owned(),
         tls: false,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     });
     let (start, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let tasks: Vec<_> = (0..AT_ONCE)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use skms_keys::UnixSeconds;
 use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
 
+use crate::approvals::Calling;
 use crate::error::{Error, Result};
 use crate::idempotency::IdempotencyKey;
 use crate::limits::{Bucket, UnderWayOf};
@@ -143,6 +144,8 @@ pub struct Caller {
     pub tls: bool,
     /// What makes it safe to send a create again, if the caller gave it.
     pub idempotency: Option<IdempotencyKey>,
+    /// What makes it possible to ask for approval, where the face can.
+    pub calling: Calling,
 }
 
 impl Caller {
@@ -166,6 +169,7 @@ impl Caller {
             request_id: String::new(),
             tls: false,
             idempotency: None,
+            calling: Calling::default(),
         }))
     }
 }

@@ -2,6 +2,7 @@
 //! under the evidence room's closed list of keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use skms_crypto::hash::sha256;
 use skms_crypto::rand;
@@ -13,6 +14,7 @@ use skms_pki::issue::Serial;
 use skms_store::RecordId;
 
 use crate::act::Act;
+use crate::approvals::Claims;
 use crate::authority::Authority;
 use crate::authority::issuing::Draft;
 use crate::error::Result;
@@ -27,6 +29,24 @@ use crate::target::{Target, TargetKind};
 pub(crate) struct EventDraft {
     event: Event,
     urgent: bool,
+    /// The approvals that the act it is about uses up.
+    claims: Option<Arc<Claims>>,
+}
+
+/// An event as it is to be kept, with the approvals that its batch uses up.
+pub(crate) struct Final {
+    pub(crate) event: Event,
+    pub(crate) claims: Option<Arc<Claims>>,
+}
+
+impl Final {
+    /// The event of what no policy was asked about.
+    pub(crate) fn plain(event: Event) -> Self {
+        Self {
+            event,
+            claims: None,
+        }
+    }
 }
 
 impl EventDraft {
@@ -56,6 +76,19 @@ impl EventDraft {
         Self::new::<A>(entry, target, Outcome::denied(reason))
     }
 
+    /// The event of a request for approval: about what is to be approved.
+    pub(crate) fn for_request<A: Act>(entry: &Entry, target: &Target) -> Result<Self> {
+        let mut draft = Self::new::<A>(entry, target, Outcome::Success)?;
+        draft.claims = None;
+        Ok(draft)
+    }
+
+    /// Leaves the call's approvals to the event of the act that they are for.
+    pub(crate) fn beside(mut self) -> Self {
+        self.claims = None;
+        self
+    }
+
     fn new<A: Act>(entry: &Entry, target: &Target, outcome: Outcome) -> Result<Self> {
         let caller = &entry.caller;
         let namespace = match target.kind {
@@ -70,6 +103,14 @@ impl EventDraft {
             name: target.path().into(),
             version: None,
         };
+        let claims =
+            (outcome == Outcome::Success && entry.claims.any()).then(|| Arc::clone(&entry.claims));
+        let mut details = Details::new();
+        if let Some(claims) = &claims {
+            let (requests, approvers) = claims.in_words();
+            details.set(DetailKey::Approval, requests);
+            details.set(DetailKey::Approvers, approvers);
+        }
         Ok(Self {
             event: Event {
                 id: EventId(rand::array()?),
@@ -83,9 +124,10 @@ impl EventDraft {
                 outcome,
                 request_id: caller.request_id.as_str().into(),
                 items: None,
-                details: Details::new(),
+                details,
             },
             urgent: false,
+            claims,
         })
     }
 
@@ -332,7 +374,10 @@ impl EventDraft {
     }
 
     /// The event as it is to be kept.
-    pub(crate) fn finish(self) -> Event {
-        self.event
+    pub(crate) fn finish(self) -> Final {
+        Final {
+            event: self.event,
+            claims: self.claims,
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::acts::compromise::{self, Incidents};
 use crate::acts::exchange::Identities;
 use crate::acts::follow::Followers;
 use crate::acts::publish::Pace;
+use crate::approvals::Approvals;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::courier::{Courier, NoCourier};
@@ -182,6 +183,7 @@ pub(crate) struct Rooms {
     pub(crate) judge: Arc<Judge>,
     pub(crate) suspended: Suspended,
     pub(crate) channels: Channels,
+    pub(crate) approvals: Approvals,
     pub(crate) policies: ArcSwap<PolicySet>,
     pub(crate) decisions: DecisionCache,
     pub(crate) sessions: Sessions,
@@ -251,6 +253,7 @@ impl Rooms {
             judge: Arc::default(),
             suspended,
             channels,
+            approvals: Approvals::default(),
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),

@@ -33,6 +33,20 @@ pub enum Error {
         /// should have imported a newer revocation list.
         told: bool,
     },
+    /// A policy marks the act: it waits for the approval of others.
+    #[error(
+        "this waits for approval: {told}; the request is {id}, and this call is to be repeated \
+         with it"
+    )]
+    ApprovalRequired {
+        /// The request's identifier.
+        id: String,
+        /// What is lacking, in words.
+        told: String,
+    },
+    /// An approval that does not count, or cannot be asked for, and why.
+    #[error("{0}")]
+    ApprovalRefused(String),
     /// The caller may see the target but not do this to it.
     #[error("not allowed: no policy permits {action} on {target}")]
     Forbidden {

@@ -10,6 +10,7 @@ use skms_keys::UnixSeconds;
 use skms_policy::{Action, Context, Decision, PolicyName, Request, ResourceRef};
 
 use crate::act::{AccountAct, Act, HolderAct};
+use crate::approvals::{Aim, Claims};
 use crate::authority::Authority;
 use crate::caller::{Authentication, Caller};
 use crate::draft::EventDraft;
@@ -82,6 +83,8 @@ pub struct Entry {
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) now_ms: i64,
+    /// What the call was let do so far, and the approvals that it uses.
+    pub(crate) claims: Arc<Claims>,
 }
 
 impl Engine {
@@ -100,7 +103,24 @@ impl Engine {
             rooms,
             caller: Arc::clone(caller),
             now_ms,
+            claims: Arc::default(),
         })
+    }
+}
+
+impl Engine {
+    /// Whether a call may have to wait for approval: one that does this action,
+    /// or any call.
+    pub fn minds_approvals(&self, action: Option<&str>) -> bool {
+        let Ok(rooms) = self.rooms() else {
+            return false;
+        };
+        let policies = rooms.policies.load();
+        let action = action.and_then(|name| name.parse::<Action>().ok());
+        match action {
+            Some(action) => policies.may_mark(action),
+            None => policies.has_marks(),
+        }
     }
 }
 
@@ -121,14 +141,20 @@ impl Entry {
         };
         let snapshot = cell.snapshot();
         let resource = snapshot.resource();
-        match self.decide(A::ACTION, &resource) {
-            Ok(decision) => Ok(Authorized {
-                target: Arc::clone(&cell),
-                decision: Some(decision),
-                act: PhantomData,
-            }),
-            Err(reason) => Err(self.refuse_key::<A>(&snapshot, reason).await?),
+        let decision = self.evaluate(A::ACTION, &resource);
+        if !decision.allowed && decision.marks.is_empty() {
+            let reason = "no policy permits it";
+            return Err(self.refuse_key::<A>(&snapshot, reason).await?);
         }
+        if self.minds_approvals() {
+            let aim = Aim::Key(Arc::clone(&cell));
+            self.approve::<A>(&decision, aim).await?;
+        }
+        Ok(Authorized {
+            target: Arc::clone(&cell),
+            decision: Some(decision),
+            act: PhantomData,
+        })
     }
 
     /// Asks policy about a target that is not a key.
@@ -138,20 +164,38 @@ impl Entry {
     /// [`Error::Forbidden`] where it may.
     pub(crate) async fn authorize<A: Act>(&self, target: Target) -> Result<Authorized<A, Target>> {
         let resource = target.resource();
-        match self.decide(A::ACTION, &resource) {
-            Ok(decision) => Ok(Authorized {
-                target,
-                decision: Some(decision),
-                act: PhantomData,
-            }),
-            Err(reason) => {
-                let visible = target
-                    .read_action()
-                    .is_some_and(|read| self.decide(read, &resource).is_ok());
-                self.refuse::<A>(&target, reason).await?;
-                Err(refusal::<A>(visible, target.kind_word(), &target))
-            }
+        let decision = self.evaluate(A::ACTION, &resource);
+        if !decision.allowed && decision.marks.is_empty() {
+            let visible = target
+                .read_action()
+                .is_some_and(|read| self.decide(read, &resource));
+            self.refuse::<A>(&target, "no policy permits it").await?;
+            return Err(refusal::<A>(visible, target.kind_word(), &target));
         }
+        if self.minds_approvals() {
+            let aim = Aim::Other(target.clone());
+            self.approve::<A>(&decision, aim).await?;
+        }
+        Ok(Authorized {
+            target,
+            decision: Some(decision),
+            act: PhantomData,
+        })
+    }
+
+    /// Whether any policy marks anything; nearly always none does.
+    fn minds_approvals(&self) -> bool {
+        self.rooms.policies.load().has_marks()
+    }
+
+    /// Notes what the call is let do, once its approvals are there if a policy
+    /// marks it: the one place where that is asked.
+    async fn approve<A: Act>(&self, decision: &Decision, aim: Aim) -> Result<()> {
+        if !decision.marks.is_empty() {
+            self.approved::<A>(decision, &aim).await?;
+        }
+        self.claims.reach(A::ACTION, aim);
+        Ok(())
     }
 
     /// Authorises a part of the server itself, which needs no policy: its
@@ -291,7 +335,7 @@ impl Entry {
 
     /// Leaves the event of a refusal, and gives what is answered.
     async fn refuse_key<A: Act>(&self, snapshot: &KeySnapshot, reason: &str) -> Result<Error> {
-        let visible = self.decide(Action::KeyRead, &snapshot.resource()).is_ok();
+        let visible = self.decide(Action::KeyRead, &snapshot.resource());
         let target = Target::of_key(snapshot);
         self.refuse::<A>(&target, reason).await?;
         Ok(refusal::<A>(visible, "key", &target))
@@ -344,23 +388,29 @@ impl Entry {
         self.rooms.recorder.append(&event.finish()).await
     }
 
+    /// Uses up the call's approvals by themselves, for acts whose change or
+    /// answer is in no batch of ours: better used for nothing, if the server
+    /// stops in between, than used twice.
+    pub(crate) async fn spend_ahead(&self) -> Result<()> {
+        if !self.claims.any() {
+            return Ok(());
+        }
+        let changes = self.claims.spending(None, self.now().0)?;
+        if !changes.is_empty() {
+            self.rooms.store.commit(changes, None).await?;
+            self.claims.spent();
+        }
+        Ok(())
+    }
+
     /// Whether policy would permit `action`, without leaving an event: for
     /// filtering lists, whose own act was authorised.
     pub(crate) fn may_see(&self, action: Action, resource: &ResourceRef<'_>) -> bool {
-        self.decide(action, resource).is_ok()
+        self.decide(action, resource)
     }
 
-    fn decide(
-        &self,
-        action: Action,
-        resource: &ResourceRef<'_>,
-    ) -> std::result::Result<Arc<Decision>, &'static str> {
-        let decision = self.evaluate(action, resource);
-        if decision.allowed {
-            Ok(decision)
-        } else {
-            Err("no policy permits it")
-        }
+    fn decide(&self, action: Action, resource: &ResourceRef<'_>) -> bool {
+        self.evaluate(action, resource).allowed
     }
 
     fn evaluate(&self, action: Action, resource: &ResourceRef<'_>) -> Arc<Decision> {

@@ -109,6 +109,8 @@ impl Entry {
     ) -> Result<Arc<KeySnapshot>> {
         let (cell, guard) = lock_key(&self.rooms, authorized.target()).await?;
         let snapshot = cell.snapshot();
+        let still = self.claims.still(&snapshot);
+        self.failed_key(authorized, still).await?;
         let (key, transitions) = match work(snapshot.key(), self.now()) {
             Ok(changed) => changed,
             Err(refused) if with.part_of.is_some() => return Err(refused),

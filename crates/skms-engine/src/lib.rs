@@ -24,6 +24,7 @@
 
 mod act;
 pub mod acts;
+pub mod approvals;
 mod authority;
 mod by_id;
 mod caller;
@@ -56,6 +57,7 @@ mod refusals;
 mod restored;
 mod rules;
 mod sessions;
+mod signing;
 mod slow;
 mod ssh;
 mod stock;

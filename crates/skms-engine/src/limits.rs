@@ -16,6 +16,7 @@ use skms_evidence::{DetailKey, Details, Event, EventId, Outcome};
 use skms_policy::Principal;
 
 use crate::caller::{Caller, Session};
+use crate::draft::Final;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -389,7 +390,7 @@ impl Engine {
             items: None,
             details,
         };
-        rooms.recorder.append(&event).await
+        rooms.recorder.append(&Final::plain(event)).await
     }
 }
 

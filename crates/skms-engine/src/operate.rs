@@ -138,7 +138,7 @@ impl Engine {
         }
 
         let failed = results.iter().filter(|result| result.is_err()).count();
-        if failed == 0 && held.len() <= 1 {
+        if failed == 0 && held.len() <= 1 && !entry.claims.any() {
             let version = held.first().map(InUse::version);
             let snapshot = key.target().snapshot();
             let event = use_event::encode(&entry, &key, &snapshot, version, results.len())?;

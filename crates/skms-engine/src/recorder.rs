@@ -14,6 +14,7 @@ use skms_evidence::Event;
 use skms_store::sealed::{KeysEvent, OutboxEvent, TermNumber};
 use skms_store::{Change, Entry as JournalEntry, Journal, SealedStore};
 
+use crate::draft::Final;
 use crate::error::{Error, Result};
 use crate::lanes::durable;
 
@@ -46,8 +47,13 @@ impl Recorder {
     }
 
     /// Appends an event and waits until it is durable.
-    pub(crate) async fn append(&self, event: &Event) -> Result<()> {
-        self.append_entry(seal(event, None)?).await
+    pub(crate) async fn append(&self, event: &Final) -> Result<()> {
+        if event.claims.is_some() {
+            // The approvals that it uses make it a change.
+            let committed = self.commit(Vec::new(), event, false).await?;
+            return self.settle(committed).await;
+        }
+        self.append_entry(seal(&event.event, None)?).await
     }
 
     /// As [`Recorder::append`], of an event that is encoded already.
@@ -57,20 +63,29 @@ impl Recorder {
     }
 
     /// As [`Recorder::append`]; may use the reserve when the disk is full.
-    pub(crate) async fn append_urgent(&self, event: &Event) -> Result<()> {
-        let ticket = self.journal.append_as(vec![seal(event, None)?], true)?;
+    pub(crate) async fn append_urgent(&self, event: &Final) -> Result<()> {
+        let ticket = (self.journal).append_as(vec![seal(&event.event, None)?], true)?;
         durable(&ticket).await
     }
 
     /// Writes `changes` and the event's outbox row in one batch. `urgent`
     /// draws on the store's reserve when the disk is full.
+    ///
+    /// Approvals that the act uses are used up in the same batch, behind the
+    /// changes; of their revisions nothing is told.
     pub(crate) async fn commit(
         &self,
-        changes: Vec<Change>,
-        event: &Event,
+        mut changes: Vec<Change>,
+        event: &Final,
         urgent: bool,
     ) -> Result<Committed> {
+        let Final { event, claims } = event;
         let mut entry = seal(event, None)?;
+        let told = changes.len();
+        if let Some(claims) = claims {
+            let at = event.at_millis.div_euclid(1000);
+            changes.extend(claims.spending(Some(event.id), at)?);
+        }
         let outbox = OutboxEvent {
             id: entry.id,
             salt: entry.salt,
@@ -81,9 +96,14 @@ impl Recorder {
         } else {
             self.store.commit(changes, Some(outbox)).await?
         };
+        if let Some(claims) = claims {
+            claims.spent();
+        }
         entry.commit = Some(done.commit);
+        let mut revisions = done.revisions;
+        revisions.truncate(told);
         Ok(Committed {
-            revisions: done.revisions,
+            revisions,
             entry,
             urgent,
         })
@@ -93,7 +113,7 @@ impl Recorder {
     /// makes by itself. `event` is given the storage key's new term.
     pub(crate) async fn commit_keys<T, F>(
         &self,
-        event: impl FnOnce(TermNumber) -> Event + Send + 'static,
+        event: impl FnOnce(TermNumber) -> Final + Send + 'static,
         change: impl FnOnce(KeysEvent) -> F,
     ) -> Result<(T, Committed)>
     where
@@ -102,7 +122,7 @@ impl Recorder {
         let sealed = Arc::new(Mutex::new(None));
         let made = Arc::clone(&sealed);
         let event: KeysEvent = Box::new(move |term| {
-            let entry = seal(&event(term), None).map_err(|_| NO_RANDOMNESS)?;
+            let entry = seal(&event(term).event, None).map_err(|_| NO_RANDOMNESS)?;
             let outbox = OutboxEvent {
                 id: entry.id,
                 salt: entry.salt,

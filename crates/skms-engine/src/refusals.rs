@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use skms_crypto::rand;
 use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Text};
 
+use crate::draft::Final;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -89,7 +90,7 @@ impl Engine {
             items: None,
             details,
         };
-        rooms.recorder.append(&event).await
+        rooms.recorder.append(&Final::plain(event)).await
     }
 }
 

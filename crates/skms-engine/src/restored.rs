@@ -14,6 +14,7 @@ use skms_store::backup::RestoreMark;
 use skms_store::{Change, Kind};
 
 use crate::acts::exchange::close_replays;
+use crate::draft::Final;
 use crate::engine::{Config, Rooms};
 use crate::error::Result;
 use crate::keychange::put_key;
@@ -75,7 +76,10 @@ async fn record(config: &Config, rooms: &Rooms, mark: &RestoreMark, burnt: u64) 
     event.details.set(DetailKey::Count, burnt);
     // An outbox row makes the event part of the database too, so that this
     // restore is itself a commit that a later roll-back is measured against.
-    let committed = rooms.recorder.commit(Vec::new(), &event, false).await?;
+    let committed = rooms
+        .recorder
+        .commit(Vec::new(), &Final::plain(event), false)
+        .await?;
     rooms.recorder.settle(committed).await
 }
 

@@ -235,30 +235,39 @@ impl Engine {
         namespace: &str,
     ) -> Result<Arc<Session>> {
         let rooms = self.rooms()?;
-        let der = shown.first().ok_or(Error::Unauthenticated)?;
-        let fingerprint = hex(&Hash::Sha256.digest(der));
-        let mut refused = Error::Unauthenticated;
-        for place in [namespace, ROOT_NAMESPACE] {
-            let mut found = registered(&rooms, place, &fingerprint).await;
-            if matches!(found, Err(Error::Unauthenticated)) {
-                found = certified::session(&rooms, place, &fingerprint, der).await;
-            }
-            if matches!(found, Err(Error::Unauthenticated)) {
-                found = external::session(&rooms, place, &fingerprint, shown).await;
-            }
-            match found {
-                Ok(session) => {
-                    session.check(rooms.clock.now())?;
-                    rooms.suspended.check(&session.principal)?;
-                    return Ok(session);
-                }
-                Err(Error::Unauthenticated) => {}
-                Err(why @ Error::CertificateRefused { .. }) => refused = why,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(refused)
+        by_certificate(&rooms, shown, namespace).await
     }
+}
+
+/// As [`Engine::authenticate_certificate`].
+pub(crate) async fn by_certificate(
+    rooms: &Rooms,
+    shown: &[Vec<u8>],
+    namespace: &str,
+) -> Result<Arc<Session>> {
+    let der = shown.first().ok_or(Error::Unauthenticated)?;
+    let fingerprint = hex(&Hash::Sha256.digest(der));
+    let mut refused = Error::Unauthenticated;
+    for place in [namespace, ROOT_NAMESPACE] {
+        let mut found = registered(rooms, place, &fingerprint).await;
+        if matches!(found, Err(Error::Unauthenticated)) {
+            found = certified::session(rooms, place, &fingerprint, der).await;
+        }
+        if matches!(found, Err(Error::Unauthenticated)) {
+            found = external::session(rooms, place, &fingerprint, shown).await;
+        }
+        match found {
+            Ok(session) => {
+                session.check(rooms.clock.now())?;
+                rooms.suspended.check(&session.principal)?;
+                return Ok(session);
+            }
+            Err(Error::Unauthenticated) => {}
+            Err(why @ Error::CertificateRefused { .. }) => refused = why,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
 }
 
 /// What a principal's registration with an authority is looked up by. No

@@ -20,7 +20,7 @@ use crate::acts::keyrings::DEFAULT;
 use crate::acts::tokens::{self, NewToken};
 use crate::caller::Caller;
 use crate::change::to_the_end;
-use crate::draft::EventDraft;
+use crate::draft::{EventDraft, Final};
 use crate::engine::{Config, Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::jobs::notifying::save_all;
@@ -182,7 +182,7 @@ impl Engine {
             );
         }
         // On a full disk as well: to revoke, it must be open.
-        rooms.recorder.append_urgent(&event).await?;
+        rooms.recorder.append_urgent(&Final::plain(event)).await?;
         self.put_rooms(rooms);
         if restored {
             // Keys whose uses were burnt are rotated before anybody waits
@@ -298,7 +298,9 @@ async fn fresh(config: &Config, seals: Vec<NewSeal>) -> Result<Fresh> {
 /// Commits what a new installation begins with.
 async fn fresh_records(config: &Config, recorder: &Recorder, changes: Vec<Change>) -> Result<()> {
     let event = server_event(config, "system.init")?;
-    let committed = recorder.commit(changes, &event, false).await?;
+    let committed = recorder
+        .commit(changes, &Final::plain(event), false)
+        .await?;
     recorder.settle(committed).await?;
     recorder.sweep().await?;
     recorder.note_length().await

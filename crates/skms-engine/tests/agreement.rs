@@ -486,6 +486,7 @@ async fn it_is_done_once_under_an_idempotency_key() {
     let under = |request: u8| {
         Arc::new(Caller {
             idempotency: Some(IdempotencyKey::new("k".to_owned(), [request; 32]).unwrap()),
+            calling: skms_engine::approvals::Calling::default(),
             ..Caller::clone(&house.root)
         })
     };

@@ -17,6 +17,7 @@ use skms_keys::Defaults;
 fn under(caller: &Arc<Caller>, key: &str, request: u8) -> Arc<Caller> {
     Arc::new(Caller {
         idempotency: Some(IdempotencyKey::new(key.to_owned(), [request; 32]).unwrap()),
+        calling: skms_engine::approvals::Calling::default(),
         ..Caller::clone(caller)
     })
 }

@@ -233,6 +233,7 @@ async fn the_same_request_is_certified_once() {
     let house = users().await;
     let once = Arc::new(Caller {
         idempotency: Some(IdempotencyKey::new("k".into(), [1; 32]).unwrap()),
+        calling: skms_engine::approvals::Calling::default(),
         ..Caller::clone(&house.root)
     });
     let first = sign_as(&house, &once).await.unwrap();

@@ -35,6 +35,14 @@ detail_keys! {
     ActivateAt "activate_at";
     /// The algorithm used, or of the key.
     Algorithm "algorithm";
+    /// The requests for approval that an act used, or that an event is about.
+    Approval "approval";
+    /// The hash that a request's approvals are given for, in hexadecimal.
+    ApprovalHash "approval_hash";
+    /// The action that is to be approved.
+    ApprovedAction "approved_action";
+    /// Who approved.
+    Approvers "approvers";
     /// A list of known keys.
     Blocklist "blocklist";
     /// How many bytes went in; their number, never the bytes.

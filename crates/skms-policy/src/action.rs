@@ -183,6 +183,13 @@ actions! {
     RuleUndo = "rule.undo", ["administer"], [Rule], "Undo an act of an automatic rule; resuming what it suspended needs permission as well.";
     RuleAct = "rule.act", [], [Rule], "Answer a match of a rule. The server itself does it, by the rule's being there.";
 
+    ApprovalList = "approval.list", ["administer", "audit"], [Namespace], "List a namespace's requests for approval.";
+    ApprovalRead = "approval.read", ["administer", "audit"], [Namespace], "Read a request for approval: what is to be approved, and who did.";
+    ApprovalRequest = "approval.request", [], [Namespace], "Ask for approval of an act that a policy marks. Whoever could do it if it were not marked may; a policy can forbid it.";
+    ApprovalApprove = "approval.approve", [], [Namespace], "Approve of a marked act, if its marks accept the caller.";
+    ApprovalReject = "approval.reject", ["administer"], [Namespace], "Reject a request for approval.";
+    ApprovalExpire = "approval.expire", [], [Namespace], "Note that a request for approval has run out. The server itself does it.";
+
     VerdictSubmit = "verdict.submit", [], [Principal, Key], "Hand in a verdict about a principal or a key, for rules to answer.";
 
     NotificationList = "notification.list", ["administer", "audit"], [Namespace], "List a namespace's notification channels.";

@@ -7,8 +7,8 @@ use miette::Diagnostic;
 use serde_json::Value;
 
 use crate::{
-    ContextFields, Error, Finding, PolicyName, Position, ROOT_NAMESPACE, Result, schema::Model,
-    scope::Scope,
+    ContextFields, Error, Finding, Mark, PolicyName, Position, ROOT_NAMESPACE, Result, mark,
+    schema::Model, scope::Scope,
 };
 
 /// The longest document accepted, in bytes.
@@ -30,6 +30,8 @@ pub(crate) struct Statement {
     pub(crate) forbids: bool,
     pub(crate) scope: Scope,
     pub(crate) mentions: ContextFields,
+    /// What it asks for, where it does not forbid for good.
+    pub(crate) mark: Option<Arc<Mark>>,
     /// A set of this one statement, the unit that Cedar evaluates.
     pub(crate) set: PolicySet,
 }
@@ -78,7 +80,7 @@ impl Document {
     ///
     /// # Errors
     /// The document does not parse, does not fit the schema, is a template, is
-    /// empty or over a limit.
+    /// empty or over a limit; or a mark does not hold.
     pub fn compile(name: &PolicyName, text: &str) -> Result<Self> {
         let model = Model::shared()?;
         within_limits(name, text)?;
@@ -204,11 +206,13 @@ fn statement(
     }
     let set =
         PolicySet::from_policies([policy.clone()]).map_err(|error| unfit(error.to_string()))?;
+    let scope = Scope::of(policy);
     Ok(Statement {
         name: Arc::clone(name),
         number,
         forbids: policy.effect() == Effect::Forbid,
-        scope: Scope::of(policy),
+        mark: mark::read(name, number, text, policy, &scope)?,
+        scope,
         mentions,
         set,
     })

@@ -122,6 +122,14 @@ pub enum Error {
         /// Everything that was found, in order of place.
         findings: Vec<Finding>,
     },
+    /// A mark (a `forbid` with `@approvals`) that cannot mean what it says.
+    #[error("policy {policy} has a mark that does not hold: {finding}")]
+    Mark {
+        /// The document, as `namespace/name`.
+        policy: String,
+        /// What is wrong, and where.
+        finding: Finding,
+    },
     /// Two documents of one name in a set.
     #[error("policy {policy} is given twice")]
     Duplicate {
@@ -151,7 +159,7 @@ impl Error {
             Self::Syntax { findings, .. }
             | Self::Validation { findings, .. }
             | Self::Rule { findings, .. } => findings.iter().find_map(|finding| finding.position),
-            Self::Template { finding, .. } => finding.position,
+            Self::Template { finding, .. } | Self::Mark { finding, .. } => finding.position,
             _ => None,
         }
     }

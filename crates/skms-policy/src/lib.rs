@@ -11,6 +11,8 @@
 //! - A document is checked against the schema when it is written, so that a
 //!   misspelt action or attribute is an error then and not a silent refusal
 //!   later.
+//! - A `forbid` with `@approvals` is a mark: what it matches waits for the
+//!   approval of others, unless it is an act that waits for nobody.
 //! - A document reaches no further than the namespace it was written in,
 //!   unless that is the root namespace; and what it forbids there does not
 //!   bind principals of the root namespace, so that no tenant can lock out
@@ -32,6 +34,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod index;
+mod mark;
 mod name;
 mod principal;
 mod resource;
@@ -49,6 +52,7 @@ pub use document::{
     Document, MAX_DOCUMENT_BYTES, MAX_NESTING, MAX_STATEMENT_OPERATORS, MAX_STATEMENTS,
 };
 pub use error::{Error, Finding, Position, Result};
+pub use mark::{Approver, DEFAULT_VALID_SECONDS, MAX_APPROVALS, MAX_APPROVERS, Mark};
 pub use name::{PolicyName, ROOT_NAMESPACE};
 pub use principal::{Principal, PrincipalKind};
 pub use resource::{ResourceKind, ResourceRef, Stored};

@@ -20,7 +20,8 @@ use std::{
 use cedar_policy::{Authorizer, Entities, EntityUid};
 
 use crate::{
-    Action, Context, ContextFields, Error, Finding, PolicyName, Principal, ResourceRef, Result,
+    Action, Context, ContextFields, Error, Finding, Mark, PolicyName, Principal, ResourceRef,
+    Result,
     document::{Document, Statement},
     entities::{self, Object, Subject, Unspoken},
     index::{Anchor, Index},
@@ -47,9 +48,12 @@ pub struct Decision {
     /// Whether the act is allowed. Only a satisfied `permit`, and no `forbid`,
     /// makes it so.
     pub allowed: bool,
-    /// The documents that determined it: one that permits, or all that
-    /// forbid; none when nothing applied.
+    /// The documents that determined it: one that permits, with all that mark
+    /// it, or all that forbid; none when nothing applied.
     pub policies: Vec<PolicyName>,
+    /// What it would be allowed by: it is not, but would be once all of these
+    /// have the approvals that they ask for.
+    pub marks: Vec<Arc<Mark>>,
     /// Whether the answer stays right for as long as the policies, the
     /// principal, the resource's revision and the mentioned context fields
     /// stay as they are. False when the time of day had a part in it.
@@ -64,6 +68,7 @@ impl Decision {
         Self {
             allowed: false,
             policies: Vec::new(),
+            marks: Vec::new(),
             cacheable: false,
             errors: vec![reason],
         }
@@ -76,6 +81,8 @@ pub struct PolicySet {
     documents: SharedMap<Arc<PolicyName>, Arc<Document>>,
     index: Index,
     statements: usize,
+    /// Those that make acts wait for approval.
+    marks: Arc<Vec<Arc<Statement>>>,
     /// How many documents mention each of [`ContextFields::EACH`].
     mentioning: [usize; ContextFields::EACH.len()],
     mentions: ContextFields,
@@ -129,6 +136,7 @@ impl PolicySet {
             documents: SharedMap::default(),
             index: Index::default(),
             statements: 0,
+            marks: Arc::default(),
             mentioning: Default::default(),
             mentions: ContextFields::default(),
             authorizer: Arc::new(Authorizer::new()),
@@ -159,6 +167,7 @@ impl PolicySet {
             epoch: epoch(),
             documents: self.documents.clone(),
             index: self.index.clone(),
+            marks: Arc::clone(&self.marks),
             authorizer: Arc::clone(&self.authorizer),
             ..*self
         }
@@ -168,6 +177,9 @@ impl PolicySet {
     fn put(&mut self, document: Document) {
         for statement in &document.statements {
             self.index.file(statement);
+            if statement.mark.is_some() {
+                Arc::make_mut(&mut self.marks).push(Arc::clone(statement));
+            }
         }
         self.statements += document.statements.len();
         self.count(document.mentions, |count| count + 1);
@@ -183,6 +195,10 @@ impl PolicySet {
         };
         for statement in &document.statements {
             self.index.withdraw(statement);
+        }
+        if document.statements.iter().any(|one| one.mark.is_some()) {
+            let gone = |mark: &Arc<Statement>| *mark.name == *document.name;
+            Arc::make_mut(&mut self.marks).retain(|mark| !gone(mark));
         }
         self.statements -= document.statements.len();
         self.count(document.mentions, |count| count - 1);
@@ -210,6 +226,19 @@ impl PolicySet {
     #[must_use]
     pub fn statements(&self) -> usize {
         self.statements
+    }
+
+    /// Whether anything waits for approval at all.
+    #[must_use]
+    pub fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// Whether an act may have to wait for approval, whoever does it to what.
+    #[must_use]
+    pub fn may_mark(&self, action: Action) -> bool {
+        !action.waits_for_nobody()
+            && (self.marks.iter()).any(|mark| mark.scope.actions.contains(action))
     }
 
     /// The context fields that decisions under this set can depend on.
@@ -242,6 +271,7 @@ impl PolicySet {
             return Ok(Decision {
                 allowed: false,
                 policies: Vec::new(),
+                marks: Vec::new(),
                 cacheable: true,
                 errors: Vec::new(),
             });
@@ -338,6 +368,7 @@ impl PolicySet {
                         && statement
                             .scope
                             .applies(&subject.uid, request.action, &object.uid)
+                        && (statement.mark.is_none() || !request.action.waits_for_nobody())
                 }));
             }
         }
@@ -354,16 +385,19 @@ impl PolicySet {
     }
 
     /// Combines the statements of a slice: forbid wins, then one permit is
-    /// enough, and nothing is a refusal.
+    /// enough, and nothing is a refusal. A mark that cannot be evaluated is
+    /// one that matches.
     fn weigh(&self, slice: &[&Statement], evaluate: impl Fn(&Statement) -> Verdict) -> Decision {
         let mut decision = Decision {
             allowed: false,
             policies: Vec::new(),
+            marks: Vec::new(),
             cacheable: true,
             errors: Vec::new(),
         };
         let mut forbidden = false;
         let mut forbidden_whenever = false;
+        let mut marks: Vec<&Arc<Mark>> = Vec::new();
         let (forbids, permits) = slice.split_at(slice.partition_point(|s| s.forbids));
         for statement in forbids {
             let against = match evaluate(statement) {
@@ -375,7 +409,9 @@ impl PolicySet {
                 }
             };
             decision.cacheable &= !statement.depends_on_time();
-            if against {
+            if let Some(mark) = statement.mark.as_ref().filter(|_| against) {
+                marks.push(mark);
+            } else if against {
                 forbidden = true;
                 forbidden_whenever |= !statement.depends_on_time();
                 name(&mut decision.policies, &statement.name);
@@ -388,9 +424,13 @@ impl PolicySet {
         for statement in permits {
             match evaluate(statement) {
                 Verdict::Satisfied => {
-                    decision.allowed = true;
+                    decision.allowed = marks.is_empty();
                     decision.cacheable &= !statement.depends_on_time();
                     name(&mut decision.policies, &statement.name);
+                    for mark in marks {
+                        name(&mut decision.policies, mark.policy());
+                        decision.marks.push(Arc::clone(mark));
+                    }
                     return decision;
                 }
                 Verdict::Unsatisfied => {}
@@ -399,6 +439,9 @@ impl PolicySet {
                 }
             }
             decision.cacheable &= !statement.depends_on_time();
+        }
+        for mark in marks {
+            name(&mut decision.policies, mark.policy());
         }
         decision
     }

@@ -32,6 +32,7 @@ impl Action {
             | Self::RuleWrite
             | Self::RuleDelete
             | Self::RuleRelease
+            | Self::ApprovalReject
             | Self::AuthorityUpdate
             | Self::AuthorityDelete
             | Self::CertificateRevoke
@@ -101,6 +102,11 @@ impl Action {
             | Self::RuleUndo
             | Self::RuleAct
             | Self::VerdictSubmit
+            | Self::ApprovalList
+            | Self::ApprovalRead
+            | Self::ApprovalRequest
+            | Self::ApprovalApprove
+            | Self::ApprovalExpire
             | Self::AuthorityList
             | Self::AuthorityRead
             | Self::AuthorityCreate

@@ -86,6 +86,8 @@ pub enum Kind {
     WeakFinding = 34,
     /// A list of known keys.
     Blocklist = 35,
+    /// A request for approval, with the approvals that it was given.
+    Approval = 36,
     /// Where notifications go.
     Channel = 38,
     /// How far a channel's notifications have come.
@@ -148,6 +150,7 @@ impl Kind {
         Self::Directory,
         Self::WeakFinding,
         Self::Blocklist,
+        Self::Approval,
         Self::Channel,
         Self::ChannelCursor,
         Self::DeadLetter,
@@ -216,6 +219,7 @@ impl Kind {
             Self::Directory => "sealing key",
             Self::WeakFinding => "weak finding",
             Self::Blocklist => "blocklist",
+            Self::Approval => "request for approval",
             Self::Channel => "notification channel",
             Self::ChannelCursor => "notification cursor",
             Self::DeadLetter => "dead letter",

@@ -61,6 +61,7 @@ macro_rules! calls {
 // After the macro, which is visible from here on.
 mod acme;
 mod admin;
+mod approvals;
 mod certificates;
 mod directory;
 mod est;
@@ -94,6 +95,7 @@ mod tests {
         let called = [
             super::acme::CALLED,
             super::admin::CALLED,
+            super::approvals::CALLED,
             super::certificates::CALLED,
             super::directory::CALLED,
             super::est::CALLED,

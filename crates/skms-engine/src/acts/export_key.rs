@@ -60,6 +60,12 @@ impl Engine {
         request: Request,
     ) -> Result<Exported> {
         let entry = self.enter(caller)?;
+        // First the key that wraps it: whoever approves of the export approves
+        // of just that key.
+        let wrapping = match &request.wrapped_with {
+            Some(with) => Some(entry.authorize_key::<Wrap>(with.at(at.namespace)).await?),
+            None => None,
+        };
         let allowed = entry.authorize_key::<Export>(at).await?;
         let taken = take_for(&entry, &allowed, Operation::Export, request.version, 1).await;
         let in_use = match taken {
@@ -80,7 +86,7 @@ impl Engine {
             .await??;
         let version = in_use.version();
         let event = EventDraft::of_key(&entry, &allowed, Outcome::Success)?.versions([version]);
-        let bytes = match &request.wrapped_with {
+        let bytes = match request.wrapped_with.as_ref().zip(wrapping) {
             None => {
                 if !in_use.still_live() {
                     return Err(in_use.refusal(Operation::Export));
@@ -89,7 +95,7 @@ impl Engine {
                 plain
             }
             Some(with) => {
-                let (bytes, wrapping) = wrap(&entry, at.namespace, with, plain).await?;
+                let (bytes, wrapping) = wrap(&entry, with, plain).await?;
                 if !in_use.still_live() {
                     return Err(in_use.refusal(Operation::Export));
                 }
@@ -167,11 +173,9 @@ async fn leaves_under(
 
 async fn wrap(
     entry: &Entry,
-    namespace: &str,
-    with: &WrappedWith,
+    (with, wrapping): (&WrappedWith, Authorized<Wrap, KeyTarget>),
     plain: SecretBytes,
 ) -> Result<(SecretBytes, Wrapping)> {
-    let wrapping = entry.authorize_key::<Wrap>(with.at(namespace)).await?;
     let in_use = wrapping.take(entry, with.version, 1).await?;
     let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
     let wrapped = entry
@@ -184,7 +188,7 @@ async fn wrap(
     }
     let event =
         EventDraft::of_key(entry, &wrapping, Outcome::Success)?.versions([in_use.version()]);
-    entry.record(event).await?;
+    entry.record(event.beside()).await?;
     let of = VersionRef {
         key: wrapping.target().snapshot().key().id,
         version: in_use.version(),

@@ -6,6 +6,7 @@
 pub mod acme;
 pub mod agree;
 pub mod agree_key;
+pub mod approvals;
 pub mod authorities;
 pub mod backup;
 pub mod certificates;

@@ -9,11 +9,12 @@ use skms_keys::UnixSeconds;
 use skms_policy::{Action, Document, PolicyName, ROOT_NAMESPACE};
 use skms_store::{Change, Kind, RecordId, SealedStore};
 
-use crate::act::act;
+use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry};
 use crate::places;
 use crate::records;
 use crate::records::policy::PolicyRecord;
@@ -62,9 +63,8 @@ impl Engine {
         text: &str,
     ) -> Result<View> {
         let entry = self.enter(caller)?;
-        let allowed = entry
-            .authorize::<Write>(Target::policy(namespace, name))
-            .await?;
+        let target = entry.policy_target(namespace, name).await?;
+        let allowed = entry.authorize::<Write>(target).await?;
         let compiled = PolicyName::new(namespace, name)
             .and_then(|name| Document::compile(&name, text))
             .map_err(Error::from);
@@ -77,6 +77,9 @@ impl Engine {
         };
         let scope = place.id.0;
         let existing = entry.rooms.store.find(scope, Kind::Policy, name).await?;
+        let before = existing.as_ref().map(|stored| (stored.id, stored.revision));
+        let same = entry.same_policy(&allowed, before);
+        entry.failed(&allowed, same).await?;
         let now = entry.now().0;
         let (id, expected, created_at) = match &existing {
             Some(stored) => {
@@ -187,9 +190,8 @@ impl Engine {
         name: &str,
     ) -> Result<()> {
         let entry = self.enter(caller)?;
-        let allowed = entry
-            .authorize::<Delete>(Target::policy(namespace, name))
-            .await?;
+        let target = entry.policy_target(namespace, name).await?;
+        let allowed = entry.authorize::<Delete>(target).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return entry
@@ -202,6 +204,8 @@ impl Engine {
                 .failed(&allowed, Err(Error::NotFound { what: "policy" }))
                 .await;
         };
+        let same = entry.same_policy(&allowed, Some((stored.id, stored.revision)));
+        entry.failed(&allowed, same).await?;
         if namespace == ROOT_NAMESPACE && name == "root" {
             return entry
                 .failed(
@@ -228,6 +232,38 @@ impl Engine {
                 Ok(())
             })
             .await
+    }
+}
+
+impl Entry {
+    /// The policy as a target: with its revision if there is one.
+    async fn policy_target(&self, namespace: &str, name: &str) -> Result<Target> {
+        let target = Target::policy(namespace, name);
+        let Some(place) = self.rooms.places.namespace(namespace) else {
+            return Ok(target);
+        };
+        let found = self.rooms.store.find(place.id.0, Kind::Policy, name);
+        Ok(match found.await? {
+            Some(stored) => target.stored(stored.id.0, stored.revision),
+            None => target,
+        })
+    }
+
+    /// Whether what is changed is the text that others approved to change; the
+    /// caller holds the change lock.
+    fn same_policy<A: Act>(
+        &self,
+        allowed: &Authorized<A, Target>,
+        now: Option<(RecordId, u64)>,
+    ) -> Result<()> {
+        let target = allowed.target();
+        let then = target.id.map(|id| (RecordId(id), target.revision));
+        match self.claims.any() && then != now {
+            true => Err(Error::ApprovalRefused(
+                "what it is about has changed since".into(),
+            )),
+            false => Ok(()),
+        }
     }
 }
 

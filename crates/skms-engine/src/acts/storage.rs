@@ -4,14 +4,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use skms_evidence::{DetailKey, Event, Outcome};
+use skms_evidence::{DetailKey, Outcome};
 use skms_store::journal::JournalReport;
 use skms_store::sealed::{InitialShares, KeysEvent, NewSeal, Report, SealId, Status, TermNumber};
 
 use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::change::to_the_end;
-use crate::draft::EventDraft;
+use crate::draft::{EventDraft, Final};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::gate::{Authorized, Entry};
@@ -173,7 +173,7 @@ impl Engine {
     pub async fn authorize_metrics(&self, caller: &Arc<Caller>) -> Result<()> {
         let entry = self.enter(caller)?;
         entry.authorize::<Metrics>(Target::system()).await?;
-        Ok(())
+        entry.spend_ahead().await
     }
 }
 
@@ -182,13 +182,15 @@ impl Engine {
 async fn change_keys<A, T, F>(
     entry: &Entry,
     allowed: &Authorized<A, Target>,
-    event: impl FnOnce(TermNumber) -> Event + Send + 'static,
+    event: impl FnOnce(TermNumber) -> Final + Send + 'static,
     change: impl FnOnce(KeysEvent) -> F,
 ) -> Result<T>
 where
     A: Act,
     F: Future<Output = skms_store::Result<(T, u64)>>,
 {
+    let spent = entry.spend_ahead().await;
+    entry.failed(allowed, spent).await?;
     let recorder = &entry.rooms.recorder;
     let changed = recorder.commit_keys(event, change).await;
     let (value, committed) = entry.failed(allowed, changed).await?;

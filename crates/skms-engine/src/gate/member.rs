@@ -50,6 +50,16 @@ impl Entry {
         // that could not be evaluated might be.
         let unasked = decision.policies.is_empty() && decision.errors.is_empty();
         let forbidden = !permitted && !unasked;
+        if !decision.marks.is_empty() {
+            // Whoever comes this way cannot ask; who is approved comes by another.
+            let target = Target::of_key(&snapshot);
+            self.refuse::<A>(&target, "it waits for approval").await?;
+            return Err(Error::ApprovalRefused(format!(
+                "{} on {} waits for approval, which this way of calling cannot ask for",
+                A::ACTION,
+                target.path()
+            )));
+        }
         if !permitted && (forbidden || group.is_none()) {
             let reason = match forbidden {
                 true => "a policy forbids it",

@@ -46,6 +46,9 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         if exchanges && kept.is_ok() {
             kept = engine.forget_ended_exchanges().await.map(drop);
         }
+        if exchanges && kept.is_ok() {
+            kept = engine.expire_approvals().await.map(drop);
+        }
         match kept {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),

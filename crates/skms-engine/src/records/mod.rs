@@ -2,6 +2,7 @@
 //! so that a later version reads an earlier one's.
 
 pub(crate) mod acme;
+pub(crate) mod approval;
 pub(crate) mod authority;
 pub(crate) mod certificate;
 pub(crate) mod der;

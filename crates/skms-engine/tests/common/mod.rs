@@ -153,6 +153,7 @@ pub async fn caller(engine: &Engine, token: &str) -> Arc<Caller> {
         request_id: "test".into(),
         tls: true,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     })
 }
 

@@ -129,6 +129,7 @@ async fn who_signs_in_by_a_compromised_key_is_cut_off_with_the_tokens_they_made(
         request_id: "thief".into(),
         tls: true,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     });
     let token = async |who: &Arc<Caller>| {
         let new = NewToken {

@@ -94,6 +94,7 @@ impl Up {
             request_id: "check".into(),
             tls: true,
             idempotency: None,
+            calling: skms_engine::approvals::Calling::default(),
         });
         Ok(Self { engine, root })
     }
@@ -106,6 +107,7 @@ impl Up {
             request_id: request_id.into(),
             tls: true,
             idempotency: None,
+            calling: skms_engine::approvals::Calling::default(),
         })
     }
 }

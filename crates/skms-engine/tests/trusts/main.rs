@@ -112,6 +112,7 @@ impl Stage {
             request_id: "test".into(),
             tls: true,
             idempotency: None,
+            calling: skms_engine::approvals::Calling::default(),
         });
         !matches!(
             self.house.engine.list_trusts(&caller, "root").await,

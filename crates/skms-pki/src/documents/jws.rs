@@ -108,6 +108,16 @@ impl UnsignedJws {
     }
 }
 
+/// A compact JWS whose signature holds. Whose key it was is only known by
+/// looking at the certificates.
+pub struct Opened {
+    /// The certificates of its x5c (DER), the signer's first.
+    pub chain: Vec<Vec<u8>>,
+    /// What was signed.
+    pub payload: Vec<u8>,
+    scheme: SigningScheme,
+}
+
 /// Checks a compact JWS by the certificates of its x5c, and gives the payload
 /// that was signed. `detached` is that of a JWS that does not hold it.
 ///
@@ -118,6 +128,23 @@ pub fn verify(
     detached: Option<&[u8]>,
     trust: &Trust<'_, '_, '_>,
 ) -> Result<(SignedBy, Vec<u8>), DocumentError> {
+    let opened = open(text, detached)?;
+    let certificates = opened
+        .chain
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<crate::Result<Vec<_>>>()?;
+    let own = certificates.first().ok_or(DocumentError::NoCertificate)?;
+    let by = certified::trusted(own, &certificates, opened.scheme, trust)?;
+    Ok((by, opened.payload))
+}
+
+/// Checks the signature of a compact JWS by the first certificate of its x5c,
+/// for who decides by other means whose that is.
+///
+/// # Errors
+/// Why it does not count.
+pub fn open(text: &str, detached: Option<&[u8]>) -> Result<Opened, DocumentError> {
     let malformed = |why| crate::Error::Malformed { what: "JWS", why };
     let decode = |part: &str| {
         URL_SAFE_NO_PAD
@@ -160,11 +187,8 @@ pub fn verify(
                 .map_err(|_| malformed("an x5c that is no base64"))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let certificates = chain
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect::<crate::Result<Vec<_>>>()?;
-    let own = certificates.first().ok_or(DocumentError::NoCertificate)?;
+    let own = chain.first().ok_or(DocumentError::NoCertificate)?;
+    let own = Certificate::from_der(own)?;
     let spki = own.public_key().der;
     let scheme = certified::scheme_of(spki, |scheme| {
         let known = name(scheme);
@@ -174,6 +198,9 @@ pub fn verify(
     let signature = ecdsa::from_fixed(scheme.algorithm(), &decode(signature)?)?;
     let input = format!("{head}.{}", URL_SAFE_NO_PAD.encode(&payload));
     scheme.check(spki, input.as_bytes(), &signature)?;
-    let by = certified::trusted(own, &certificates, scheme, trust)?;
-    Ok((by, payload))
+    Ok(Opened {
+        chain,
+        payload,
+        scheme,
+    })
 }

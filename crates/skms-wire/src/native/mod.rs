@@ -4,6 +4,7 @@
 //! is an error and not a silent default.
 
 pub mod acme;
+pub mod approvals;
 pub mod authorities;
 pub mod batch;
 pub mod certificates;

@@ -5,9 +5,10 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, authorities, certificates, directory, documents, est, events, exchange, groups, health,
-    incidents, keyrings, keys, limits, namespaces, notifications, operations, policies, principals,
-    problem, rules, seals, ssh, terms, tokens, trusts, tsa, validation, versions, weak,
+    acme, approvals, authorities, certificates, directory, documents, est, events, exchange,
+    groups, health, incidents, keyrings, keys, limits, namespaces, notifications, operations,
+    policies, principals, problem, rules, seals, ssh, terms, tokens, trusts, tsa, validation,
+    versions, weak,
 };
 
 type Named = Vec<(String, RefOr<Schema>)>;
@@ -78,6 +79,8 @@ pub fn schemas() -> Named {
         rules: PutRuleRequest, TestRuleRequest, RuleTrial, RuleTrialItem, WrittenRule, RuleView,
             ReleaseRuleRequest, ReleasedRule, RuleActView, SubmitVerdictRequest, VerdictView,
             SuspendPrincipalRequest, SuspendedPrincipalView;
+        approvals: ApprovalView, ApprovalTarget, ApprovalParameter, ApprovalWho, ApprovalMark,
+            ApprovalGiven, ApproveRequest, RejectApprovalRequest, ApprovalKey;
         events: EventView, TargetView;
         notifications: CreateChannelRequest, UpdateChannelRequest, RotateChannelSecretRequest,
             ChannelSecretResponse, ChannelView, ChannelTested, DeadLetterView, DeadLettersRequest,

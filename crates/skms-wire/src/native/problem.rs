@@ -65,6 +65,10 @@ problems! {
         "The path exists, but not with this method; the Allow header says with which.";
     RequestTimeout = "request-timeout", 408, "The request took too long to arrive or to answer",
         "The body did not arrive, or the answer was not ready, within the server's limit. Send it again.";
+    ApprovalRequired = "approval-required", 409, "This waits for the approval of others",
+        "A policy marks the act. `approval` names the request for approval, which others approve with skms approval approve; repeat the same call with it in the header SKMS-Approval (--approval). Nothing was done.";
+    ApprovalRefused = "approval-refused", 403, "The approval does not count",
+        "The request for approval is another's or for another act, was used, rejected or has expired, or the approver may not approve of it; the detail says which. Nothing was done.";
     AlreadyExists = "already-exists", 409, "The name is taken",
         "Something of this name already exists here. Choose another name.";
     Conflict = "conflict", 409, "Changed by someone else meanwhile",
@@ -168,6 +172,9 @@ pub struct Problem {
     /// The request's identifier, as in `X-Request-Id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The request for approval that waits, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
 }
 
 impl Problem {
@@ -180,6 +187,7 @@ impl Problem {
             detail: None,
             instance: None,
             request_id: None,
+            approval: None,
         }
     }
 
@@ -187,6 +195,13 @@ impl Problem {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says which request for approval waits.
+    #[must_use]
+    pub fn with_approval(mut self, id: impl Into<String>) -> Self {
+        self.approval = Some(id.into());
         self
     }
 

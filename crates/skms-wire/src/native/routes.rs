@@ -17,6 +17,13 @@ pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// (draft-ietf-httpapi-idempotency-key-header).
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 
+/// The header that names the approvals that a request comes with, where a policy
+/// marks it.
+pub const APPROVAL_HEADER: &str = "skms-approval";
+
+/// The header that says to approvers why something is to be done.
+pub const APPROVAL_REASON_HEADER: &str = "skms-approval-reason";
+
 /// The namespace of a request that names none.
 pub const DEFAULT_NAMESPACE: &str = "root";
 
@@ -287,6 +294,12 @@ pub const ROUTES: &[Route] = routes! {
     Get "/rule-acts" "rule-act-list" ["rule.list"] None => Page("RuleActView"), "List what rules did, newest first.";
     Post "/rule-acts/{act}/undo" "rule-act-undo" ["rule.undo"] None => Answer::Json("RuleActView"), "Undo what a rule did, where there is a way back.";
     Post "/verdicts" "verdict-submit" ["verdict.submit"] Body::Json("SubmitVerdictRequest") => Answer::Json("VerdictView"), "Hand in a verdict about a principal or a key, for rules to answer.";
+
+    Get "/approvals" "approval-list" ["approval.list"] None => Page("ApprovalView"), "List the requests for approval, newest first.";
+    Get "/approvals/{approval}" "approval-read" ["approval.read"] None => Answer::Json("ApprovalView"), "Show what is to be approved, and who approved.";
+    Post "/approvals/{approval}/approve" "approval-approve" ["approval.approve"] Body::Json("ApproveRequest") => Answer::Json("ApprovalView"), "Approve of an act that a policy marks.";
+    Post "/approvals/{approval}/reject" "approval-reject" ["approval.reject"] OptionalJson("RejectApprovalRequest") => Answer::Json("ApprovalView"), "Reject a request for approval.";
+    Get "/approval-key" "approval-key" ["approval.read"] None => Answer::Json("ApprovalKey"), "Show the public key by which the server signs for approvers.";
 
     Get "/authorities" "authority-list" ["authority.list"] None => Page("AuthorityView"), "List the certificate authorities.";
     Post "/authorities" "authority-create" ["authority.create"] Body::Json("CreateAuthorityRequest") => Created("AuthorityView"), "Make a certificate authority, on a key.";

@@ -45,6 +45,13 @@ pub struct Connection {
     /// The client certificate's private key (PEM) [SKMS_CLIENT_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     pub client_key: Option<PathBuf>,
+    /// The request for approval that was approved, where a policy has the act
+    /// wait for that; several with commas
+    #[arg(long, global = true, value_name = "ID")]
+    pub approval: Option<String>,
+    /// Why, for those who are to approve
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub approval_reason: Option<String>,
     /// How long a call may take, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
@@ -144,6 +151,8 @@ impl Connection {
             }
         }
         config.namespace = resolved.namespace;
+        config.approvals.clone_from(&self.approval);
+        config.approval_reason.clone_from(&self.approval_reason);
         config.timeout = Duration::from_secs(self.timeout.max(1));
         Ok(config)
     }

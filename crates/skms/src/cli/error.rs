@@ -137,6 +137,11 @@ fn problem_hint(kind: ProblemKind) -> Option<String> {
              a token may also have lapsed or been revoked"
         }
         P::Forbidden => "ask for a policy that permits it; `skms token self` shows who you are",
+        P::ApprovalRequired => {
+            "others see it with `skms approval show` and approve with `skms approval approve`; \
+             then repeat this command with --approval and the request"
+        }
+        P::ApprovalRefused => "`skms approval show` says how the request stands",
         P::NotFound => {
             "check the name and the namespace (--namespace); \
              what no policy lets you see looks absent too"

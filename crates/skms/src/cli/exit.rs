@@ -79,9 +79,12 @@ impl Exit {
     pub fn of_problem(kind: Option<ProblemKind>) -> Self {
         use ProblemKind as P;
         match kind {
-            Some(P::Unauthenticated | P::Forbidden | P::NotFound) => Self::Access,
+            Some(P::Unauthenticated | P::Forbidden | P::NotFound | P::ApprovalRefused) => {
+                Self::Access
+            }
             Some(
                 P::WrongState
+                | P::ApprovalRequired
                 | P::CompromisedAncestor
                 | P::UseLimit
                 | P::AlreadyExists

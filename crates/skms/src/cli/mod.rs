@@ -3,6 +3,7 @@
 
 mod acme;
 mod algorithms;
+mod approval;
 mod backup;
 mod bench;
 mod ca;
@@ -58,6 +59,7 @@ mod verdict;
 mod weak;
 mod wrap;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -117,6 +119,11 @@ impl Global {
     /// server's authority, for the key exchange.
     pub fn exchange_identity(&self) -> Result<connect::ExchangeFiles> {
         self.connection.exchange_identity()
+    }
+
+    /// The files of the client certificate and of its key, if they are named.
+    pub fn identity_files(&self) -> Result<Option<(PathBuf, PathBuf)>> {
+        self.connection.identity_files()
     }
 
     /// The namespace that is meant.
@@ -225,6 +232,9 @@ enum Command {
     /// Manage principals known by client certificates
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// See what waits for approval, approve of it and reject it
+    #[command(subcommand)]
+    Approval(approval::Approval),
     /// Let rules suspend, revoke and rotate by themselves
     #[command(subcommand)]
     Rule(rule::Rule),
@@ -401,6 +411,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Policy(command) => command.run(global).await,
         Command::Principal(command) => command.run(global).await,
         Command::Rule(command) => command.run(global).await,
+        Command::Approval(command) => command.run(global).await,
         Command::Verdict(command) => command.run(global).await,
         Command::Trust(command) => command.run(global).await,
         Command::Incident(command) => command.run(global).await,

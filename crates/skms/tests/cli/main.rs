@@ -4,6 +4,7 @@
 
 mod acme;
 mod agreement;
+mod approvals;
 mod bench;
 mod ca;
 mod ceremony;

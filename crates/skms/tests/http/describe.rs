@@ -52,6 +52,11 @@ impl<'a> Described<'a> {
         answer.problem()
     }
 
+    /// What somebody else is answered, with a token.
+    pub fn as_other(&self, token: &str, method: &str, path: &str) -> Answer {
+        self.server.ask_as(token, method, path, None)
+    }
+
     fn call(&self, id: &str, parameters: &[&str], body: Option<Value>) -> (&'static Route, Answer) {
         let route = by_id(id).unwrap();
         let operation = self.operation(route);

@@ -2,6 +2,7 @@
 //! refuses, what it withstands, and what it never lets out.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod approvals;
 mod backup;
 mod bound;
 mod certificates;

@@ -39,6 +39,7 @@ fn every_route_answers_as_described() {
     crate::weak::described(&api);
     crate::groups::described(&api);
     crate::rules::described(&api);
+    crate::approvals::described(&api);
     crate::notifications::described(&api);
     storage(&api);
     sealing(&api, &house.key);

@@ -261,6 +261,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
             "nonce": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "mac": ""}),
         "agree-key" => json!({"peer_public_key": "", "peer_party": "x", "name": "x"}),
         "decapsulate" => json!({"ciphertext": ""}),
+        "approval-approve" => json!({"hash": "00"}),
         "policy-write" => json!({"policy": "permit (principal, action, resource);"}),
         "rule-write" => json!({"rule": "@answer(\"warn\") permit (principal, action, resource);"}),
         "rule-test" => json!({"name": "default",

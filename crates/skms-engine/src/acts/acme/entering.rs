@@ -213,6 +213,7 @@ fn caller(
         request_id: signed.request_id.to_owned(),
         tls: signed.tls,
         idempotency: None,
+        calling: crate::approvals::Calling::default(),
     }))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use skms_evidence::{Event, Outcome};
+use skms_evidence::Outcome;
 use skms_keys::{Key, VersionRef, Versions};
 use skms_store::Change;
 use tokio::sync::OwnedMutexGuard;
@@ -13,7 +13,7 @@ use super::cascade::Work;
 use super::ledger::count;
 use super::walk::{self, Fate, Found};
 use super::{Cascade, revoke};
-use crate::draft::EventDraft;
+use crate::draft::{EventDraft, Final};
 use crate::error::{Error, Result};
 use crate::gate::KeyTarget;
 use crate::keychange::put_key;
@@ -179,7 +179,7 @@ fn compromised(work: &Work<'_>, key: &Key, of: VersionRef) -> Result<Key> {
 
 impl Work<'_> {
     /// The event of a batch: everything that it touched.
-    pub(super) fn event(&self, touched: &[Touched]) -> Result<Event> {
+    pub(super) fn event(&self, touched: &[Touched]) -> Result<Final> {
         let record = &self.ledger.record;
         let root = Target::namespace(&record.namespace);
         let allowed = self.entry.authorize_target_as_system::<Cascade>(root)?;
@@ -190,7 +190,7 @@ impl Work<'_> {
     }
 
     /// Commits changes with their event, and feeds the journal.
-    pub(super) async fn commit(&self, changes: Vec<Change>, event: Event) -> Result<()> {
+    pub(super) async fn commit(&self, changes: Vec<Change>, event: Final) -> Result<()> {
         let rooms = Arc::clone(&self.entry.rooms);
         let committed = rooms.recorder.commit(changes, &event, false).await?;
         rooms.recorder.settle(committed).await

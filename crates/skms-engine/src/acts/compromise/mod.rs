@@ -16,7 +16,6 @@ mod ledger;
 mod one;
 mod read;
 mod report;
-mod signing;
 mod ssh;
 mod usage;
 mod walk;
@@ -45,10 +44,10 @@ use crate::records;
 use crate::records::incident::IncidentRecord;
 
 pub use crate::records::incident::{Counts, Reach, Rotation, Touched};
+pub use crate::signing::{SigningKey, verify_report};
 pub(crate) use cascade::start;
 pub use dry_run::Plan;
 pub use read::IncidentView;
-pub use signing::{SigningKey, verify_report};
 
 act!(
     Compromise,

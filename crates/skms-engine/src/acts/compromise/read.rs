@@ -6,7 +6,6 @@ use skms_evidence::Outcome;
 use skms_keys::UnixSeconds;
 use skms_store::{Kind, RecordId};
 
-use super::signing::{self, SigningKey};
 use super::{Read, ledger};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -16,6 +15,7 @@ use crate::gate::Entry;
 use crate::page::Page;
 use crate::records;
 use crate::records::incident::{Counts, IncidentRecord, Reach, Rotation, Touched};
+use crate::signing::{self, SigningKey};
 use crate::target::Target;
 
 /// What is told about an incident.

@@ -11,12 +11,13 @@ use time::format_description::well_known::Rfc3339;
 
 use super::cascade::Work;
 use super::usage::{self, Usage};
-use super::{signing, walk};
+use super::walk;
 use crate::error::{Error, Result};
 use crate::lineage::handed;
 use crate::places;
 use crate::records::group::HolderRecord;
 use crate::records::incident::{Counts, Reach, Rotation, Touched};
+use crate::signing::{self, Said};
 
 /// The most keys and people that a list names.
 const ROWS: usize = 1000;
@@ -154,7 +155,7 @@ pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
     report.finished_at = Some(instant(now.0));
     let bytes =
         serde_json::to_vec(&report).map_err(|_| Error::Internal("a report does not encode"))?;
-    let signed = signing::sign(&work.entry.rooms, &bytes).await?;
+    let signed = signing::sign(&work.entry.rooms, Said::Report, &bytes).await?;
     let event = work.event(&[])?;
     let (changes, record, done) = work.ledger.end(now.0, signed)?.split();
     work.commit(changes, event).await?;

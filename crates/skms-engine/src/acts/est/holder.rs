@@ -91,6 +91,7 @@ impl Engine {
             request_id: request_id.to_owned(),
             tls: true,
             idempotency: None,
+            calling: crate::approvals::Calling::default(),
         })))
     }
 }

@@ -54,6 +54,7 @@ impl Engine {
             request_id: sender.request_id.clone(),
             tls: sender.tls,
             idempotency: None,
+            calling: crate::approvals::Calling::default(),
         });
         let entry = self.enter(&caller)?;
         let at = KeyRef {

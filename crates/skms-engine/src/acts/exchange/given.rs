@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use skms_evidence::{Event, Outcome};
+use skms_evidence::Outcome;
 use skms_store::{Change, Kind, RecordId};
 
 use super::Distribute;
 use crate::caller::Authentication;
 use crate::change::to_the_end;
-use crate::draft::EventDraft;
+use crate::draft::{EventDraft, Final};
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyTarget, Membership};
@@ -74,7 +74,7 @@ pub(super) async fn record(
     .await
 }
 
-async fn write(rooms: &Rooms, scope: [u8; 16], new: &HolderRecord, event: &Event) -> Result<()> {
+async fn write(rooms: &Rooms, scope: [u8; 16], new: &HolderRecord, event: &Final) -> Result<()> {
     let name = holder_name(&new.key, new.version, (&new.namespace, &new.name));
     let mut record = new.clone();
     let (id, expected) = match rooms.store.find(scope, Kind::Holder, &name).await? {

@@ -117,6 +117,7 @@ impl Engine {
             request_id: sender.request_id.clone(),
             tls: sender.tls,
             idempotency: None,
+            calling: crate::approvals::Calling::default(),
         });
         self.within_rate(&caller, self.may_exchange(&caller.session))
             .await?;

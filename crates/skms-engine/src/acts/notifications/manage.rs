@@ -181,11 +181,17 @@ impl Engine {
             Ok::<_, Error>(draft.detail(DetailKey::Changed, "tested").finish())
         };
         let event = draft(Outcome::Success)?;
-        let id = event.id;
+        let id = event.event.id;
         let sequence = entry.rooms.journal.durable_sequence();
         let began = Instant::now();
         let sent = self
-            .deliver(&found, &[Arc::new(Recorded { sequence, event })])
+            .deliver(
+                &found,
+                &[Arc::new(Recorded {
+                    sequence,
+                    event: event.event,
+                })],
+            )
             .await;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (outcome, said) = match &sent {
@@ -194,7 +200,7 @@ impl Engine {
         };
         let mut event = draft(outcome)?;
         // What was sent is this event, before it was known how it ends.
-        event.id = id;
+        event.event.id = id;
         entry.rooms.recorder.append(&event).await?;
         Ok(Tested {
             taken: sent.is_ok(),

@@ -52,6 +52,7 @@ pub async fn caller(engine: &Engine, token: &[u8]) -> std::result::Result<Arc<Ca
         request_id: String::new(),
         tls: false,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     }))
 }
 

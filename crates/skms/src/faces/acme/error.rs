@@ -72,6 +72,9 @@ impl From<Engine> for Failure {
             Engine::Exists { .. } => Self::new(Kind::Malformed, said).status(409),
             Engine::Unauthenticated => Self::new(Kind::Unauthorized, said),
             Engine::Forbidden { .. } => Self::new(Kind::Unauthorized, "a policy forbids it"),
+            Engine::ApprovalRequired { .. } | Engine::ApprovalRefused(_) => {
+                Self::new(Kind::Unauthorized, "a policy has it wait for approval")
+            }
             Engine::Invalid(_) | Engine::TooLarge { .. } => Self::new(Kind::Malformed, said),
             Engine::Pki(_) | Engine::KeyForbids(_) | Engine::WeakKey(_) => {
                 Self::new(Kind::BadCsr, said)

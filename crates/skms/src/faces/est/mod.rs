@@ -181,6 +181,7 @@ impl Est {
             request_id: asked.request_id.to_owned(),
             tls: peer.tls,
             idempotency: None,
+            calling: skms_engine::approvals::Calling::default(),
         }))
     }
 

@@ -24,6 +24,8 @@ pub struct Failure {
     retry_after: u64,
     /// Why it was turned away, if it was before any work was begun.
     shed: Option<Shed>,
+    /// The request for approval that waits.
+    approval: Option<String>,
 }
 
 impl Failure {
@@ -36,6 +38,7 @@ impl Failure {
             refused: None,
             retry_after: 1,
             shed: None,
+            approval: None,
         }
     }
 
@@ -48,6 +51,7 @@ impl Failure {
             refused: None,
             retry_after: 1,
             shed: None,
+            approval: None,
         }
     }
 
@@ -75,6 +79,7 @@ impl Failure {
             refused: None,
             retry_after: 1,
             shed: None,
+            approval: None,
         }
     }
 
@@ -126,8 +131,12 @@ impl Failure {
     /// As the caller gets it.
     pub fn problem(&self) -> Problem {
         let problem = Problem::new(self.kind);
-        match &self.detail {
+        let problem = match &self.detail {
             Some(detail) => problem.with_detail(detail),
+            None => problem,
+        };
+        match &self.approval {
+            Some(id) => problem.with_approval(id),
             None => problem,
         }
     }
@@ -149,6 +158,11 @@ impl From<Engine> for Failure {
             Engine::AlreadyInitialised | Engine::Exists { .. } => {
                 Self::with(Kind::AlreadyExists, said)
             }
+            Engine::ApprovalRequired { id, .. } => Self {
+                approval: Some(id),
+                ..Self::with(Kind::ApprovalRequired, said)
+            },
+            Engine::ApprovalRefused(_) => Self::with(Kind::ApprovalRefused, said),
             Engine::Forbidden { .. } => Self::with(Kind::Forbidden, said),
             Engine::NotFound { .. } => Self::with(Kind::NotFound, said),
             Engine::Conflict => Self::new(Kind::Conflict),
@@ -224,6 +238,7 @@ impl From<Policy> for Failure {
             | Policy::Validation { .. }
             | Policy::Template { .. }
             | Policy::Empty { .. }
+            | Policy::Mark { .. }
             | Policy::Rule { .. }
             | Policy::TooLarge { .. } => Self::with(ProblemKind::PolicyInvalid, said),
             Policy::Duplicate { .. } | Policy::Name { .. } | Policy::UnknownAction => {

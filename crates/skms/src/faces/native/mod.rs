@@ -8,6 +8,8 @@
 mod acme;
 mod agree;
 mod answer;
+mod approvals;
+mod asked;
 mod authorities;
 mod batch;
 pub mod body;

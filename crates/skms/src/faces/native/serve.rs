@@ -30,6 +30,7 @@ use skms_wire::native::{
 use super::{
     App, answer,
     answer::Reply,
+    asked,
     body::Bounds,
     call::Call,
     error::Failure,
@@ -108,6 +109,9 @@ const MESSAGE_BODY_MAX: usize = 96 * 1024;
 
 /// The route whose keys are bound to the connection.
 const BINDS: &str = "exchange-bind";
+
+/// The route that needs the certificates which the peer showed.
+const APPROVES: &str = "approval-approve";
 
 /// The route whose answer can be resumed.
 const FOLLOWS: &str = "event-stream";
@@ -235,6 +239,7 @@ where
             request_id: request_id.to_owned(),
             tls: peer.tls,
             idempotency: None,
+            calling: skms_engine::approvals::Calling::default(),
         })),
     };
     let _of_principal = match &caller {
@@ -254,6 +259,18 @@ where
         && let Some(key) = once::key(route, parts, &body)?
     {
         Arc::make_mut(caller).idempotency = Some(key);
+    }
+    if let Some(caller) = &mut caller {
+        let from = (parts, &*namespace);
+        let asked = asked::asked(app, route, from, &params, &body)?;
+        let gives = route.id == APPROVES;
+        if asked.is_some() || gives {
+            let caller = Arc::make_mut(caller);
+            caller.calling.asked = asked.map(Arc::new);
+            if gives {
+                caller.calling.shown = peer.shown.clone();
+            }
+        }
     }
     let call = Call {
         app: Arc::clone(app),

@@ -3,10 +3,10 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
-    acme, agree, answer::Reply, authorities, call::Call, certificates, directory, documents,
-    error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys, limits,
-    namespaces, notifications, operations, policies, principals, rules, seals, ssh, storage,
-    stream, tokens, trusts, tsa, validation, weak,
+    acme, agree, answer::Reply, approvals, authorities, call::Call, certificates, directory,
+    documents, error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys,
+    limits, namespaces, notifications, operations, policies, principals, rules, seals, ssh,
+    storage, stream, tokens, trusts, tsa, validation, weak,
 };
 
 /// What serves a route.
@@ -37,6 +37,12 @@ handlers! {
     "seal-list" => seals::list;
     "seal-add" => seals::add;
     "seal-remove" => seals::remove;
+
+    "approval-list" => approvals::list;
+    "approval-read" => approvals::read;
+    "approval-approve" => approvals::approve;
+    "approval-reject" => approvals::reject;
+    "approval-key" => approvals::key;
 
     "authority-list" => authorities::list;
     "authority-create" => authorities::create;

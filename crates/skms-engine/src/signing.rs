@@ -1,6 +1,8 @@
-//! How a report is signed: by a key of the server's own, made with the first
-//! report and kept sealed like any record, as a JWS (RFC 7515) with ES256.
-//! Whoever has its public half checks a report with no server.
+//! How the server signs what it says to people: reports of incidents, and
+//! approvals that it saw being given. By a key of its own, made with the first
+//! of them and kept sealed like any record, as a JWS (RFC 7515) with ES256 whose
+//! header says which of them it is. Whoever has the public half checks them
+//! with no server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,12 +18,36 @@ use crate::sessions::hex;
 
 /// What the key is looked up by.
 const NAME: &str = "incident-report-key";
-/// What the header says a report is.
-const TYPE: &str = "skms-incident-report";
-/// The longest report that is checked, in bytes.
-const REPORT_MAX: usize = 8 * 1024 * 1024;
+/// The longest JWS that is checked, in bytes.
+const JWS_MAX: usize = 8 * 1024 * 1024;
 
-/// The public half of what reports are signed by.
+/// What the server says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// What an incident touched.
+    Report,
+    /// That somebody approved.
+    Approval,
+}
+
+impl Said {
+    /// As the header says it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Report => "skms-incident-report",
+            Self::Approval => "skms-approval",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Report => "no incident report",
+            Self::Approval => "no approval that the server signed",
+        }
+    }
+}
+
+/// The public half of what the server signs by.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
     /// As PEM.
@@ -38,7 +64,7 @@ fn options() -> SignOptions {
     }
 }
 
-/// The server's key for reports, made where there is none.
+/// The server's key, made where there is none.
 async fn key(rooms: &Rooms) -> Result<KeyMaterial> {
     for _ in 0..2 {
         let found = rooms.store.find(SYSTEM_SCOPE, Kind::Setting, NAME).await?;
@@ -75,8 +101,8 @@ fn public(material: &KeyMaterial) -> Result<PublicKey> {
     public.ok_or(Error::Internal("a signing key without a public half"))
 }
 
-/// The public half of the server's key for reports.
-pub(super) async fn public_key(rooms: &Rooms) -> Result<SigningKey> {
+/// The public half of the server's key.
+pub(crate) async fn public_key(rooms: &Rooms) -> Result<SigningKey> {
     let public = public(&key(rooms).await?)?;
     Ok(SigningKey {
         pem: public.export(Format::SpkiPem)?,
@@ -84,11 +110,12 @@ pub(super) async fn public_key(rooms: &Rooms) -> Result<SigningKey> {
     })
 }
 
-/// Signs a report.
-pub(super) async fn sign(rooms: &Rooms, payload: &[u8]) -> Result<String> {
+/// Signs what the server says.
+pub(crate) async fn sign(rooms: &Rooms, said: Said, payload: &[u8]) -> Result<String> {
     let material = key(rooms).await?;
     let fingerprint = hex(&public(&material)?.fingerprint());
-    let header = format!(r#"{{"alg":"ES256","typ":"{TYPE}","kid":"{fingerprint}"}}"#);
+    let typ = said.name();
+    let header = format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"{fingerprint}"}}"#);
     let signed = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),
@@ -107,13 +134,24 @@ pub(super) async fn sign(rooms: &Rooms, payload: &[u8]) -> Result<String> {
 /// that another key signed, or that was altered; [`Error::Crypto`] for a key that
 /// is none.
 pub fn verify_report(report: &str, key: &[u8]) -> Result<serde_json::Value> {
-    let invalid = |why: &str| Error::Invalid(format!("no incident report: {why}"));
-    let report = report.trim();
-    if report.len() > REPORT_MAX {
+    let payload = verify(Said::Report, report, key)?;
+    serde_json::from_slice(&payload)
+        .map_err(|_| Error::Invalid("no incident report: it says no JSON".into()))
+}
+
+/// Checks what the server said by its public key (any format), and gives the
+/// bytes.
+///
+/// # Errors
+/// As for [`verify_report`].
+pub(crate) fn verify(said: Said, jws: &str, key: &[u8]) -> Result<Vec<u8>> {
+    let invalid = |why: &str| Error::Invalid(format!("{}: {why}", said.words()));
+    let jws = jws.trim();
+    if jws.len() > JWS_MAX {
         return Err(invalid("it is too long"));
     }
     let key = PublicKey::import(key, Format::Auto, Some(Algorithm::EcP256))?;
-    let (signed, signature) = report.rsplit_once('.').ok_or_else(|| invalid("no JWS"))?;
+    let (signed, signature) = jws.rsplit_once('.').ok_or_else(|| invalid("no JWS"))?;
     let (header, payload) = signed.split_once('.').ok_or_else(|| invalid("no JWS"))?;
     let decode = |part: &str| {
         let bytes = URL_SAFE_NO_PAD.decode(part);
@@ -122,12 +160,13 @@ pub fn verify_report(report: &str, key: &[u8]) -> Result<serde_json::Value> {
     let header: serde_json::Value =
         serde_json::from_slice(&decode(header)?).map_err(|_| invalid("its header is no JSON"))?;
     let says = |name: &str| header.get(name).and_then(serde_json::Value::as_str);
-    if says("alg") != Some("ES256") || says("typ") != Some(TYPE) || header.get("crit").is_some() {
+    let known = says("alg") == Some("ES256") && says("typ") == Some(said.name());
+    if !known || header.get("crit").is_some() {
         return Err(invalid("its header is another"));
     }
     let signature = decode(signature)?;
     if !key.verify(Message::Raw(signed.as_bytes()), &signature, &options())? {
         return Err(Error::Integrity);
     }
-    serde_json::from_slice(&decode(payload)?).map_err(|_| invalid("it says no JSON"))
+    decode(payload)
 }
