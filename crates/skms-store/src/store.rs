@@ -115,7 +115,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
