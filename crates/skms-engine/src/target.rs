@@ -83,6 +83,8 @@ pub struct Target {
     pub(crate) tags: BTreeMap<String, String>,
     /// Whom a token speaks for, as policies write it.
     pub(crate) principal: String,
+    /// How it stands, for those who approve, where its revision does not say.
+    pub(crate) standing: Option<String>,
 }
 
 impl Target {
@@ -101,6 +103,7 @@ impl Target {
             groups: BTreeSet::new(),
             tags: BTreeMap::new(),
             principal: String::new(),
+            standing: None,
         }
     }
 
@@ -231,6 +234,12 @@ impl Target {
     pub(crate) fn stored(mut self, id: [u8; 16], revision: u64) -> Self {
         self.id = Some(id);
         self.revision = revision;
+        self
+    }
+
+    /// Says how it stands, for those who approve.
+    pub(crate) fn standing(mut self, standing: String) -> Self {
+        self.standing = Some(standing);
         self
     }
 

@@ -297,6 +297,25 @@ impl PolicySet {
         asked.slice.iter().any(holds)
     }
 
+    /// What marks a request, whether anything permits it or not: for acts of
+    /// somebody who is not calling. One that cannot be evaluated is one that
+    /// matches.
+    ///
+    /// # Errors
+    /// In words, where the request cannot be asked.
+    pub fn marks(&self, request: &Request<'_>) -> std::result::Result<Vec<Arc<Mark>>, String> {
+        let Some(asked) = self.asked(request, |statement| statement.mark.is_some())? else {
+            return Ok(Vec::new());
+        };
+        let matching = asked
+            .slice
+            .iter()
+            .filter(|statement| !matches!(self.evaluate(&asked, statement), Verdict::Unsatisfied));
+        Ok(matching
+            .filter_map(|statement| statement.mark.clone())
+            .collect())
+    }
+
     /// What can apply to a request and is meant, and what it is evaluated with;
     /// nothing where none is.
     fn asked(

@@ -105,6 +105,9 @@ impl Aim {
         let target = self.target();
         let standing = match self {
             Self::Key(cell) => standing(&cell.snapshot()),
+            Self::Other(target) if target.standing.is_some() => {
+                target.standing.clone().unwrap_or_default()
+            }
             Self::Other(target) => match (target.kind, target.id) {
                 (TargetKind::System, _) => String::new(),
                 (_, None) => "not there yet".to_owned(),
@@ -176,7 +179,7 @@ impl Claims {
         things
     }
 
-    fn put(&self, claim: Claim) {
+    pub(crate) fn put(&self, claim: Claim) {
         self.state().claims.push(claim);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skms_crypto::rand;
 use skms_evidence::DetailKey;
-use skms_policy::{Action, Decision, Mark, ROOT_NAMESPACE};
+use skms_policy::{Action, Context, Decision, Mark, Principal, PrincipalKind, ROOT_NAMESPACE};
 use skms_store::{Kind, RecordId};
 
 use super::approvers::{counting, who};
@@ -100,7 +100,7 @@ impl Entry {
             )));
         };
         asked.check()?;
-        let home = self.home(marked)?;
+        let home = self.home(marked.action, marked.aim)?;
         let facts = self.facts(&asked, marked, &home);
         let mut named = asked.approvals.iter().copied();
         if named.all(|id| self.claims.has(id)) {
@@ -113,13 +113,10 @@ impl Entry {
 
     /// The namespace whose approvers an act is for. What is done to a namespace
     /// itself is for the root's: it may not be there before or after.
-    fn home(&self, marked: &Marked<'_>) -> Result<Arc<Namespace>> {
-        let target = marked.aim.target();
+    fn home(&self, action: Action, aim: &Aim) -> Result<Arc<Namespace>> {
+        let target = aim.target();
         let above = matches!(target.kind, TargetKind::System)
-            || matches!(
-                marked.action,
-                Action::NamespaceCreate | Action::NamespaceDelete
-            );
+            || matches!(action, Action::NamespaceCreate | Action::NamespaceDelete);
         let places = &self.rooms.places;
         let own = (!above)
             .then(|| places.namespace(&target.namespace))
@@ -148,6 +145,71 @@ impl Entry {
         }
     }
 
+    /// Makes a request on behalf of a principal that is to do something later,
+    /// or of a part of the server that is let do it by the last approval: as if
+    /// `requester` had made the call that `asked` says. Gives its identifier;
+    /// nothing where no policy marks the act. Earlier requests of this requester
+    /// for this act on this thing end by it, unless they are the same.
+    ///
+    /// Marks whose `principal` names a group do not match here: which groups
+    /// a requester will have is not known.
+    ///
+    /// # Errors
+    /// [`Error::QuotaExceeded`] where too many wait; what the store refuses.
+    pub(crate) async fn prepare(
+        &self,
+        requester: &Arc<Principal>,
+        (action, aim): (Action, &Aim),
+        asked: &Asked,
+    ) -> Result<Option<String>> {
+        let target = aim.target();
+        let marks = self.marks_on(requester, action, &target)?;
+        if marks.is_empty() {
+            return Ok(None);
+        }
+        let marked = Marked {
+            action,
+            aim,
+            thing: aim.thing(action),
+        };
+        let home = self.home(action, aim)?;
+        let facts = Facts {
+            beside: Vec::new(),
+            requester: who(requester),
+            ..self.facts(asked, &marked, &home)
+        };
+        let draft = EventDraft::for_request::<Request>(self, &target)?;
+        let instead = facts.target.id.clone();
+        let (id, _) = request(&self.rooms, draft, asked, (facts, instead), &marks).await?;
+        Ok(Some(id))
+    }
+
+    /// What marks an act of somebody who is not calling.
+    pub(crate) fn marks_on(
+        &self,
+        requester: &Arc<Principal>,
+        action: Action,
+        target: &Target,
+    ) -> Result<Vec<Arc<Mark>>> {
+        let context = Context {
+            now_unix: self.now().0,
+            source_ip: None,
+            tls: true,
+            certificate: requester.kind() == PrincipalKind::Certificate,
+        };
+        let policies = self.rooms.policies.load();
+        if !policies.may_mark(action) {
+            return Ok(Vec::new());
+        }
+        let marks = policies.marks(&skms_policy::Request {
+            principal: requester,
+            action,
+            resource: &target.resource(),
+            context: &context,
+        });
+        marks.map_err(|_| Error::Internal("an act that policy cannot be asked about"))
+    }
+
     /// Records a request, unless an equal one waits already.
     async fn ask_approval(
         &self,
@@ -162,7 +224,7 @@ impl Entry {
             ));
         }
         let draft = EventDraft::for_request::<Request>(self, target)?;
-        let (id, told) = request(&self.rooms, draft, asked, facts, &decision.marks).await?;
+        let (id, told) = request(&self.rooms, draft, asked, (facts, None), &decision.marks).await?;
         Ok(Error::ApprovalRequired { id, told })
     }
 
@@ -282,12 +344,13 @@ pub(crate) fn lacking(
 }
 
 /// Records a request for an act of `facts`, unless an equal one waits already;
-/// gives its identifier, and what it lacks. `draft` is its event.
+/// gives its identifier, and what it lacks. `draft` is its event. Other requests
+/// of the same requester about the thing with the identifier `instead` end by it.
 pub(crate) async fn request(
     rooms: &Arc<Rooms>,
     draft: EventDraft,
     asked: &Asked,
-    facts: Facts,
+    (facts, instead): (Facts, Option<String>),
     marks: &[Arc<Mark>],
 ) -> Result<(String, String)> {
     let now = rooms.clock.now().0;
@@ -309,6 +372,21 @@ pub(crate) async fn request(
         record.state = RequestState::Expired;
         record.ended_at = Some(now);
         changes.push(put(stored.id, Some(stored.revision), &record)?);
+    }
+    if let Some(instead) = &instead {
+        for (id, revision, mut record) in
+            places::all::<ApprovalRecord>(&rooms.store, SYSTEM_SCOPE).await?
+        {
+            let same = record.facts.requester == facts.requester
+                && record.facts.target.action == facts.target.action
+                && record.facts.target.id.as_ref() == Some(instead);
+            if same && over(&record, now).is_none() {
+                record.state = RequestState::Expired;
+                record.ended_at = Some(now);
+                record.why = Some("it is asked for anew".to_owned());
+                changes.push(put(id, Some(revision), &record)?);
+            }
+        }
     }
     room(rooms, &facts.requester, now).await?;
     let salt: [u8; 32] = rand::array()?;

@@ -131,6 +131,9 @@ pub(crate) struct IncidentRecord {
     pub(crate) since: Option<i64>,
     pub(crate) at: i64,
     pub(crate) by: String,
+    /// The namespace of that principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_namespace: Option<String>,
     pub(crate) authentication: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,

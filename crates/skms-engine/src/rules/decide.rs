@@ -248,6 +248,11 @@ impl Entry {
             .collect();
         if !waiting.is_empty() {
             self.hold(memory, rule, &waiting, limit.text()).await?;
+            // They wait either way; that nobody could be asked is told.
+            if let Err(error) = self.ask_for_release(memory, rule).await {
+                let why = format!("cannot ask for approval of its release: {error}");
+                self.trouble(memory, rule, &why).await?;
+            }
         }
         Ok(acts.iter().map(|act| act.id).collect())
     }

@@ -4,6 +4,7 @@
 //! `answer.rs`.
 
 pub(crate) mod answer;
+pub(crate) mod asking;
 pub(crate) mod certificates;
 pub(crate) mod decide;
 pub(crate) mod events;

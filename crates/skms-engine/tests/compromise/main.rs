@@ -5,6 +5,7 @@
 mod authorities;
 #[path = "../common/mod.rs"]
 mod common;
+mod grants;
 mod model;
 mod others;
 mod races;

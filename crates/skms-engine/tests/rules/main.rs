@@ -7,6 +7,7 @@ mod common;
 #[path = "../trusts/openssl.rs"]
 mod openssl;
 
+mod approvals;
 mod certified;
 mod limits;
 mod principals;

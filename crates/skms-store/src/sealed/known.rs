@@ -48,6 +48,7 @@ pub(super) const fn tracked(kind: Kind) -> bool {
             | Kind::Policy
             | Kind::Principal
             | Kind::Directory
+            | Kind::Approval
     )
 }
 

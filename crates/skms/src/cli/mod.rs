@@ -47,7 +47,6 @@ mod seals;
 mod secrets;
 mod serve;
 mod sign;
-mod size;
 mod ssh;
 mod storage;
 mod target;

@@ -25,7 +25,6 @@ mod operations;
 mod plain;
 mod postgres;
 mod python;
-mod rotation;
 mod rules;
 mod ssh;
 mod support;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
+use skms_policy::PrincipalKind;
 
 use super::{Approve, Reject, View};
 use crate::approvals::approvers::{Counting, counting, who};
@@ -81,6 +82,13 @@ impl Engine {
             .await?;
         drop(changing);
         entry.rooms.recorder.settle(committed).await?;
+        // What a rule asked for by itself is done by the last approval. That it
+        // could not be is no fault of the approval: housekeeping tries again.
+        if record.facts.requester.kind == PrincipalKind::System.name()
+            && let Err(error) = self.release_if_approved(known.id).await
+        {
+            self.note_trouble(&error);
+        }
         entry.view(known.id).await
     }
 
@@ -174,11 +182,14 @@ impl Entry {
             _ => return refused("approvals are given by token or certificate"),
         };
         let own = new.statement.is_some();
-        let (statement, chain, expires_at) = match &new.statement {
+        let (by, statement, chain, expires_at) = match &new.statement {
             Some(signed) => {
                 let (statement, chain) = open_own(signed)?;
                 self.is_own(&statement, &chain, facts).await?;
-                (signed.trim().to_owned(), chain, statement.expires_at)
+                // As whom the certificate that signed is known, whatever it was
+                // sent by.
+                let by = statement.approver;
+                (by, signed.trim().to_owned(), chain, statement.expires_at)
             }
             None => {
                 let valid = new.valid_seconds.and_then(|all| i64::try_from(all).ok());
@@ -187,7 +198,7 @@ impl Entry {
                 let statement = Statement::new(facts, by.clone(), (now, ends));
                 let bytes = statement.bytes()?;
                 let signed = signing::sign(&self.rooms, Said::Approval, &bytes).await?;
-                (signed, chain, ends)
+                (by, signed, chain, ends)
             }
         };
         if token.is_none() && chain.is_empty() {

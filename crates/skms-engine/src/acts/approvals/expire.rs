@@ -1,6 +1,7 @@
 //! Notes that requests have run out, and forgets those that ended long ago.
 
 use skms_evidence::{DetailKey, Outcome};
+use skms_policy::PrincipalKind;
 use skms_store::{Change, Kind};
 
 use super::Expire;
@@ -26,10 +27,11 @@ impl Engine {
     pub async fn expire_approvals(&self) -> Result<usize> {
         let entry = self.enter(&Caller::system("approvals")?)?;
         let rooms = &entry.rooms;
-        let _changing = rooms.approvals.changing.lock().await;
+        let changing = rooms.approvals.changing.lock().await;
         let all = places::all::<ApprovalRecord>(&rooms.store, SYSTEM_SCOPE).await?;
         let now = entry.now().0;
         let mut expired = 0;
+        let mut rules = Vec::new();
         for (id, revision, mut record) in all {
             let ended = record.ended_at.unwrap_or(record.facts.expires_at);
             if record.state != RequestState::Pending {
@@ -45,6 +47,9 @@ impl Engine {
                 continue;
             }
             if record.facts.expires_at >= now {
+                if record.facts.requester.kind == PrincipalKind::System.name() {
+                    rules.push(id);
+                }
                 continue;
             }
             record.state = RequestState::Expired;
@@ -67,6 +72,14 @@ impl Engine {
                 Err(error) => return Err(error),
             }
             expired += 1;
+        }
+        drop(changing);
+        // Approved, and the server stopped before it was done.
+        for id in rules {
+            match self.release_if_approved(id).await {
+                Err(Error::ApprovalRefused(_) | Error::Invalid(_)) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(expired)
     }

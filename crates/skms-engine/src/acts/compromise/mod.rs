@@ -12,6 +12,7 @@ mod bulk;
 mod cascade;
 mod dry_run;
 mod exchanges;
+mod grants;
 mod ledger;
 mod one;
 mod read;
@@ -272,6 +273,7 @@ fn incident(entry: &Entry, snapshot: &KeySnapshot, order: &Order) -> IncidentRec
         since: order.since.map(|since| since.0),
         at: entry.now().0,
         by: session.principal.id().to_owned(),
+        by_namespace: Some(session.principal.namespace().to_owned()),
         authentication: session.label().to_owned(),
         source: entry.caller.source.map(|source| source.to_string()),
         reach: order.reach,

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::cascade::Work;
 use super::usage::{self, Usage};
-use super::walk;
+use super::{grants, walk};
 use crate::error::{Error, Result};
 use crate::lineage::handed;
 use crate::places;
@@ -52,13 +52,17 @@ struct TouchedList {
 /// What a compromised key protects must move to a newer one, under a recovery
 /// grant.
 #[derive(Clone, Debug, Serialize)]
-struct Reencrypt {
-    key: String,
+pub(super) struct Reencrypt {
+    pub(super) key: String,
     versions: Vec<u32>,
     /// Whether a newer version is there to move it to.
     ready: bool,
     /// Lets the old versions process meanwhile.
-    grant: String,
+    pub(super) grant: String,
+    /// The request for approval that this waits for, where a policy marks it:
+    /// made on behalf of who ordered the compromise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) approval: Option<String>,
     /// Moves a ciphertext.
     command: String,
 }
@@ -153,6 +157,7 @@ pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
     let mut report = make(work).await?;
     work.ledger.record.counts = report.counts();
     report.finished_at = Some(instant(now.0));
+    grants::prepare(work, &mut report.reencrypt).await?;
     let bytes =
         serde_json::to_vec(&report).map_err(|_| Error::Internal("a report does not encode"))?;
     let signed = signing::sign(&work.entry.rooms, Said::Report, &bytes).await?;
@@ -295,6 +300,7 @@ async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Re
             "skms key grant {name} --for 1d --reason \"incident {}\"",
             work.id()
         ),
+        approval: None,
         command: format!("skms rewrap {name}"),
         key: walk::path(at),
         versions: versions.to_vec(),

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
 use skms_policy::{Action, ResourceRef};
+use skms_store::RecordId;
 
 use super::{ActView, List, Release};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::gate::{Authorized, Entry};
 use crate::records::rule::ActState;
+use crate::rules::PART;
+use crate::rules::asking::holding;
 use crate::rules::judge::{KnownAct, STEP, doubt, remembered};
 use crate::target::Target;
 
@@ -82,60 +86,17 @@ impl Engine {
         discard: bool,
     ) -> Result<Released> {
         let entry = self.enter(caller)?;
-        let allowed = entry
-            .authorize::<Release>(entry.rule_target(namespace, name))
-            .await?;
-        let decided = async {
-            let rule = entry.rule(namespace, name)?;
-            let judge = Arc::clone(&entry.rooms.judge);
-            let mut guard = judge.0.lock().await;
-            let memory = remembered(&entry.rooms, &mut guard).await?;
-            let (id, edition) = (rule.id.to_string(), rule.record.edition);
-            let mut held: Vec<KnownAct> = memory.held(&id, edition).cloned().collect();
-            if held.is_empty() {
-                return Err(Error::Invalid("the rule holds no acts".into()));
-            }
-            held.sort_by_key(|act| (act.record.at, act.id));
-            for act in &mut held {
-                act.record.released = true;
-                act.record.state = match discard {
-                    true => ActState::Discarded,
-                    false => ActState::Pending,
-                };
-            }
-            let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
-                .detail(DetailKey::Count, held.len() as u64)
-                .detail(DetailKey::RuleEdition, edition)
-                .detail(
-                    DetailKey::ToState,
-                    if discard { "discarded" } else { "released" },
-                );
-            let event = event.finish();
-            for (at, some) in held.chunks(STEP).enumerate() {
-                let changes = some.iter().map(KnownAct::change).collect::<Result<_>>()?;
-                let done = async {
-                    match at {
-                        0 => {
-                            let recorder = &entry.rooms.recorder;
-                            let committed = recorder.commit(changes, &event, false).await?;
-                            recorder.settle(committed).await
-                        }
-                        _ => {
-                            entry.rooms.store.commit(changes, None).await?;
-                            Ok(())
-                        }
-                    }
-                };
-                if let Err(error) = done.await {
-                    doubt(&mut guard, &error);
-                    return Err(error);
-                }
-                let memory = remembered(&entry.rooms, &mut guard).await?;
-                some.iter().cloned().for_each(|act| memory.settled(act));
-            }
-            Ok(held.into_iter().map(|act| act.id).collect::<Vec<_>>())
+        let standing = entry.holding((namespace, name)).await?;
+        let target = entry.rule_target(namespace, name);
+        let target = match &standing {
+            Some(standing) => target.standing(standing.clone()),
+            None => target,
         };
-        let decided = decided.await;
+        let allowed = entry.authorize::<Release>(target).await?;
+        let approved = standing.filter(|_| entry.claims.any());
+        let decided = entry
+            .let_go(&allowed, (namespace, name), (discard, approved.as_deref()))
+            .await;
         let acts = entry.failed(&allowed, decided).await?;
         let done = match discard {
             true => 0,
@@ -145,5 +106,106 @@ impl Engine {
             acts: acts.len(),
             done,
         })
+    }
+
+    /// Lets go what a rule holds if those who have to approve of that did: then
+    /// the request that the rule made by itself is used up. Does nothing for a
+    /// request that was made by anybody else, or that lacks something still.
+    ///
+    /// # Errors
+    /// [`Error::ApprovalRefused`] where the rule holds something else by now.
+    pub(crate) async fn release_if_approved(&self, id: RecordId) -> Result<()> {
+        let entry = self.enter(&Caller::system(PART)?)?;
+        let Some(claim) = entry.approved_release(id).await? else {
+            return Ok(());
+        };
+        let facts = claim.record.facts.clone();
+        let Some((namespace, name)) = facts.target.name.split_once('/') else {
+            return Err(Error::Internal("a rule without a namespace"));
+        };
+        entry.claims.put(claim);
+        let target = entry.rule_target(namespace, name);
+        let allowed = entry.authorize_target_as_system::<Release>(target)?;
+        let how = (false, Some(facts.target.standing.as_str()));
+        let decided = entry.let_go(&allowed, (namespace, name), how).await;
+        let acts = entry.failed(&allowed, decided).await?;
+        self.carry_out(&acts).await.map(drop)
+    }
+}
+
+impl Entry {
+    /// How many acts a rule holds, and a digest of which: what a release is
+    /// approved for. `None` for a rule that is not there.
+    async fn holding(&self, (namespace, name): (&str, &str)) -> Result<Option<String>> {
+        let Ok(rule) = self.rule(namespace, name) else {
+            return Ok(None);
+        };
+        let judge = Arc::clone(&self.rooms.judge);
+        let mut guard = judge.0.lock().await;
+        let memory = remembered(&self.rooms, &mut guard).await?;
+        Ok(Some(holding(memory, &rule)))
+    }
+
+    /// Lets acts go, or drops them; if others approved, only those that they
+    /// approved of.
+    async fn let_go(
+        &self,
+        allowed: &Authorized<Release, Target>,
+        (namespace, name): (&str, &str),
+        (discard, approved): (bool, Option<&str>),
+    ) -> Result<Vec<RecordId>> {
+        let rule = self.rule(namespace, name)?;
+        let judge = Arc::clone(&self.rooms.judge);
+        let mut guard = judge.0.lock().await;
+        let memory = remembered(&self.rooms, &mut guard).await?;
+        let (id, edition) = (rule.id.to_string(), rule.record.edition);
+        if approved.is_some_and(|standing| standing != holding(memory, &rule)) {
+            return Err(Error::ApprovalRefused(
+                "what it is about has changed since".into(),
+            ));
+        }
+        let mut held: Vec<KnownAct> = memory.held(&id, edition).cloned().collect();
+        if held.is_empty() {
+            return Err(Error::Invalid("the rule holds no acts".into()));
+        }
+        held.sort_by_key(|act| (act.record.at, act.id));
+        for act in &mut held {
+            act.record.released = true;
+            act.record.state = match discard {
+                true => ActState::Discarded,
+                false => ActState::Pending,
+            };
+        }
+        let event = EventDraft::of(self, allowed, Outcome::Success)?
+            .detail(DetailKey::Count, held.len() as u64)
+            .detail(DetailKey::RuleEdition, edition)
+            .detail(
+                DetailKey::ToState,
+                if discard { "discarded" } else { "released" },
+            );
+        let event = event.finish();
+        for (at, some) in held.chunks(STEP).enumerate() {
+            let changes = some.iter().map(KnownAct::change).collect::<Result<_>>()?;
+            let done = async {
+                match at {
+                    0 => {
+                        let recorder = &self.rooms.recorder;
+                        let committed = recorder.commit(changes, &event, false).await?;
+                        recorder.settle(committed).await
+                    }
+                    _ => {
+                        self.rooms.store.commit(changes, None).await?;
+                        Ok(())
+                    }
+                }
+            };
+            if let Err(error) = done.await {
+                doubt(&mut guard, &error);
+                return Err(error);
+            }
+            let memory = remembered(&self.rooms, &mut guard).await?;
+            some.iter().cloned().for_each(|act| memory.settled(act));
+        }
+        Ok(held.into_iter().map(|act| act.id).collect())
     }
 }
