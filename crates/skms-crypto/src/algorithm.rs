@@ -77,6 +77,11 @@ pub struct Row {
     /// 96-bit nonce (SP 800-38D, section 8.3); `None` where nonces are long
     /// enough, or reuse is harmless.
     pub max_random_nonce_uses: Option<u64>,
+    /// How many bytes one key may encrypt, associated data included, before
+    /// the chance to tell its ciphertexts from noise is more than is wanted;
+    /// `None` where no such bound is known, or where each message has a key of
+    /// its own.
+    pub max_bytes: Option<u64>,
     /// Whether generating takes over about a millisecond.
     pub slow_to_generate: bool,
     /// Whether the private operation takes over about a millisecond.
@@ -96,6 +101,12 @@ const EC: Uses = SIGNATURE.union(AGREEMENT);
 /// SP 800-38D, section 8.3: at most 2^32 invocations with random 96-bit
 /// nonces under one key.
 const RANDOM_96_BIT: Option<u64> = Some(1 << 32);
+
+/// draft-irtf-cfrg-aead-limits-12, single-key limits of AES-GCM (section 6.1):
+/// `q + s <= p^(1/2) * 2^(129/2) - 1` for `q` messages of `s` blocks in all.
+/// With `p` = 2^-60, which the draft gives as what TLS aims at, that is 2^34.5;
+/// of which 2^34 blocks of 16 bytes are left beside 2^32 messages.
+const GCM_BYTES: u64 = 1 << 38;
 
 macro_rules! registry {
     ($($(#[$doc:meta])* $variant:ident $name:literal $family:ident $bits:literal
@@ -120,6 +131,7 @@ macro_rules! registry {
             fips_module: has(&[$(Flag::$flag),*], Flag::Module),
             post_quantum: has(&[$(Flag::$flag),*], Flag::Pq),
             max_random_nonce_uses: $limit,
+            max_bytes: if has(&[$(Flag::$flag),*], Flag::Gcm) { Some(GCM_BYTES) } else { None },
             slow_to_generate: has(&[$(Flag::$flag),*], Flag::SlowGen),
             slow_to_use: has(&[$(Flag::$flag),*], Flag::SlowUse),
         },)*];
@@ -132,6 +144,8 @@ enum Flag {
     /// Covered by the module's certificate.
     Module,
     Pq,
+    /// AES-GCM with one key for all messages: [`GCM_BYTES`].
+    Gcm,
     SlowGen,
     SlowUse,
 }
@@ -151,11 +165,11 @@ const fn has(flags: &[Flag], wanted: Flag) -> bool {
 // counted as post-quantum; shorter ones are not.
 registry! {
     /// AES-128 in Galois/counter mode (SP 800-38D).
-    Aes128Gcm "AES-128-GCM" Aead 128 AEAD/AEAD, Some(16), [Fips Module], RANDOM_96_BIT;
+    Aes128Gcm "AES-128-GCM" Aead 128 AEAD/AEAD, Some(16), [Fips Module Gcm], RANDOM_96_BIT;
     /// AES-192 in Galois/counter mode (SP 800-38D).
-    Aes192Gcm "AES-192-GCM" Aead 192 AEAD/AEAD, Some(24), [Fips], RANDOM_96_BIT;
+    Aes192Gcm "AES-192-GCM" Aead 192 AEAD/AEAD, Some(24), [Fips Gcm], RANDOM_96_BIT;
     /// AES-256 in Galois/counter mode (SP 800-38D).
-    Aes256Gcm "AES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Module Pq], RANDOM_96_BIT;
+    Aes256Gcm "AES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Module Pq Gcm], RANDOM_96_BIT;
     /// AES-256-GCM with derived keys and 192-bit nonces (C2SP XAES-256-GCM).
     Xaes256Gcm "XAES-256-GCM" Aead 256 AEAD/AEAD, Some(32), [Fips Pq], None;
     /// Nonce-misuse resistant AES-256-GCM-SIV (RFC 8452).
@@ -407,6 +421,23 @@ mod tests {
                 "ChaCha20-Poly1305"
             ]
         );
+    }
+
+    #[test]
+    fn the_limit_on_bytes_keeps_the_draft_s_bound() {
+        let limited: Vec<_> = Algorithm::all()
+            .iter()
+            .filter(|a| a.row().max_bytes.is_some())
+            .map(|a| a.name())
+            .collect();
+        assert_eq!(limited, ["AES-128-GCM", "AES-192-GCM", "AES-256-GCM"]);
+        // (q + s + 1)^2 / 2^129 <= p = 2^-60, in whole numbers.
+        let row = Algorithm::Aes256Gcm.row();
+        let blocks = u128::from(row.max_bytes.unwrap() / 16);
+        let all = blocks + u128::from(row.max_random_nonce_uses.unwrap()) + 1;
+        assert!(all * all <= 1 << 69);
+        let twice = 2 * blocks + all - blocks;
+        assert!(twice * twice > 1 << 69, "twice as much would not keep it");
     }
 
     #[test]

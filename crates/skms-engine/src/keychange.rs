@@ -203,7 +203,7 @@ impl Entry {
                 drop(changes);
             }
             drop((guard, held));
-            rooms.agenda.look(&cell);
+            rooms.agenda.note(cell.snapshot().key(), rooms.clock.now());
             // Uses that began before the flip refuse their own answers, and so
             // do those of what depends on a compromised version; the wait makes
             // sure that none is still on its way out.

@@ -41,21 +41,60 @@ pub struct KeySnapshot {
 pub(crate) struct OpenVersion {
     number: VersionNumber,
     live: Arc<Live>,
-    reserve: UseReserve,
-    /// How many uses to reserve next: few at first, so that few are lost with
-    /// a key that is seldom used and leaves memory between.
-    block: AtomicU64,
+    uses: Metered,
+    bytes: Metered,
     opened: OnceCell<Arc<OpenKey>>,
     /// Its place among the versions it depends on, if there are any.
     depends: ArcSwapOption<Node>,
 }
 
+/// Something that is counted, as much of it as is reserved.
+struct Metered {
+    reserve: UseReserve,
+    /// How much to reserve next: little at first, so that little is lost with
+    /// a key that is seldom used and leaves memory between.
+    block: AtomicU64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Meter {
+    Uses,
+    Bytes,
+}
+
+/// What a use takes of what is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Spend {
+    pub(crate) uses: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Spend {
+    /// One use, in which nothing is encrypted that anybody handed in.
+    pub(crate) const ONE_USE: Self = Self::uses(1);
+
+    /// So many uses of that sort.
+    pub(crate) const fn uses(uses: u64) -> Self {
+        Self { uses, bytes: 0 }
+    }
+}
+
 /// The first block of uses that a version reserves after it came into memory.
 const FIRST_BLOCK: u64 = 256;
+/// The first block of bytes.
+const FIRST_BYTES: u64 = 1 << 20;
 /// How much larger the next one is, until it is the key's largest.
 const BLOCK_GROWS: u64 = 4;
 
 impl OpenVersion {
+    fn metered(&self, meter: Meter) -> &Metered {
+        match meter {
+            Meter::Uses => &self.uses,
+            Meter::Bytes => &self.bytes,
+        }
+    }
+
     /// A version that comes into memory, or goes on under new rules: uses in
     /// flight stay registered, and what was opened stays open unless it is
     /// `gone`.
@@ -67,8 +106,14 @@ impl OpenVersion {
                 || Arc::new(Live::new(&permits)),
                 |known| Arc::clone(&known.live),
             ),
-            reserve: UseReserve::for_key(key),
-            block: AtomicU64::new(FIRST_BLOCK),
+            uses: Metered {
+                reserve: UseReserve::for_key(key),
+                block: AtomicU64::new(FIRST_BLOCK),
+            },
+            bytes: Metered {
+                reserve: UseReserve::for_bytes(key),
+                block: AtomicU64::new(FIRST_BYTES),
+            },
             opened: match known {
                 Some(known) if !gone => known.opened.clone(),
                 _ => OnceCell::new(),
@@ -99,7 +144,8 @@ impl KeySnapshot {
         keyring: Arc<str>,
         before: Option<&KeySnapshot>,
     ) -> Self {
-        let same_count = before.is_some_and(|before| before.key.counts_uses() == key.counts_uses());
+        let counts = |key: &Key| (key.counts_uses(), key.counts_bytes());
+        let same_count = before.is_some_and(|before| counts(&before.key) == counts(&key));
         let versions = key
             .versions
             .iter()
@@ -340,14 +386,15 @@ impl InUse {
 
 impl<O: KeyOperation> Authorized<O, KeyTarget> {
     /// Takes the key into use: the version that was asked for or the newest
-    /// that may do it, its state, `uses` of its counted uses, its schedules.
+    /// that may do it, its state, what it `spends` of what is counted, its
+    /// schedules.
     pub(crate) async fn take(
         &self,
         entry: &Entry,
         version: Option<VersionNumber>,
-        uses: u64,
+        spends: Spend,
     ) -> Result<InUse> {
-        take(entry, self.target(), O::OPERATION, version, uses).await
+        take(entry, self.target(), O::OPERATION, version, spends).await
     }
 }
 
@@ -358,9 +405,9 @@ pub(crate) async fn take_for<A: Act>(
     authorized: &Authorized<A, KeyTarget>,
     operation: Operation,
     version: Option<VersionNumber>,
-    uses: u64,
+    spends: Spend,
 ) -> Result<InUse> {
-    take(entry, authorized.target(), operation, version, uses).await
+    take(entry, authorized.target(), operation, version, spends).await
 }
 
 async fn take(
@@ -368,7 +415,7 @@ async fn take(
     cell: &Arc<KeyCell>,
     operation: Operation,
     version: Option<VersionNumber>,
-    uses: u64,
+    spends: Spend,
 ) -> Result<InUse> {
     let now = entry.now();
     let mut changed = 0;
@@ -377,7 +424,8 @@ async fn take(
         let permit = snapshot.key.permit(operation, version, now)?;
         let open = snapshot.open(permit.version)?;
         if permit.class == OperationClass::Protect {
-            count(entry, cell, open, uses).await?;
+            count(entry, cell, open, Meter::Uses, spends.uses).await?;
+            count(entry, cell, open, Meter::Bytes, spends.bytes).await?;
         }
         if cell.is_retired() {
             return Err(Error::Busy);
@@ -414,63 +462,77 @@ async fn take(
     })
 }
 
-/// Takes uses from the version's reserve, and reserves the next block
-/// durably when too few are left.
+/// Takes from one of the version's reserves, and reserves the next block
+/// durably when too little is left.
 async fn count(
     entry: &Entry,
     cell: &Arc<KeyCell>,
     open: &Arc<OpenVersion>,
-    uses: u64,
+    meter: Meter,
+    wanted: u64,
 ) -> Result<()> {
     loop {
-        match open.reserve.take(uses) {
+        match open.metered(meter).reserve.take(wanted) {
             Taken::Taken { refill } => {
                 if refill {
                     tokio::spawn(refill_ahead(
                         Arc::clone(&entry.rooms),
                         Arc::clone(cell),
                         Arc::clone(open),
+                        meter,
                     ));
                 }
                 return Ok(());
             }
-            Taken::NeedsBlock => reserve_block(&entry.rooms, cell, open, uses, uses).await?,
+            Taken::NeedsBlock => {
+                reserve_block(&entry.rooms, cell, open, meter, (wanted, wanted)).await?;
+            }
         }
     }
 }
 
 /// Fetches the next block while half of this one is left, so that no caller
 /// waits for it. Where it fails, the caller who needs the block finds out.
-async fn refill_ahead(rooms: Arc<Rooms>, cell: Arc<KeyCell>, open: Arc<OpenVersion>) {
-    if let Some(_errand) = open.reserve.claim_refill() {
-        let _ = reserve_block(&rooms, &cell, &open, 1, u64::MAX).await;
+async fn refill_ahead(rooms: Arc<Rooms>, cell: Arc<KeyCell>, open: Arc<OpenVersion>, meter: Meter) {
+    if let Some(_errand) = open.metered(meter).reserve.claim_refill() {
+        let _ = reserve_block(&rooms, &cell, &open, meter, (1, u64::MAX)).await;
     }
 }
 
-/// Reserves the next block durably, unless `enough` uses are left by the time
-/// that it is this call's turn.
+/// Reserves the next block durably, of `least` or more, unless `enough` is left
+/// by the time that it is this call's turn.
 async fn reserve_block(
     rooms: &Arc<Rooms>,
     cell: &Arc<KeyCell>,
     open: &Arc<OpenVersion>,
-    uses: u64,
-    enough: u64,
+    meter: Meter,
+    (least, enough): (u64, u64),
 ) -> Result<()> {
     let guard = Arc::clone(&cell.changing).lock_owned().await;
     if cell.is_retired() {
         return Err(Error::Busy);
     }
-    if open.reserve.left() >= enough {
+    if open.metered(meter).reserve.left() >= enough {
         return Ok(());
     }
     let (rooms, cell, open) = (Arc::clone(rooms), Arc::clone(cell), Arc::clone(open));
     to_the_end(async move {
         let _guard = guard;
         let snapshot = cell.snapshot();
-        let block = open.block.load(Ordering::Relaxed);
-        let wanted = snapshot.key.use_block().min(block).max(uses);
-        let (key, granted) = snapshot.key.reserve_uses(open.number, wanted)?;
-        if granted < uses {
+        let metered = open.metered(meter);
+        let block = metered.block.load(Ordering::Relaxed);
+        let before = &snapshot.key;
+        let (key, granted) = match meter {
+            Meter::Uses => {
+                let wanted = before.use_block().min(block).max(least);
+                before.reserve_uses(open.number, wanted)?
+            }
+            Meter::Bytes => {
+                let wanted = before.byte_block().min(block).max(least);
+                before.reserve_bytes(open.number, wanted)?
+            }
+        };
+        if granted < least {
             return Err(Error::UseLimit {
                 version: open.number.0,
             });
@@ -485,10 +547,11 @@ async fn reserve_block(
             }
         };
         cell.put_in_force(&rooms.lineage, key, revision);
-        open.reserve.add(granted);
-        open.block
+        metered.reserve.add(granted);
+        metered
+            .block
             .store(block.saturating_mul(BLOCK_GROWS), Ordering::Relaxed);
-        rooms.agenda.look(&cell);
+        rooms.agenda.note(cell.snapshot().key(), rooms.clock.now());
         Ok(())
     })
     .await

@@ -16,7 +16,7 @@ use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::lineage::handed::Way;
-use crate::opened::{InUse, KeySnapshot};
+use crate::opened::{InUse, KeySnapshot, Spend};
 use crate::use_event;
 
 /// Most items one batch may hold.
@@ -46,6 +46,11 @@ pub trait KeyOperation: Act {
     /// How many of the version's counted uses an item takes.
     fn uses(_request: &Self::Request) -> u64 {
         1
+    }
+
+    /// How many bytes an item encrypts, as [`skms_keys::counted_bytes`] has them.
+    fn bytes(_request: &Self::Request) -> u64 {
+        0
     }
 
     /// What the key's own record must say before the item may run, beyond its
@@ -109,7 +114,13 @@ impl Engine {
                 O::check(key.target().snapshot().key(), &item)?;
                 Ok(version)
             }) {
-                Ok(version) => key.take(&entry, version, O::uses(&item)).await,
+                Ok(version) => {
+                    let spends = Spend {
+                        uses: O::uses(&item),
+                        bytes: O::bytes(&item),
+                    };
+                    key.take(&entry, version, spends).await
+                }
                 Err(malformed) => Err(malformed),
             };
             by.extend(

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use skms_keys::{Keyring, NamespaceId};
+use skms_keys::{Keyring, KeyringId, NamespaceId};
 use skms_store::{Kind, RecordId, SealedStore};
 
 use crate::error::{Error, Result};
@@ -84,6 +84,15 @@ impl Places {
         let all = self.0.load();
         let namespace = all.get(namespace)?;
         Some((namespace.id, Arc::clone(namespace.keyrings.get(keyring)?)))
+    }
+
+    /// The names of a namespace and of a keyring in it.
+    pub(crate) fn names_of(&self, id: NamespaceId, ring: KeyringId) -> Option<(String, String)> {
+        let all = self.0.load();
+        let namespace = all.values().find(|namespace| namespace.id == id)?;
+        let mut rings = namespace.keyrings.iter();
+        let (keyring, _) = rings.find(|(_, found)| found.ring.id == ring)?;
+        Some((namespace.name.clone(), keyring.clone()))
     }
 
     /// Every namespace, by name.

@@ -188,7 +188,7 @@ impl Engine {
             // Keys whose uses were burnt are rotated before anybody waits
             // for the next look at what is due.
             self.sweep_agenda().await?;
-            self.do_what_is_due().await?;
+            while self.do_what_is_due().await? > 0 {}
         }
         Ok(())
     }

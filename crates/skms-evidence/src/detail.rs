@@ -63,6 +63,8 @@ detail_keys! {
     DestroyAt "destroy_at";
     /// Who found that a key is weak.
     Detector "detector";
+    /// When something that the server does by itself was due.
+    DueAt "due_at";
     /// The events that a verdict names.
     Evidence "evidence";
     /// SHA-256 of the message by which a key was exchanged.

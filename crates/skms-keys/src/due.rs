@@ -1,9 +1,14 @@
 //! What is due, and when: for the jobs that keep the records up to date.
 
 use crate::key::Key;
+use crate::schedule::Schedule;
 use crate::state::KeyState;
 use crate::time::UnixSeconds;
-use crate::version::VersionNumber;
+use crate::version::{Version, VersionNumber};
+
+/// Over how many seconds rotations at one time by the clock are spread where
+/// nobody says, if there is enough time between them.
+const SCHEDULE_SPREAD_SECONDS: u64 = 300;
 
 /// What there is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -18,19 +23,68 @@ pub enum DueAct {
     EndRecovery,
     /// The end of the window before a destruction: [`Key::complete_destroy`].
     Destroy,
-    /// The age or use count at which a new version is wanted: [`Key::rotate`].
+    /// A new version is wanted: [`Key::rotate`].
     Rotate,
+}
+
+impl DueAct {
+    /// Its name, lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            DueAct::Activate => "activate",
+            DueAct::Deactivate => "deactivate",
+            DueAct::EndRecovery => "end-recovery",
+            DueAct::Destroy => "destroy",
+            DueAct::Rotate => "rotate",
+        }
+    }
+}
+
+/// The rule by which something is due.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Why {
+    /// [`crate::Rules::rotate_after_seconds`].
+    RotateEvery,
+    /// [`crate::Rules::rotate_at`].
+    RotateAt,
+    /// [`crate::Rules::rotate_at_age_seconds`].
+    RotateAtAge,
+    /// [`crate::Rules::rotate_after_uses`], or the algorithm's limit.
+    RotateAfterUses,
+    /// [`crate::Rules::rotate_after_bytes`], or the algorithm's limit.
+    RotateAfterBytes,
+    /// A date of the version's or the key's own.
+    Date,
+}
+
+impl Why {
+    /// The rule's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Why::RotateEvery => "rotate-every",
+            Why::RotateAt => "rotate-at",
+            Why::RotateAtAge => "rotate-at-age",
+            Why::RotateAfterUses => "rotate-after-uses",
+            Why::RotateAfterBytes => "rotate-after-bytes",
+            Why::Date => "date",
+        }
+    }
 }
 
 /// Something that is to be done with a version at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct Due {
-    /// When; for a use count that has been reached, the version's activation.
+    /// When; for a count that has been reached, the version's activation.
     pub at: UnixSeconds,
     /// The version.
     pub version: VersionNumber,
     /// What.
     pub act: DueAct,
+    /// By which rule.
+    pub why: Why,
 }
 
 impl Key {
@@ -55,49 +109,120 @@ impl Key {
     }
 
     /// Everything that will be due, by time.
-    fn agenda(&self) -> Vec<Due> {
+    #[must_use]
+    pub fn agenda(&self) -> Vec<Due> {
         let mut agenda = Vec::new();
         for version in &self.versions {
-            let mut add = |act, at| {
+            let mut add = |act, at, why| {
                 if at < UnixSeconds::NEVER {
                     let version = version.number;
-                    agenda.push(Due { at, version, act });
+                    agenda.push(Due {
+                        at,
+                        version,
+                        act,
+                        why,
+                    });
                 }
             };
             if let Some(at) = version.destroy_at {
-                add(DueAct::Destroy, at);
+                add(DueAct::Destroy, at, Why::Date);
             }
             if let Some(grant) = &version.recovery_grant {
-                add(DueAct::EndRecovery, grant.until);
+                add(DueAct::EndRecovery, grant.until, Why::Date);
             }
             match version.state {
                 KeyState::PreActivation if !version.is_pending_destruction() => {
-                    add(DueAct::Activate, version.activate_at);
+                    add(DueAct::Activate, version.activate_at, Why::Date);
                 }
                 KeyState::Active => {
-                    add(DueAct::Deactivate, self.protect_end(version).0);
-                    if let Some(at) = self.rotation_due(version) {
-                        add(DueAct::Rotate, at);
-                    }
+                    add(DueAct::Deactivate, self.protect_end(version).0, Why::Date);
                 }
                 _ => {}
+            }
+            if let Some((at, why)) = self.rotation_due(version) {
+                add(DueAct::Rotate, at, why);
             }
         }
         agenda.sort();
         agenda
     }
 
-    /// When the active version is to be replaced, by age or by uses.
-    fn rotation_due(&self, version: &crate::version::Version) -> Option<UnixSeconds> {
+    /// When a version is to be replaced, and by which rule: whichever comes
+    /// first.
+    fn rotation_due(&self, version: &Version) -> Option<(UnixSeconds, Why)> {
         let activated_at = version.activated_at?;
-        if self
-            .rotation_uses()
-            .is_some_and(|uses| version.uses_reserved >= uses)
-        {
-            return Some(activated_at);
+        if !self.is_replaced_by_rule(version) {
+            return None;
         }
-        self.rules
-            .rotate_after_seconds
-            .map(|seconds| activated_at.plus(seconds))
+        let counts = [
+            (
+                version.uses_reserved,
+                self.rotation_uses(),
+                Why::RotateAfterUses,
+            ),
+            (
+                version.bytes_reserved,
+                self.rotation_bytes(),
+                Why::RotateAfterBytes,
+            ),
+        ];
+        for (count, most, why) in counts {
+            if most.is_some_and(|most| count >= most) {
+                return Some((activated_at, why));
+            }
+        }
+        let rules = &self.rules;
+        // Earlier by the spread and not later: a usage period may end with it.
+        let by_period = |from: UnixSeconds, period: Option<u64>| {
+            period.map(|period| from.plus(period - self.place_in(rules.spread_of(period))))
+        };
+        let every = by_period(activated_at, rules.rotate_after_seconds);
+        let age = by_period(version.created_at, rules.rotate_at_age_seconds);
+        let clock = rules.rotate_at.map(|schedule| self.next_of(&schedule));
+        [
+            (every, Why::RotateEvery),
+            (clock, Why::RotateAt),
+            (age, Why::RotateAtAge),
+        ]
+        .into_iter()
+        .filter_map(|(at, why)| Some((at?.max(activated_at), why)))
+        .min()
+    }
+
+    /// Whether the rules are about replacing this version: it is the newest,
+    /// in use or out of use because its period ended before that was done.
+    fn is_replaced_by_rule(&self, version: &Version) -> bool {
+        let newest = self.versions.last();
+        let ended = version.state == KeyState::Deactivated
+            && version.revocation.is_none()
+            && newest.is_some_and(|newest| newest.number == version.number);
+        version.state == KeyState::Active || ended
+    }
+
+    /// The next time of a schedule, with the key's own place in the spread.
+    /// Counted from the last activation of any version, whatever the clock has
+    /// said since: so no time of the schedule calls twice.
+    fn next_of(&self, schedule: &Schedule) -> UnixSeconds {
+        let activated = self.versions.iter().filter_map(|one| one.activated_at);
+        let at = schedule.next_after(activated.max().unwrap_or(self.created_at));
+        if at == UnixSeconds::NEVER {
+            return at;
+        }
+        let spread = self.rules.rotate_spread_seconds.unwrap_or_else(|| {
+            let until_the_next = schedule.next_after(at).since(at);
+            SCHEDULE_SPREAD_SECONDS.min(until_the_next / 10)
+        });
+        at.plus(self.place_in(spread))
+    }
+
+    /// A number from 0 to `spread` that is the key's own: keys that are due at
+    /// one time have their places one after the other, and keep them.
+    fn place_in(&self, spread: u64) -> u64 {
+        let mut tail = [0; 8];
+        tail.copy_from_slice(&self.id.0[8..]);
+        // The identifier's second half is random, but for two bits at its top.
+        let place = u128::from(u64::from_be_bytes(tail) << 2);
+        let scaled = (place * (u128::from(spread) + 1)) >> 64;
+        u64::try_from(scaled).unwrap_or(spread)
     }
 }

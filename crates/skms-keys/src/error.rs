@@ -41,6 +41,9 @@ pub enum Error {
     /// Rules that contradict each other or cannot hold.
     #[error("invalid rules: {0}")]
     InvalidRules(&'static str),
+    /// A schedule that cannot be read, or that never comes.
+    #[error("invalid schedule: {0}")]
+    InvalidSchedule(&'static str),
     /// Uses that the algorithm does not have, or that do not go together.
     #[error("invalid uses for {algorithm}: {why}")]
     InvalidUses {

@@ -12,7 +12,7 @@
 //!
 //! Standards: NIST SP 800-57 part 1 rev. 5 (states in section 7, cryptoperiods
 //! in section 5.3), RFC 5280 section 5.3.1 (revocation reasons), SP 800-38D
-//! section 8.3 (the limit on uses with random nonces).
+//! section 8.3 (the limit on uses with random nonces), crontab(5) (schedules).
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -20,6 +20,8 @@
 mod change;
 mod due;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod ids;
 mod key;
 mod keyring;
@@ -32,13 +34,14 @@ mod permits;
 mod reason;
 mod reserve;
 mod rules;
+pub mod schedule;
 mod state;
 mod time;
 pub mod transitions;
 mod version;
 
 pub use change::{Cause, Changed, Transition, Versions};
-pub use due::{Due, DueAct};
+pub use due::{Due, DueAct, Why};
 pub use error::{Error, Result};
 pub use ids::{KeyId, KeyringId, NamespaceId};
 pub use key::{
@@ -52,8 +55,11 @@ pub use namespace::{Namespace, NamespaceState};
 pub use operation::Operation;
 pub use permits::{VersionPermits, Window};
 pub use reason::RevocationReason;
-pub use reserve::{MAX_BLOCK, Refill, Taken, UseReserve};
-pub use rules::{DEFAULT_DESTROY_WINDOW_SECONDS, Legacy, MAX_DESTROY_WINDOW_SECONDS, Rules};
+pub use reserve::{MAX_BLOCK, MAX_BYTE_BLOCK, Refill, Taken, UseReserve, counted_bytes};
+pub use rules::{
+    DEFAULT_DESTROY_WINDOW_SECONDS, Legacy, MAX_DESTROY_WINDOW_SECONDS, MAX_SPREAD_SECONDS, Rules,
+};
+pub use schedule::{Cron, Schedule, Zone};
 pub use state::{KeyState, OperationClass};
 pub use time::UnixSeconds;
 pub use transitions::Event;

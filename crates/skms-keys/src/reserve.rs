@@ -1,4 +1,4 @@
-//! Counting uses: in blocks that are recorded before they are spent.
+//! Counting uses and bytes: in blocks that are recorded before they are spent.
 //!
 //! A version's record says how many uses have been handed out in blocks, and
 //! a [`UseReserve`] in memory spends them. A block is recorded durably before
@@ -16,6 +16,10 @@ use crate::version::VersionNumber;
 /// The most uses in one block. At a limit of 2^32 uses, a version survives
 /// tens of thousands of crashes.
 pub const MAX_BLOCK: u64 = 1 << 16;
+/// The most bytes in one block: at a limit of 2^38, a crash loses a thousandth.
+pub const MAX_BYTE_BLOCK: u64 = 1 << 28;
+/// Bytes of one block of a block cipher; texts are counted in whole ones.
+const CIPHER_BLOCK: u64 = 16;
 /// A block is at most this part of the limit it counts towards, so that few
 /// uses are lost in a crash where the limit is small.
 const BLOCKS_PER_LIMIT: u64 = 64;
@@ -38,6 +42,55 @@ impl Key {
             (Some(forced), Some(wanted)) => Some(forced.min(wanted)),
             (forced, wanted) => forced.or(wanted),
         }
+    }
+
+    /// The bytes encrypted with a version at which a new one is wanted: the
+    /// rule's number, and in any case three quarters of what its algorithm
+    /// encrypts safely.
+    #[must_use]
+    pub fn rotation_bytes(&self) -> Option<u64> {
+        let safe = self.algorithm.row().max_bytes;
+        let forced = safe.map(|limit| limit - limit / 4);
+        let wanted = self.rules.rotate_after_bytes;
+        match (forced, wanted) {
+            (Some(forced), Some(wanted)) => Some(forced.min(wanted)),
+            (forced, wanted) => forced.or(wanted),
+        }
+    }
+
+    /// Whether what this key's versions encrypt is counted in bytes.
+    #[must_use]
+    pub fn counts_bytes(&self) -> bool {
+        self.rotation_bytes().is_some()
+    }
+
+    /// How many bytes to reserve at a time.
+    #[must_use]
+    pub fn byte_block(&self) -> u64 {
+        self.rotation_bytes().map_or(MAX_BYTE_BLOCK, |bytes| {
+            (bytes / BLOCKS_PER_LIMIT).clamp(1, MAX_BYTE_BLOCK)
+        })
+    }
+
+    /// Reserves `wanted` bytes of a version. They are counted and not limited:
+    /// past what the rules say a rotation is due. Store the key durably before
+    /// spending any.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`].
+    pub fn reserve_bytes(&self, number: VersionNumber, wanted: u64) -> Result<(Key, u64)> {
+        let mut parts = self.parts().clone();
+        let key = parts.id;
+        let version = parts
+            .versions
+            .iter_mut()
+            .find(|version| version.number == number)
+            .ok_or(Error::UnknownVersion {
+                key,
+                version: number,
+            })?;
+        version.bytes_reserved = version.bytes_reserved.saturating_add(wanted);
+        Ok((Key::from_parts(parts)?, wanted))
     }
 
     /// Whether protecting uses of this key's versions are counted at all.
@@ -96,19 +149,35 @@ impl Key {
     /// # Errors
     /// [`Error::InvalidParts`], which no key gives.
     pub fn burn_uses(&self) -> Result<Option<Key>> {
-        let Some(all) = self.use_limit().or_else(|| self.rotation_uses()) else {
-            return Ok(None);
-        };
+        let uses = self.use_limit().or_else(|| self.rotation_uses());
+        let bytes = self.rotation_bytes();
         let mut parts = self.parts().clone();
         let mut changed = false;
         for version in &mut parts.versions {
-            if version.state != KeyState::Destroyed && version.uses_reserved < all {
-                version.uses_reserved = all;
-                changed = true;
+            if version.state == KeyState::Destroyed {
+                continue;
+            }
+            for (counted, all) in [
+                (&mut version.uses_reserved, uses),
+                (&mut version.bytes_reserved, bytes),
+            ] {
+                if let Some(all) = all
+                    && *counted < all
+                {
+                    *counted = all;
+                    changed = true;
+                }
             }
         }
         changed.then(|| Key::from_parts(parts)).transpose()
     }
+}
+
+/// What a text of so many bytes counts as: whole blocks of the cipher.
+#[must_use]
+pub fn counted_bytes(len: usize) -> u64 {
+    let len = u64::try_from(len).unwrap_or(u64::MAX);
+    len.div_ceil(CIPHER_BLOCK).saturating_mul(CIPHER_BLOCK)
 }
 
 impl KeyParts {
@@ -167,10 +236,20 @@ impl UseReserve {
         }
     }
 
-    /// The right one for `key`.
+    /// The right one for the uses of `key`.
     #[must_use]
     pub fn for_key(key: &Key) -> Self {
-        if key.counts_uses() {
+        Self::counting(key.counts_uses())
+    }
+
+    /// The right one for the bytes that `key` encrypts.
+    #[must_use]
+    pub fn for_bytes(key: &Key) -> Self {
+        Self::counting(key.counts_bytes())
+    }
+
+    const fn counting(counted: bool) -> Self {
+        if counted {
             Self::empty()
         } else {
             Self::uncounted()

@@ -3,10 +3,13 @@
 use skms_crypto::{Algorithm, Uses};
 
 use crate::error::{Error, Result};
+use crate::schedule::Schedule;
 use crate::time::UnixSeconds;
 
 /// The waiting window before a destruction when nobody says: seven days.
 pub const DEFAULT_DESTROY_WINDOW_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// The longest time over which rotations are spread: a week.
+pub const MAX_SPREAD_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// The longest waiting window: ten years.
 pub const MAX_DESTROY_WINDOW_SECONDS: u64 = 3_653 * 24 * 60 * 60;
 
@@ -24,9 +27,22 @@ pub struct Rules {
     /// When the key is due for a new version, in seconds from the activation
     /// of the one in use.
     pub rotate_after_seconds: Option<u64>,
+    /// When the key is due for a new version, by the clock on the wall: at the
+    /// first of these times after a version came into use.
+    pub rotate_at: Option<Schedule>,
+    /// When the key is due for a new version, in seconds since the material of
+    /// the one in use was made or brought in, however long it waited.
+    pub rotate_at_age_seconds: Option<u64>,
     /// When the key is due for a new version, in uses of the one in use. It
     /// calls for a rotation; it does not stop the old version.
     pub rotate_after_uses: Option<u64>,
+    /// When the key is due for a new version, in bytes that the one in use has
+    /// encrypted, each text counted in whole blocks of 16. It does not stop the
+    /// old version either.
+    pub rotate_after_bytes: Option<u64>,
+    /// Over how many seconds the rotations of keys that are due at one time are
+    /// spread; `None` for [`Rules::spread_of`]'s own measure.
+    pub rotate_spread_seconds: Option<u64>,
     /// When the whole key stops protecting. It is not rotated after that.
     pub expires_at: Option<UnixSeconds>,
     /// How long a destruction waits and can be taken back, in seconds. None
@@ -52,7 +68,11 @@ impl Default for Rules {
             originator_usage_period_seconds: None,
             recipient_usage_period_seconds: None,
             rotate_after_seconds: None,
+            rotate_at: None,
+            rotate_at_age_seconds: None,
             rotate_after_uses: None,
+            rotate_after_bytes: None,
+            rotate_spread_seconds: None,
             expires_at: None,
             destroy_window_seconds: DEFAULT_DESTROY_WINDOW_SECONDS,
             legacy: Legacy::default(),
@@ -70,10 +90,31 @@ impl Rules {
         if zero(self.originator_usage_period_seconds) || zero(self.recipient_usage_period_seconds) {
             return Err(Error::InvalidRules("a usage period is at least one second"));
         }
-        if zero(self.rotate_after_seconds) || zero(self.rotate_after_uses) {
+        if [
+            self.rotate_after_seconds,
+            self.rotate_at_age_seconds,
+            self.rotate_after_uses,
+            self.rotate_after_bytes,
+        ]
+        .into_iter()
+        .any(zero)
+        {
             return Err(Error::InvalidRules(
-                "rotation is after at least one second or one use",
+                "rotation is after at least one second, use or byte",
             ));
+        }
+        if let Some(spread) = self.rotate_spread_seconds {
+            let periods = [self.rotate_after_seconds, self.rotate_at_age_seconds];
+            if spread > MAX_SPREAD_SECONDS {
+                return Err(Error::InvalidRules(
+                    "rotations are spread over a week at most",
+                ));
+            }
+            if periods.iter().flatten().any(|period| *period <= spread) {
+                return Err(Error::InvalidRules(
+                    "rotations are spread over less than the time between them",
+                ));
+            }
         }
         if let (Some(originator), Some(recipient)) = (
             self.originator_usage_period_seconds,
@@ -90,6 +131,24 @@ impl Rules {
             ));
         }
         Ok(())
+    }
+
+    /// Whether any of them has the key rotate by itself.
+    #[must_use]
+    pub const fn rotates(&self) -> bool {
+        self.rotate_after_seconds.is_some()
+            || self.rotate_at.is_some()
+            || self.rotate_at_age_seconds.is_some()
+            || self.rotate_after_uses.is_some()
+            || self.rotate_after_bytes.is_some()
+    }
+
+    /// Over how many seconds rotations that come every `period` are spread
+    /// where nobody says: a twentieth of that, and a day at most.
+    #[must_use]
+    pub fn spread_of(&self, period: u64) -> u64 {
+        self.rotate_spread_seconds
+            .unwrap_or_else(|| (period / 20).min(24 * 60 * 60))
     }
 
     /// Checks that a key of `algorithm` may have `uses` under these rules.
@@ -121,7 +180,14 @@ mod tests {
     #[test]
     fn rules_that_cannot_hold_are_refused() {
         assert!(Rules::default().check().is_ok());
-        let wrong: [fn(&mut Rules); 6] = [
+        let wrong: [fn(&mut Rules); 10] = [
+            |rules| rules.rotate_at_age_seconds = Some(0),
+            |rules| rules.rotate_after_bytes = Some(0),
+            |rules| rules.rotate_spread_seconds = Some(MAX_SPREAD_SECONDS + 1),
+            |rules| {
+                rules.rotate_after_seconds = Some(100);
+                rules.rotate_spread_seconds = Some(100);
+            },
             |rules| rules.originator_usage_period_seconds = Some(0),
             |rules| rules.recipient_usage_period_seconds = Some(0),
             |rules| rules.rotate_after_seconds = Some(0),

@@ -152,6 +152,9 @@ pub struct Version {
     /// How many uses have been handed out in blocks, as durably recorded. At
     /// least as many as were made.
     pub uses_reserved: u64,
+    /// How many bytes to encrypt have been handed out in blocks, as durably
+    /// recorded. At least as many as were encrypted, where they are counted.
+    pub bytes_reserved: u64,
     /// The public key as a DER `SubjectPublicKeyInfo`; `None` for a symmetric
     /// key. Kept after the destruction, to know the key by.
     pub public_spki: Option<Vec<u8>>,
@@ -218,6 +221,7 @@ impl Version {
             revocation: None,
             recovery_grant: None,
             uses_reserved: new.uses_elsewhere,
+            bytes_reserved: 0,
             public_spki: new.public_spki,
             fingerprint: new.fingerprint,
             origin: new.origin,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use common::{START, V1, V2, aes, at, later, new_key, revoke, state_of};
 use skms_crypto::{Algorithm, Uses};
 use skms_keys::{
-    Cause, Due, DueAct, Error, Key, KeyState, KeyUpdate, MAX_RECOVERY_SECONDS, NewVersion,
-    Operation, RevocationReason, Revoke, Rules, UnixSeconds, VersionNumber, Versions,
+    Cause, Error, Key, KeyState, KeyUpdate, MAX_RECOVERY_SECONDS, NewVersion, Operation,
+    RevocationReason, Revoke, Rules, UnixSeconds, VersionNumber, Versions,
 };
 
 use KeyState::{Active, Compromised, Deactivated, Destroyed, PreActivation, Suspended};
@@ -605,65 +605,6 @@ fn updates_change_what_they_name() {
         ..KeyUpdate::default()
     };
     assert!(key.update(update, at(1)).is_err());
-}
-
-#[test]
-fn the_agenda_lists_everything_in_order() {
-    let key = aes(Rules {
-        originator_usage_period_seconds: Some(1000),
-        rotate_after_seconds: Some(300),
-        destroy_window_seconds: 50,
-        ..Rules::default()
-    });
-    let key = key.rotate(later(100), at(1)).unwrap().0;
-    let acts = |key: &Key, now: i64| -> Vec<_> {
-        let due = key.due(at(now));
-        due.iter().map(|due| (due.version.0, due.act)).collect()
-    };
-    assert_eq!(key.next_due(), Some(at(100)));
-    assert!(acts(&key, 99).is_empty());
-    assert_eq!(acts(&key, 100), [(2, DueAct::Activate)]);
-    let key = key.expire(at(100)).unwrap().0;
-    assert_eq!(acts(&key, 100), []);
-    let due = Due {
-        at: at(400),
-        version: V2,
-        act: DueAct::Rotate,
-    };
-    assert_eq!(key.due(at(400)), [due]);
-    let dying = key
-        .schedule_destroy(Versions::One(V1), None, at(110))
-        .unwrap()
-        .0;
-    assert_eq!(dying.next_due(), Some(at(160)));
-    assert_eq!(acts(&dying, 160), [(1, DueAct::Destroy)]);
-    assert_eq!(
-        acts(&dying, 1100),
-        [
-            (1, DueAct::Destroy),
-            (2, DueAct::Rotate),
-            (2, DueAct::Deactivate)
-        ]
-    );
-    // A rotation that would be refused is not asked for.
-    let held = dying.schedule_destroy(Versions::One(V2), Some(10_000), at(110));
-    assert_eq!(
-        acts(&held.unwrap().0, 1100),
-        [(1, DueAct::Destroy), (2, DueAct::Deactivate)]
-    );
-    let bad = revoke(&key, ALL, RevocationReason::KeyCompromise, 110)
-        .unwrap()
-        .0;
-    let bad = bad
-        .grant_recovery(ALL, at(120), "ann", "", at(110))
-        .unwrap()
-        .0;
-    assert_eq!(
-        acts(&bad, 120),
-        [(1, DueAct::EndRecovery), (2, DueAct::EndRecovery)]
-    );
-    let quiet = aes(Rules::default());
-    assert_eq!(quiet.next_due(), None);
 }
 
 #[test]

@@ -30,7 +30,7 @@ enum Act {
     Complete,
     Expire,
     Minimum(Option<VersionNumber>, Option<VersionNumber>),
-    Rules(Rules),
+    Rules(Box<Rules>),
     Reserve(VersionNumber, u64),
 }
 
@@ -84,7 +84,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Expire),
         1 => (proptest::option::of(number()), proptest::option::of(number()))
             .prop_map(|(decrypt, encrypt)| Act::Minimum(decrypt, encrypt)),
-        1 => rules().prop_map(Act::Rules),
+        1 => rules().prop_map(|rules| Act::Rules(Box::new(rules))),
         1 => (number(), 0..10_000_u64).prop_map(|(version, uses)| Act::Reserve(version, uses)),
     ]
 }
@@ -121,7 +121,7 @@ fn take(key: &Key, act: &Act, now: UnixSeconds) -> Result<Changed> {
         Act::Minimum(decrypt, encrypt) => key.set_minimum_versions(*decrypt, *encrypt, now),
         Act::Rules(rules) => key.update(
             KeyUpdate {
-                rules: Some(*rules),
+                rules: Some(**rules),
                 ..KeyUpdate::default()
             },
             now,

@@ -60,6 +60,7 @@ const TARGETS: &[(&str, Parser)] = &[
     ("wire_acme_jws", skms_wire::fuzzing::acme_jws),
     ("wire_base64", skms_wire::fuzzing::base64),
     ("wire_ciphertext", skms_wire::fuzzing::ciphertext),
+    ("keys_schedule", skms_keys::fuzzing::schedule),
     ("wire_moment", skms_wire::fuzzing::moment),
     ("wire_native_request", skms_wire::fuzzing::native_request),
     ("wire_query", skms_wire::fuzzing::query),

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::idempotency::Once;
-use crate::opened::{InUse, KeySnapshot};
+use crate::opened::{InUse, KeySnapshot, Spend};
 
 /// A key that is to be agreed on.
 pub struct NewAgreement {
@@ -151,7 +151,7 @@ impl Engine {
         plan: Plan,
         wanted: &NewAgreement,
     ) -> Result<(Derived, InUse)> {
-        let in_use = using.take(entry, wanted.version, 1).await?;
+        let in_use = using.take(entry, wanted.version, Spend::ONE_USE).await?;
         let key = Arc::clone(in_use.key());
         let derived = if in_use.is_slow(Operation::Agree) {
             self.slow().run(move || plan.derive(&key)).await??

@@ -360,8 +360,8 @@ pub(crate) async fn store_as(
             .keys
             .insert(&rooms, KeyCell::new(snapshot), seen)
             .await?;
-        rooms.agenda.look(&cell);
         let made = cell.snapshot();
+        rooms.agenda.note(made.key(), rooms.clock.now());
         rooms.weak.made(&made);
         Ok(made)
     })

@@ -1,7 +1,7 @@
 //! Makes a fresh data key and encrypts it under a key: envelope encryption.
 
 use skms_crypto::{EncryptOptions, OpenKey, SecretBytes, rand};
-use skms_keys::{KeyId, Operation, VersionNumber};
+use skms_keys::{KeyId, Operation, VersionNumber, counted_bytes};
 
 use crate::act::act;
 use crate::error::Result;
@@ -47,6 +47,11 @@ impl KeyOperation for DataKey {
 
     fn version(request: &Request) -> Result<Option<VersionNumber>> {
         Ok(request.version)
+    }
+
+    fn bytes(request: &Request) -> u64 {
+        let key = counted_bytes(request.length.min(64));
+        key.saturating_add(counted_bytes(request.associated_data.len()))
     }
 
     fn name_key(made: &mut DataKeyMade, key: KeyId) {

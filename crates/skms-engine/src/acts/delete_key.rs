@@ -65,6 +65,7 @@ impl Engine {
             .change((guard, shared), changes, event, move |rooms, _| {
                 rooms.keys.remove(snapshot.at());
                 let key = snapshot.key();
+                rooms.agenda.forget(key.id);
                 rooms.quotas.gone(key.namespace, RecordId(key.id.0));
                 Ok(())
             })

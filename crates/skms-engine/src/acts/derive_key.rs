@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::idempotency::Once;
-use crate::opened::{InUse, KeySnapshot};
+use crate::opened::{InUse, KeySnapshot, Spend};
 
 /// What every derivation of this kind begins with.
 const LABEL: &[u8] = b"SKMS derived key v1";
@@ -117,7 +117,7 @@ async fn derive(
             "a key for a symmetric algorithm can be derived, and no other".into(),
         ));
     };
-    let in_use = using.take(entry, wanted.version, 1).await?;
+    let in_use = using.take(entry, wanted.version, Spend::ONE_USE).await?;
     let bytes = in_use.key().derive(&[], info, length)?;
     let material = KeyMaterial::import(bytes.expose(), Format::Raw, Some(algorithm), None)?;
     if !in_use.still_live() {

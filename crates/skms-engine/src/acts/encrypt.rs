@@ -1,7 +1,7 @@
 //! Encrypts data under a key.
 
 use skms_crypto::{EncryptOptions, OpenKey, SecretBytes};
-use skms_keys::{Operation, VersionNumber};
+use skms_keys::{Operation, VersionNumber, counted_bytes};
 
 use crate::act::act;
 use crate::error::Result;
@@ -36,6 +36,11 @@ impl KeyOperation for Encrypt {
 
     fn version(request: &Request) -> Result<Option<VersionNumber>> {
         Ok(request.version)
+    }
+
+    fn bytes(request: &Request) -> u64 {
+        let text = counted_bytes(request.plaintext.expose().len());
+        text.saturating_add(counted_bytes(request.associated_data.len()))
     }
 
     fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<Encrypted> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skms_crypto::{Algorithm, Format, SecretBytes};
 use skms_evidence::{DetailKey, Outcome};
-use skms_keys::{Operation, VersionNumber, VersionRef};
+use skms_keys::{Operation, VersionNumber, VersionRef, counted_bytes};
 
 use super::import_key::WrappedWith;
 use super::wrap::Wrap;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::lineage::descent::How;
-use crate::opened::{InUse, read_material, take_for};
+use crate::opened::{InUse, Spend, read_material, take_for};
 
 act!(
     Export,
@@ -67,7 +67,8 @@ impl Engine {
             None => None,
         };
         let allowed = entry.authorize_key::<Export>(at).await?;
-        let taken = take_for(&entry, &allowed, Operation::Export, request.version, 1).await;
+        let (version, spends) = (request.version, Spend::ONE_USE);
+        let taken = take_for(&entry, &allowed, Operation::Export, version, spends).await;
         let in_use = match taken {
             Ok(in_use) => in_use,
             Err(refused) => {
@@ -176,7 +177,11 @@ async fn wrap(
     (with, wrapping): (&WrappedWith, Authorized<Wrap, KeyTarget>),
     plain: SecretBytes,
 ) -> Result<(SecretBytes, Wrapping)> {
-    let in_use = wrapping.take(entry, with.version, 1).await?;
+    let spends = Spend {
+        uses: 1,
+        bytes: counted_bytes(plain.expose().len()),
+    };
+    let in_use = wrapping.take(entry, with.version, spends).await?;
     let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
     let wrapped = entry
         .rooms

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::idempotency::Once;
-use crate::opened::{InUse, KeySnapshot};
+use crate::opened::{InUse, KeySnapshot, Spend};
 use crate::weak::Lenience;
 
 act!(ImportKey, KeyImport, "Imports a key.");
@@ -169,7 +169,7 @@ async fn unwrap(
 ) -> Result<(SecretBytes, Unwrapping)> {
     let wrapping = entry.authorize_key::<Unwrap>(with.at(namespace)).await?;
     let unwrapped = async {
-        let in_use = wrapping.take(entry, with.version, 1).await?;
+        let in_use = wrapping.take(entry, with.version, Spend::ONE_USE).await?;
         let (key, options) = (Arc::clone(in_use.key()), with.options.clone());
         let bytes = entry
             .rooms

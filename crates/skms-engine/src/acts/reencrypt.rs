@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skms_crypto::EncryptOptions;
 use skms_evidence::Outcome;
-use skms_keys::{Operation, VersionNumber};
+use skms_keys::{Operation, VersionNumber, counted_bytes};
 
 use super::encrypt::Encrypted;
 use crate::act::act;
@@ -14,7 +14,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
-use crate::opened::{InUse, take_for};
+use crate::opened::{InUse, Spend, take_for};
 use crate::operate::MAX_BATCH;
 
 act!(
@@ -85,8 +85,15 @@ async fn one(
     item: Request,
     held: &mut Vec<InUse>,
 ) -> Result<Encrypted> {
-    let from = take_for(entry, allowed, Operation::Decrypt, Some(item.version), 1).await?;
-    let to = take_for(entry, allowed, Operation::Encrypt, item.to, 1).await?;
+    let named = Some(item.version);
+    let from = take_for(entry, allowed, Operation::Decrypt, named, Spend::ONE_USE).await?;
+    // The plaintext is shorter than this by tag and nonce.
+    let text = counted_bytes(item.ciphertext.len());
+    let spends = Spend {
+        uses: 1,
+        bytes: text.saturating_add(counted_bytes(item.associated_data.len())),
+    };
+    let to = take_for(entry, allowed, Operation::Encrypt, item.to, spends).await?;
     let (old, new) = (Arc::clone(from.key()), Arc::clone(to.key()));
     let slow = from.is_slow(Operation::Decrypt);
     let work = move || -> Result<Vec<u8>> {

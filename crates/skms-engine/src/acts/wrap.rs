@@ -1,7 +1,7 @@
 //! Wraps a key that the caller hands in.
 
 use skms_crypto::{EncryptOptions, OpenKey, SecretBytes};
-use skms_keys::{Operation, VersionNumber};
+use skms_keys::{Operation, VersionNumber, counted_bytes};
 
 use crate::act::act;
 use crate::error::Result;
@@ -34,6 +34,10 @@ impl KeyOperation for Wrap {
 
     fn version(request: &Request) -> Result<Option<VersionNumber>> {
         Ok(request.version)
+    }
+
+    fn bytes(request: &Request) -> u64 {
+        counted_bytes(request.key.expose().len())
     }
 
     fn perform(key: &OpenKey, version: VersionNumber, request: &Request) -> Result<Wrapped> {

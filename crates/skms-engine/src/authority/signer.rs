@@ -11,7 +11,7 @@ use super::load;
 use crate::act::Act;
 use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyTarget};
-use crate::opened::{InUse, take_for};
+use crate::opened::{InUse, Spend, take_for};
 use crate::records::authority::SigningKeyRecord;
 
 /// The key version that signs, and how.
@@ -42,7 +42,8 @@ impl Signer {
         signatures: u64,
     ) -> Result<Self> {
         let version = Some(VersionNumber(record.version));
-        let in_use = take_for(entry, key, Operation::Sign, version, signatures).await?;
+        let spends = Spend::uses(signatures);
+        let in_use = take_for(entry, key, Operation::Sign, version, spends).await?;
         Ok(Self {
             in_use,
             scheme: load::scheme(record)?,

@@ -9,8 +9,10 @@ use crate::error::Error;
 
 /// Between two looks at the agenda and the outbox.
 const TICK: Duration = Duration::from_millis(500);
-/// Ticks between two walks over every stored key: an hour.
+/// Ticks between two looks at what is kept for a time, such as orders: an hour.
 const SWEEP_TICKS: u64 = 7200;
+/// Ticks between two walks over every stored key: a day.
+const WALK_TICKS: u64 = 172_800;
 /// Ticks between two looks for exchanges that have ended, each of which leaves
 /// a record: two minutes.
 const EXCHANGE_TICKS: u64 = 240;
@@ -29,6 +31,7 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         let unsealed = engine.rooms().is_ok();
         let sweep = unsealed && (!unsealed_before || tick.is_multiple_of(SWEEP_TICKS));
         unsealed_before = unsealed;
+        let walk = tick % WALK_TICKS == WALK_TICKS / 2;
         let forget = tick % SWEEP_TICKS == SWEEP_TICKS / 2;
         let exchanges = tick % EXCHANGE_TICKS == EXCHANGE_TICKS / 2;
         tick = tick.wrapping_add(1);
@@ -42,7 +45,7 @@ pub(crate) async fn run(engine: Weak<Engine>) {
             let _ = engine.shut().await;
             continue;
         }
-        let mut kept = engine.keep_house(sweep, forget).await;
+        let mut kept = engine.keep(sweep, forget, walk).await;
         if exchanges && kept.is_ok() {
             kept = engine.forget_ended_exchanges().await.map(drop);
         }
@@ -69,15 +72,25 @@ impl Engine {
     /// # Errors
     /// [`Error::Sealed`], and what kept it from being done.
     pub async fn keep_house(self: &Arc<Self>, sweep: bool, forget: bool) -> Result<(), Error> {
+        if sweep {
+            self.sweep_agenda().await?;
+        }
+        self.keep(sweep, forget, false).await
+    }
+
+    async fn keep(self: &Arc<Self>, sweep: bool, forget: bool, walk: bool) -> Result<(), Error> {
         self.rooms()?.catch_up().await;
         if forget {
             self.forget_ended_idempotency_keys().await?;
             self.forget_ended_exchanges().await?;
         }
         if sweep {
-            self.sweep_agenda().await?;
             self.keep_acme_orders().await?;
         }
+        if walk {
+            self.begin_walk()?;
+        }
+        self.step_walk().await?;
         self.do_what_is_due().await?;
         let rooms = self.rooms()?;
         rooms.recorder.sweep().await?;

@@ -58,6 +58,8 @@ struct VersionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recovery_grant: Option<GrantRecord>,
     uses_reserved: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    bytes_reserved: u64,
     /// DER of the public key, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     public_spki: Option<String>,
@@ -77,6 +79,12 @@ struct VersionRecord {
     /// How far a compromise reaches: `none` or `direct`, where not to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taint: Option<String>,
+}
+
+/// For serde, which hands numbers over by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A version of another key.
@@ -199,6 +207,7 @@ impl From<&Version> for VersionRecord {
                 reason: grant.reason.clone(),
             }),
             uses_reserved: version.uses_reserved,
+            bytes_reserved: version.bytes_reserved,
             public_spki: version.public_spki.as_deref().map(hex),
             imported: matches!(version.origin, Origin::Imported | Origin::Unwrapped(_)),
             agreed: match &version.origin {
@@ -268,7 +277,7 @@ impl KeyRecord {
             owner: self.owner,
             tags: self.tags,
             exportable: self.exportable,
-            rules: self.rules.into(),
+            rules: self.rules.into_domain()?,
             versions: versions?,
             minimum_decrypt_version: VersionNumber(self.minimum_decrypt_version),
             minimum_encrypt_version: VersionNumber(self.minimum_encrypt_version),
@@ -317,6 +326,7 @@ impl VersionRecord {
                 reason: record.reason,
             }),
             uses_reserved: self.uses_reserved,
+            bytes_reserved: self.bytes_reserved,
             public_spki,
             fingerprint,
             origin: match (self.agreed, self.derived, self.unwrapped, self.imported) {

@@ -53,7 +53,7 @@ impl KeyringRecord {
                     .uses
                     .map(|names| uses_from(&names).ok_or_else(|| damaged("uses")))
                     .transpose()?,
-                rules: self.rules.into(),
+                rules: self.rules.into_domain()?,
                 exportable: self.exportable,
             },
             created_at: UnixSeconds(self.created_at),

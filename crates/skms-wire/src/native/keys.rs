@@ -24,9 +24,33 @@ pub struct Rules {
     /// How long a version processes after its activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_usage_period_seconds: Option<u64>,
+    /// Rotate so long after a version came into use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every_seconds: Option<u64>,
+    /// Rotate by the clock: five fields as in crontab(5), or `@yearly`,
+    /// `@monthly`, `@weekly`, `@daily`, `@hourly`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0 3 1 * *")]
+    pub rotate_at: Option<String>,
+    /// The time zone that `rotate_at` is in, by the IANA's name; UTC if left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Berlin")]
+    pub zone: Option<String>,
+    /// Rotate when the material is so old, since it was made or brought in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_at_age_seconds: Option<u64>,
     /// Rotate after so many protecting uses of a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_after_uses: Option<u64>,
+    /// Rotate after a version encrypted so many bytes, each text counted in
+    /// whole blocks of 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_after_bytes: Option<u64>,
+    /// Over how many seconds rotations that are due at one time are spread;
+    /// docs/rotation.md says what it is if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_spread_seconds: Option<u64>,
     /// The key no longer protects after then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
@@ -36,6 +60,12 @@ pub struct Rules {
     /// Legacy permissions, by name; each is audited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub legacy: Vec<String>,
+    /// In a request: rules to take away, by name, before the others are set:
+    /// `originator-usage-period`, `recipient-usage-period`, `rotate-every`,
+    /// `rotate-at`, `rotate-at-age`, `rotate-after-uses`, `rotate-after-bytes`,
+    /// `rotate-spread`, `expires-at`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// Makes a key; the server chooses its material.

@@ -52,6 +52,9 @@ pub struct VersionView {
     pub recovery_grant: Option<RecoveryGrantView>,
     /// Uses counted so far, rounded up to the reserved block.
     pub uses_reserved: u64,
+    /// Bytes encrypted so far, where they are counted, rounded up likewise.
+    #[serde(default)]
+    pub bytes_reserved: u64,
     /// The public key (SubjectPublicKeyInfo, PEM), where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,

@@ -47,6 +47,7 @@ mod seals;
 mod secrets;
 mod serve;
 mod sign;
+mod size;
 mod ssh;
 mod storage;
 mod target;

@@ -228,9 +228,7 @@ pub(super) fn roots(record: &IncidentRecord) -> Result<Vec<VersionRef>> {
 pub(super) fn rotates(key: &Key, rotation: Rotation) -> bool {
     match rotation {
         Rotation::None => false,
-        Rotation::Rule => {
-            key.rules.rotate_after_seconds.is_some() || key.rules.rotate_after_uses.is_some()
-        }
+        Rotation::Rule => key.rules.rotates(),
         Rotation::All => true,
     }
 }

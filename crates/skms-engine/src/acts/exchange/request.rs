@@ -24,7 +24,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::idempotency::Once;
-use crate::opened::{read_material, take_for};
+use crate::opened::{Spend, read_material, take_for};
 use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::der::Der;
@@ -234,7 +234,7 @@ impl Engine {
                 what: "version of the key",
             })?;
             let version = version.map(VersionNumber);
-            take_for(entry, &allowed, Operation::Export, version, 1).await
+            take_for(entry, &allowed, Operation::Export, version, Spend::ONE_USE).await
         };
         let taken = taken.await;
         let in_use = entry.failed_key(&allowed, taken).await?;

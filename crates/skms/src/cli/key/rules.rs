@@ -6,6 +6,7 @@ use skms_wire::native::keys::Rules;
 
 use crate::cli::duration;
 use crate::cli::error::{CliError, Result};
+use crate::cli::size;
 
 /// A key's rules.
 #[derive(Debug, Default, Args)]
@@ -20,9 +21,27 @@ pub struct RuleOptions {
     /// How long a version processes, such as 730d
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     recipient_usage_period: Option<u64>,
+    /// Rotate so long after a version came into use, such as 90d
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    rotate_every: Option<u64>,
+    /// Rotate by the clock, as crontab(5) writes it: '0 3 1 * *', or @monthly
+    #[arg(long, value_name = "SCHEDULE", allow_hyphen_values = true)]
+    rotate_at: Option<String>,
+    /// The time zone of --rotate-at, such as Europe/Berlin; UTC by default
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// Rotate when the material is so old, such as 365d
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    rotate_at_age: Option<u64>,
     /// Rotate after so many protecting uses of a version
     #[arg(long, value_name = "COUNT")]
     rotate_after_uses: Option<u64>,
+    /// Rotate after a version encrypted so much, such as 64GiB
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
+    rotate_after_bytes: Option<u64>,
+    /// Spread rotations that are due at one time over so long, such as 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    rotate_spread: Option<u64>,
     /// The key no longer protects after then (RFC 3339)
     #[arg(long, value_name = "INSTANT")]
     expires_at: Option<Moment>,
@@ -32,6 +51,9 @@ pub struct RuleOptions {
     /// An audited permission for something old; may be repeated
     #[arg(long, value_name = "NAME")]
     legacy: Vec<String>,
+    /// Take a rule away, by the name of its option; may be repeated
+    #[arg(long, value_name = "RULE")]
+    without: Vec<String>,
 }
 
 impl RuleOptions {
@@ -44,10 +66,17 @@ impl RuleOptions {
             activate_at: self.activate_at,
             originator_usage_period_seconds: self.originator_usage_period,
             recipient_usage_period_seconds: self.recipient_usage_period,
+            rotate_every_seconds: self.rotate_every,
+            rotate_at: self.rotate_at,
+            zone: self.zone,
+            rotate_at_age_seconds: self.rotate_at_age,
             rotate_after_uses: self.rotate_after_uses,
+            rotate_after_bytes: self.rotate_after_bytes,
+            rotate_spread_seconds: self.rotate_spread,
             expires_at: self.expires_at,
             destroy_window_seconds: self.destroy_window,
             legacy: self.legacy,
+            without: self.without,
         };
         Ok((rules != Rules::default()).then_some(rules))
     }

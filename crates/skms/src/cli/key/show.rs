@@ -138,13 +138,28 @@ fn print_key(key: &KeyView) -> Result<()> {
             "recipient period",
             days(rules.recipient_usage_period_seconds),
         ),
+        ("rotate every", days(rules.rotate_every_seconds)),
         (
-            "rotate after",
+            "rotate at",
             rules
-                .rotate_after_uses
-                .map(|uses| format!("{uses} uses"))
+                .rotate_at
+                .as_ref()
+                .map(|cron| format!("{cron} {}", rules.zone.as_deref().unwrap_or("UTC")))
                 .unwrap_or_default(),
         ),
+        ("rotate at age", days(rules.rotate_at_age_seconds)),
+        (
+            "rotate after",
+            [
+                (rules.rotate_after_uses, "uses"),
+                (rules.rotate_after_bytes, "bytes"),
+            ]
+            .into_iter()
+            .filter_map(|(count, what)| Some(format!("{} {what}", count?)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        ),
+        ("rotate spread", days(rules.rotate_spread_seconds)),
         ("destroy window", days(rules.destroy_window_seconds)),
         ("legacy", rules.legacy.join(", ")),
     ])

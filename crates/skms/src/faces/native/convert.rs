@@ -5,7 +5,9 @@ use skms_crypto::{
     SignatureScheme, Use, Uses, WrapMode,
 };
 use skms_engine::acts::payload::Payload;
-use skms_keys::{RevocationReason, Rules, UnixSeconds, VersionNumber, Versions};
+use skms_keys::{
+    Cron, RevocationReason, Rules, Schedule, UnixSeconds, VersionNumber, Versions, Zone,
+};
 use skms_wire::{
     Bytes, Moment, SecretB64, SecretText,
     native::{keys, terms},
@@ -230,7 +232,10 @@ const WEAK_MATERIAL: &str = "weak-material";
 ///
 /// # Errors
 /// An invalid argument for a legacy permission that does not exist.
-pub fn rules(said: &keys::Rules, base: Rules) -> Result<(Rules, Option<UnixSeconds>), Failure> {
+pub fn rules(said: &keys::Rules, mut base: Rules) -> Result<(Rules, Option<UnixSeconds>), Failure> {
+    for name in &said.without {
+        take_away(&mut base, name)?;
+    }
     let mut legacy = base.legacy;
     for name in &said.legacy {
         match name.as_str() {
@@ -250,15 +255,59 @@ pub fn rules(said: &keys::Rules, base: Rules) -> Result<(Rules, Option<UnixSecon
         recipient_usage_period_seconds: said
             .recipient_usage_period_seconds
             .or(base.recipient_usage_period_seconds),
+        rotate_after_seconds: said.rotate_every_seconds.or(base.rotate_after_seconds),
+        rotate_at: schedule(said, base.rotate_at)?,
+        rotate_at_age_seconds: said.rotate_at_age_seconds.or(base.rotate_at_age_seconds),
         rotate_after_uses: said.rotate_after_uses.or(base.rotate_after_uses),
+        rotate_after_bytes: said.rotate_after_bytes.or(base.rotate_after_bytes),
+        rotate_spread_seconds: said.rotate_spread_seconds.or(base.rotate_spread_seconds),
         expires_at: said.expires_at.map(seconds).or(base.expires_at),
         destroy_window_seconds: said
             .destroy_window_seconds
             .unwrap_or(base.destroy_window_seconds),
         legacy,
-        ..base
     };
     Ok((rules, said.activate_at.map(seconds)))
+}
+
+/// Takes away a rule of that name.
+fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
+    match name {
+        "originator-usage-period" => rules.originator_usage_period_seconds = None,
+        "recipient-usage-period" => rules.recipient_usage_period_seconds = None,
+        "rotate-every" => rules.rotate_after_seconds = None,
+        "rotate-at" => rules.rotate_at = None,
+        "rotate-at-age" => rules.rotate_at_age_seconds = None,
+        "rotate-after-uses" => rules.rotate_after_uses = None,
+        "rotate-after-bytes" => rules.rotate_after_bytes = None,
+        "rotate-spread" => rules.rotate_spread_seconds = None,
+        "expires-at" => rules.expires_at = None,
+        _ => {
+            return Err(Failure::invalid(
+                "there is no rule of that name to take away",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A schedule as it is said; where only one of its halves is, the other stays.
+fn schedule(said: &keys::Rules, base: Option<Schedule>) -> Result<Option<Schedule>, Failure> {
+    let invalid = |error: skms_keys::Error| Failure::invalid(error.to_string());
+    let zone = said.zone.as_deref().map(str::parse::<Zone>).transpose();
+    let zone = zone.map_err(invalid)?;
+    let Some(cron) = &said.rotate_at else {
+        return match (zone, base) {
+            (Some(zone), Some(schedule)) => Ok(Some(Schedule { zone, ..schedule })),
+            (Some(_), None) => Err(Failure::invalid("a time zone is for a rotate_at")),
+            (None, base) => Ok(base),
+        };
+    };
+    let zone = zone.or(base.map(|schedule| schedule.zone));
+    Ok(Some(Schedule {
+        cron: cron.parse::<Cron>().map_err(invalid)?,
+        zone: zone.unwrap_or(Zone::UTC),
+    }))
 }
 
 /// A key's rules for the wire.
@@ -267,7 +316,13 @@ pub fn rules_view(rules: &Rules) -> keys::Rules {
         activate_at: None,
         originator_usage_period_seconds: rules.originator_usage_period_seconds,
         recipient_usage_period_seconds: rules.recipient_usage_period_seconds,
+        rotate_every_seconds: rules.rotate_after_seconds,
+        rotate_at: rules.rotate_at.map(|schedule| schedule.cron.to_string()),
+        zone: rules.rotate_at.map(|schedule| schedule.zone.to_string()),
+        rotate_at_age_seconds: rules.rotate_at_age_seconds,
         rotate_after_uses: rules.rotate_after_uses,
+        rotate_after_bytes: rules.rotate_after_bytes,
+        rotate_spread_seconds: rules.rotate_spread_seconds,
         expires_at: rules.expires_at.map(moment),
         destroy_window_seconds: Some(rules.destroy_window_seconds),
         legacy: [
@@ -278,6 +333,7 @@ pub fn rules_view(rules: &Rules) -> keys::Rules {
         .filter(|(given, _)| *given)
         .map(|(_, name)| name.to_owned())
         .collect(),
+        without: Vec::new(),
     }
 }
 

@@ -124,6 +124,7 @@ pub fn version(version: &Version) -> VersionView {
                 reason: grant.reason.clone(),
             }),
         uses_reserved: version.uses_reserved,
+        bytes_reserved: version.bytes_reserved,
         public_key: version.public_spki.as_deref().map(public_pem),
         fingerprint: version.fingerprint.as_ref().map(|bytes| hex(bytes)),
     }

@@ -1,0 +1,279 @@
+//! When a key is due for a new version: by period, by the clock, by age and by
+//! what it was used for.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{START, V1, V2, aes, at, later, revoke};
+use skms_crypto::Algorithm;
+use skms_keys::{
+    Due, DueAct, Key, KeyId, KeyUpdate, NewVersion, RevocationReason, Revoke, Rules, Schedule,
+    UnixSeconds, Versions, Why, counted_bytes,
+};
+
+const DAY: u64 = 86_400;
+/// 1970-02-01T00:00:00Z, after [`START`].
+const FEBRUARY: i64 = 2_678_400;
+
+fn no_spread(rules: Rules) -> Rules {
+    Rules {
+        rotate_spread_seconds: Some(0),
+        ..rules
+    }
+}
+
+fn rotation(key: &Key) -> Option<(UnixSeconds, Why)> {
+    let agenda = key.agenda();
+    let mut rotations = agenda.iter().filter(|item| item.act == DueAct::Rotate);
+    let found = rotations.next().map(|item| (item.at, item.why));
+    assert_eq!(rotations.next(), None, "one rotation at a time");
+    found
+}
+
+fn named(key: &Key, id: u8) -> Key {
+    let mut parts = key.parts().clone();
+    parts.id = KeyId([id; 16]);
+    Key::from_parts(parts).unwrap()
+}
+
+#[test]
+fn the_first_of_several_rules_counts() {
+    let rules = no_spread(Rules {
+        rotate_after_seconds: Some(90 * DAY),
+        rotate_at: Some(Schedule::read("0 0 1 * *", None).unwrap()),
+        rotate_at_age_seconds: Some(60 * DAY),
+        ..Rules::default()
+    });
+    let key = aes(rules);
+    assert_eq!(rotation(&key), Some((UnixSeconds(FEBRUARY), Why::RotateAt)));
+    let without = |change: fn(&mut Rules)| {
+        let mut rules = rules;
+        change(&mut rules);
+        rotation(&aes(rules))
+    };
+    let age = START.plus(60 * DAY);
+    assert_eq!(
+        without(|rules| rules.rotate_at = None),
+        Some((age, Why::RotateAtAge))
+    );
+    let period = START.plus(90 * DAY);
+    let alone = without(|rules| {
+        rules.rotate_at = None;
+        rules.rotate_at_age_seconds = None;
+    });
+    assert_eq!(alone, Some((period, Why::RotateEvery)));
+}
+
+#[test]
+fn age_counts_while_a_version_waits_and_the_period_does_not() {
+    let rules = no_spread(Rules {
+        rotate_after_seconds: Some(1000),
+        ..Rules::default()
+    });
+    let key = aes(rules).rotate(later(500), at(0)).unwrap().0;
+    let key = key.expire(at(500)).unwrap().0;
+    assert_eq!(rotation(&key), Some((at(1500), Why::RotateEvery)));
+    let aged = Rules {
+        rotate_after_seconds: None,
+        rotate_at_age_seconds: Some(1000),
+        ..rules
+    };
+    let update = KeyUpdate {
+        rules: Some(aged),
+        ..KeyUpdate::default()
+    };
+    let key = key.update(update, at(500)).unwrap().0;
+    assert_eq!(rotation(&key), Some((at(1000), Why::RotateAtAge)));
+}
+
+#[test]
+fn a_time_by_the_clock_calls_once_whatever_the_clock_does() {
+    let rules = no_spread(Rules {
+        rotate_at: Some(Schedule::read("0 0 1 * *", None).unwrap()),
+        ..Rules::default()
+    });
+    let key = aes(rules);
+    let first = UnixSeconds(FEBRUARY);
+    assert!(key.due(UnixSeconds(FEBRUARY - 1)).is_empty());
+    assert_eq!(
+        key.due(first),
+        [Due {
+            at: first,
+            version: V1,
+            act: DueAct::Rotate,
+            why: Why::RotateAt
+        }]
+    );
+    // Many months were missed: one rotation, and the next is one to come.
+    let late = UnixSeconds(FEBRUARY + 200 * 86_400);
+    let (rotated, _) = key.rotate(NewVersion::generated(), late).unwrap();
+    assert!(rotated.due(late).is_empty());
+    assert!(rotation(&rotated).unwrap().0 > late);
+    // The clock goes back after a rotation in time: it is not due again, and a
+    // rotation by hand then does not make it so either.
+    let (rotated, _) = key.rotate(NewVersion::generated(), first.plus(5)).unwrap();
+    let back = UnixSeconds(FEBRUARY - 3600);
+    assert!(rotated.due(back).is_empty());
+    let (again, _) = rotated.rotate(NewVersion::generated(), back).unwrap();
+    assert!(
+        again.due(first.plus(60)).is_empty(),
+        "1 February called already"
+    );
+    assert_eq!(
+        rotation(&again).unwrap().0,
+        UnixSeconds(FEBRUARY + 28 * 86_400)
+    );
+}
+
+#[test]
+fn keys_of_one_date_are_spread_within_the_bound_and_keep_their_places() {
+    let rules = Rules {
+        rotate_after_seconds: Some(90 * DAY),
+        ..Rules::default()
+    };
+    let due = |rules: Rules, id: u8| rotation(&named(&aes(rules), id)).unwrap().0;
+    let dates: Vec<_> = (0..=255).map(|id| due(rules, id)).collect();
+    let (end, day) = (START.plus(90 * DAY), DAY);
+    assert!(dates.iter().all(|at| *at <= end && end.since(*at) <= day));
+    let hours: std::collections::BTreeSet<_> =
+        dates.iter().map(|at| end.since(*at) / 3600).collect();
+    assert!(hours.len() >= 20, "{hours:?}");
+    assert_eq!(due(rules, 77), due(rules, 77));
+    // By the clock: after the time, and not longer than is said.
+    let by_clock = Rules {
+        rotate_at: Some(Schedule::read("0 0 1 * *", None).unwrap()),
+        rotate_spread_seconds: Some(600),
+        ..Rules::default()
+    };
+    let dates: Vec<_> = (0..=255).map(|id| due(by_clock, id)).collect();
+    assert!(
+        dates
+            .iter()
+            .all(|at| at.since(UnixSeconds(FEBRUARY)) <= 600)
+    );
+    assert!(dates.iter().all(|at| *at >= UnixSeconds(FEBRUARY)));
+    assert!(dates.iter().max() > dates.iter().min());
+    // Times that are close together are not spread into one another.
+    let often = Rules {
+        rotate_at: Some(Schedule::read("* * * * *", None).unwrap()),
+        ..Rules::default()
+    };
+    let dates: Vec<_> = (0..=255).map(|id| due(often, id)).collect();
+    let minute = UnixSeconds(START.0 / 60 * 60 + 60);
+    assert!(dates.iter().all(|at| at.since(minute) <= 6));
+}
+
+#[test]
+fn bytes_call_for_a_rotation_and_stop_nothing() {
+    let key = aes(Rules::default());
+    // 2^38 by the draft on the limits of AEADs, three quarters of it.
+    assert_eq!(key.rotation_bytes(), Some((1 << 38) / 4 * 3));
+    let rules = Rules {
+        rotate_after_bytes: Some(1 << 20),
+        ..Rules::default()
+    };
+    let key = aes(rules);
+    assert_eq!(key.rotation_bytes(), Some(1 << 20));
+    assert_eq!(key.byte_block(), (1 << 20) / 64);
+    let (key, granted) = key.reserve_bytes(V1, (1 << 20) - 1).unwrap();
+    assert_eq!(granted, (1 << 20) - 1);
+    assert!(key.due(at(1)).is_empty());
+    let (key, _) = key.reserve_bytes(V1, 1).unwrap();
+    assert_eq!(rotation(&key), Some((START, Why::RotateAfterBytes)));
+    // More than is wanted is counted all the same.
+    let (key, _) = key.reserve_bytes(V1, u64::MAX).unwrap();
+    assert_eq!(key.version(V1).unwrap().bytes_reserved, u64::MAX);
+    let (key, _) = key.rotate(NewVersion::generated(), at(2)).unwrap();
+    assert_eq!(key.version(V2).unwrap().bytes_reserved, 0);
+    assert!(key.due(at(3)).is_empty());
+    assert!(key.reserve_bytes(skms_keys::VersionNumber(3), 1).is_err());
+    assert_eq!([0, 1, 16, 17].map(counted_bytes), [0, 16, 16, 32]);
+    let free = Algorithm::Xaes256Gcm;
+    let new = common::new_key(free, free.row().uses, Rules::default());
+    assert!(!Key::create(new, START).unwrap().0.counts_bytes());
+}
+
+#[test]
+fn a_rotation_that_was_missed_is_due_when_the_period_has_ended() {
+    let rules = no_spread(Rules {
+        originator_usage_period_seconds: Some(1000),
+        rotate_after_seconds: Some(900),
+        ..Rules::default()
+    });
+    let key = aes(rules).expire(at(5000)).unwrap().0;
+    // Out of use, recorded, and still to be replaced.
+    assert_eq!(rotation(&key), Some((at(900), Why::RotateEvery)));
+    assert_eq!(key.due(at(5000)).len(), 1);
+    let (key, _) = key.rotate(NewVersion::generated(), at(5000)).unwrap();
+    assert_eq!(rotation(&key), Some((at(5900), Why::RotateEvery)));
+    // Revoked for good, it is not.
+    let revoke = Revoke {
+        versions: Versions::All,
+        reason: RevocationReason::CessationOfOperation,
+        message: String::new(),
+        compromise_occurred_at: None,
+    };
+    let key = key.revoke(&revoke, at(5100)).unwrap().0;
+    assert_eq!(rotation(&key), None);
+}
+
+#[test]
+fn the_agenda_lists_everything_in_order() {
+    let key = aes(Rules {
+        originator_usage_period_seconds: Some(1000),
+        rotate_after_seconds: Some(300),
+        rotate_spread_seconds: Some(0),
+        destroy_window_seconds: 50,
+        ..Rules::default()
+    });
+    let key = key.rotate(later(100), at(1)).unwrap().0;
+    let acts = |key: &Key, now: i64| -> Vec<_> {
+        let due = key.due(at(now));
+        due.iter().map(|due| (due.version.0, due.act)).collect()
+    };
+    assert_eq!(key.next_due(), Some(at(100)));
+    assert!(acts(&key, 99).is_empty());
+    assert_eq!(acts(&key, 100), [(2, DueAct::Activate)]);
+    let key = key.expire(at(100)).unwrap().0;
+    assert_eq!(acts(&key, 100), []);
+    let due = Due {
+        at: at(400),
+        version: V2,
+        act: DueAct::Rotate,
+        why: Why::RotateEvery,
+    };
+    assert_eq!(key.due(at(400)), [due]);
+    let dying = key
+        .schedule_destroy(Versions::One(V1), None, at(110))
+        .unwrap()
+        .0;
+    assert_eq!(dying.next_due(), Some(at(160)));
+    assert_eq!(acts(&dying, 160), [(1, DueAct::Destroy)]);
+    assert_eq!(
+        acts(&dying, 1100),
+        [
+            (1, DueAct::Destroy),
+            (2, DueAct::Rotate),
+            (2, DueAct::Deactivate)
+        ]
+    );
+    // A rotation that would be refused is not asked for.
+    let held = dying.schedule_destroy(Versions::One(V2), Some(10_000), at(110));
+    assert_eq!(
+        acts(&held.unwrap().0, 1100),
+        [(1, DueAct::Destroy), (2, DueAct::Deactivate)]
+    );
+    let bad = revoke(&key, Versions::All, RevocationReason::KeyCompromise, 110)
+        .unwrap()
+        .0;
+    let bad = bad
+        .grant_recovery(Versions::All, at(120), "ann", "", at(110))
+        .unwrap()
+        .0;
+    assert_eq!(
+        acts(&bad, 120),
+        [(1, DueAct::EndRecovery), (2, DueAct::EndRecovery)]
+    );
+    let quiet = aes(Rules::default());
+    assert_eq!(quiet.next_due(), None);
+}

@@ -1,0 +1,114 @@
+//! Keys that rotate by themselves, on the command line and over HTTP.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Server;
+
+#[test]
+fn rules_of_rotation_are_written_shown_changed_and_taken_away() {
+    let server = Server::dev();
+    let made = server.json(&[
+        "key",
+        "create",
+        "ledger",
+        "--rotate-at",
+        "0 3 1 jan-dec *",
+        "--zone",
+        "europe/berlin",
+        "--rotate-every",
+        "90d",
+        "--rotate-at-age",
+        "365d",
+        "--rotate-after-bytes",
+        "64GiB",
+        "--rotate-spread",
+        "1h",
+    ]);
+    let rules = &made["key"]["rules"];
+    assert_eq!(rules["rotate_at"], "0 3 1 1-12 *");
+    assert_eq!(rules["zone"], "Europe/Berlin");
+    assert_eq!(rules["rotate_every_seconds"], 90 * 86_400);
+    assert_eq!(rules["rotate_at_age_seconds"], 365 * 86_400);
+    assert_eq!(rules["rotate_after_bytes"], 64_u64 << 30);
+    assert_eq!(rules["rotate_spread_seconds"], 3600);
+    let shown = server.text(&["key", "show", "ledger"]);
+    assert!(shown.contains("0 3 1 1-12 * Europe/Berlin"), "{shown}");
+    // The zone alone is changed, and the rest stays.
+    let changed = server.json(&["key", "update", "ledger", "--zone", "Asia/Kathmandu"]);
+    assert_eq!(changed["key"]["rules"]["zone"], "Asia/Kathmandu");
+    assert_eq!(changed["key"]["rules"]["rotate_at"], "0 3 1 1-12 *");
+    let update = [
+        "key",
+        "update",
+        "ledger",
+        "--without",
+        "rotate-at",
+        "--without",
+        "rotate-spread",
+    ];
+    let changed = server.json(&update);
+    assert!(changed["key"]["rules"].get("rotate_at").is_none());
+    assert_eq!(changed["key"]["rules"]["rotate_every_seconds"], 90 * 86_400);
+    // Defaults of a keyring hold for keys that bring no rules.
+    let keyring = ["keyring", "create", "pay", "--rotate-at", "@monthly"];
+    server.run(&keyring).ok();
+    let made = server.json(&["key", "create", "pay/card"]);
+    assert_eq!(made["key"]["rules"]["rotate_at"], "0 0 1 * *");
+    assert_eq!(made["key"]["rules"]["zone"], "UTC");
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_makes_no_key() {
+    let server = Server::dev();
+    for (options, why) in [
+        (
+            &["--rotate-at", "0 0 30 2 *"][..],
+            "none of its months has such a day",
+        ),
+        (&["--rotate-at", "0 0 * *"], "five fields"),
+        (&["--rotate-at", "@reboot"], "@reboot is none"),
+        (&["--rotate-at", "0 24 * * *"], "not one that its field has"),
+        (
+            &["--rotate-at", "@daily", "--zone", "Europe/Atlantis"],
+            "no such time zone",
+        ),
+        (&["--zone", "Europe/Berlin"], "for a rotate_at"),
+        (&["--rotate-every", "0s"], "at least one second"),
+        (
+            &["--rotate-every", "1h", "--rotate-spread", "1h"],
+            "less than the time between",
+        ),
+        (&["--rotate-after-bytes", "0"], "at least one second"),
+        (&["--without", "everything"], "no rule of that name"),
+    ] {
+        let all: Vec<_> = ["key", "create", "odd"]
+            .iter()
+            .chain(options)
+            .copied()
+            .collect();
+        server.run(&all).fails(2, why);
+    }
+    server.run(&["key", "show", "odd"]).fails(3, "no such key");
+}
+
+#[test]
+fn a_key_that_is_due_gets_its_version_by_itself() {
+    let server = Server::dev();
+    let create = [
+        "key",
+        "create",
+        "brief",
+        "--rotate-every",
+        "1s",
+        "--rotate-spread",
+        "0s",
+    ];
+    server.run(&create).ok();
+    let end = Instant::now() + Duration::from_secs(30);
+    while server.json(&["key", "show", "brief"])["latest_version"] == 1 {
+        assert!(Instant::now() < end, "it did not rotate");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let log = server.text(&["log", "tail"]);
+    assert!(log.contains("key.rotate"), "{log}");
+}
