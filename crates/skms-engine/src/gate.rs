@@ -173,7 +173,7 @@ impl Entry {
             return Err(refusal::<A>(visible, target.kind_word(), &target));
         }
         if self.minds_approvals() {
-            let aim = Aim::Other(target.clone());
+            let aim = Aim::Other(Box::new(target.clone()));
             self.approve::<A>(&decision, aim).await?;
         }
         Ok(Authorized {

@@ -88,7 +88,7 @@ pub(crate) enum Aim {
     /// A key.
     Key(KeyTarget),
     /// Anything else.
-    Other(Target),
+    Other(Box<Target>),
 }
 
 impl Aim {
@@ -96,7 +96,7 @@ impl Aim {
     pub(crate) fn target(&self) -> Target {
         match self {
             Self::Key(cell) => Target::of_key(&cell.snapshot()),
-            Self::Other(target) => target.clone(),
+            Self::Other(target) => Target::clone(target),
         }
     }
 

@@ -42,7 +42,7 @@ impl Entry {
     pub(super) async fn ask_for_release(&self, memory: &Memory, rule: &AutoRule) -> Result<()> {
         let (namespace, name) = (&*rule.namespace_name, rule.record.name.as_str());
         let target = Target::rule(namespace, name).stored(rule.id.0, rule.revision);
-        let aim = Aim::Other(target.standing(holding(memory, rule)));
+        let aim = Aim::Other(Box::new(target.standing(holding(memory, rule))));
         let text = |value: &str| serde_json::Value::from(value).to_string();
         let asked = Asked::new(OPERATION)
             .with(":namespace", &text(namespace))
