@@ -499,7 +499,9 @@ impl Engine {
         }
         tokio::spawn(jobs::weak::note(Arc::downgrade(self)));
         tokio::spawn(jobs::weak::sweep(Arc::downgrade(self)));
-        tokio::spawn(judging::run(Arc::downgrade(self)));
+        if let Err(error) = judging::start(Arc::downgrade(self)) {
+            self.note_trouble(&error);
+        }
         tokio::spawn(notifying::run(Arc::downgrade(self)));
     }
 

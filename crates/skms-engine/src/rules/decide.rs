@@ -1,7 +1,7 @@
 //! From matches to acts: each once, within its rule's limit, and durable
 //! before anything is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use skms_crypto::hash::sha256;
@@ -60,6 +60,8 @@ impl Intent {
             subject,
         ]
         .join("\0");
+        #[cfg(test)]
+        tests::DIGESTS.with(|count| count.set(count.get() + 1));
         let digest = sha256(&[text.as_bytes()]);
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
@@ -174,15 +176,10 @@ impl Entry {
         intents: Vec<Intent>,
         whole: bool,
     ) -> Result<Vec<RecordId>> {
-        let mut by_rule: BTreeMap<RecordId, Vec<Intent>> = BTreeMap::new();
-        for intent in intents {
-            let id = intent.id();
-            let known = memory.acts.contains_key(&id) || exempt(memory, &intent);
-            let all = by_rule.entry(intent.rule.id).or_default();
-            if !known && !all.iter().any(|other| other.id() == id) {
-                all.push(intent);
-            }
-        }
+        let known = |id: &RecordId, intent: &Intent| {
+            memory.acts.contains_key(id) || exempt(memory, intent)
+        };
+        let by_rule = fresh(intents, known);
         let mut now = Vec::new();
         for fresh in by_rule.into_values() {
             let Some(first) = fresh.first() else {
@@ -323,6 +320,23 @@ impl Entry {
     }
 }
 
+/// The matches that nothing was decided about yet, each once, by rule. What an
+/// act is known by is a digest, so each is worked out once.
+fn fresh(
+    intents: Vec<Intent>,
+    known: impl Fn(&RecordId, &Intent) -> bool,
+) -> BTreeMap<RecordId, Vec<Intent>> {
+    let mut seen = HashSet::new();
+    let mut by_rule: BTreeMap<RecordId, Vec<Intent>> = BTreeMap::new();
+    for intent in intents {
+        let id = intent.id();
+        if !known(&id, &intent) && seen.insert(id) {
+            by_rule.entry(intent.rule.id).or_default().push(intent);
+        }
+    }
+    by_rule
+}
+
 /// What a walk found once and somebody took back is not found again by the same
 /// edition.
 fn exempt(memory: &Memory, intent: &Intent) -> bool {
@@ -340,4 +354,67 @@ fn exempt(memory: &Memory, intent: &Intent) -> bool {
 
 fn puts(acts: &[KnownAct]) -> Result<Vec<Change>> {
     acts.iter().map(|act| act.put(None)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use skms_keys::NamespaceId;
+
+    use super::*;
+    use crate::records::rule::RuleRecord;
+
+    thread_local! {
+        /// How many identifiers were worked out.
+        pub(super) static DIGESTS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn rule(id: u8) -> Arc<AutoRule> {
+        let record = RuleRecord {
+            name: "all".to_owned(),
+            text: String::new(),
+            enabled: true,
+            dry_run: false,
+            edition: 1,
+            since: 0,
+            created_at: 0,
+            updated_at: 0,
+            written_by: String::new(),
+        };
+        let whose = (NamespaceId([1; 16]), Arc::from("team"));
+        Arc::new(AutoRule::new((RecordId([id; 16]), 1), whose, record))
+    }
+
+    fn intent(rule: &Arc<AutoRule>, key: usize) -> Intent {
+        Intent {
+            rule: Arc::clone(rule),
+            key: Some(ActKey {
+                keyring: "default".to_owned(),
+                name: "key".to_owned(),
+                id: key.to_string(),
+            }),
+            principal: None,
+            trigger: Trigger::Time,
+            trigger_id: "v1 u-".to_owned(),
+            matched: String::new(),
+            chain: 1,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn the_work_for_matches_grows_with_their_number() {
+        let (one, other) = (rule(1), rule(2));
+        let mut intents: Vec<Intent> = (0..3_000).map(|key| intent(&one, key)).collect();
+        intents.extend((0..3_000).map(|key| intent(&other, key)));
+        // Come across twice.
+        intents.extend((0..1_000).map(|key| intent(&one, key)));
+        let known = intent(&one, 7).id();
+        DIGESTS.with(|count| count.set(0));
+        let fresh = fresh(intents, |id, _| *id == known);
+        assert_eq!(DIGESTS.with(Cell::get), 7_000);
+        let counts: Vec<usize> = fresh.values().map(Vec::len).collect();
+        assert_eq!(counts, [2_999, 3_000]);
+    }
 }

@@ -196,3 +196,27 @@ async fn an_answer_is_given_once_however_often_it_is_broken_off() {
     assert_eq!(house.acts_of("each", "done").await, names.len());
     assert_eq!(house.by_rules("key.rotate").await.len(), names.len());
 }
+
+#[test]
+fn rules_are_asked_while_the_thread_that_started_them_is_busy() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let house = runtime.block_on(async {
+        let house = House::new().await;
+        house.create("one", Algorithm::Aes256Gcm).await;
+        house.rule("all", EVERYTHING).await.unwrap();
+        house.engine.start_jobs();
+        house
+    });
+    // Nothing runs on this runtime meanwhile, as when it computes.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let other = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    while other.block_on(house.state("one")) == KeyState::Active {
+        assert!(std::time::Instant::now() < until, "nobody asked the rule");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
