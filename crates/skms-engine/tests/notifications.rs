@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::{House, at};
@@ -13,7 +13,7 @@ use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::events::Recorded;
 use skms_engine::acts::notifications::{Changes, Letters, NewChannel, Standing, Way};
 use skms_engine::courier::{Courier, Mail, Sending, Undelivered, Webhook};
-use skms_engine::{Engine, Error, EventFilter};
+use skms_engine::{Engine, Error, EventFilter, KeyRef};
 use skms_policy::ROOT_NAMESPACE;
 use skms_store::SealInput;
 
@@ -21,6 +21,8 @@ use skms_store::SealInput;
 #[derive(Default)]
 struct Post {
     refuses: AtomicBool,
+    /// How many deliveries to slow receivers began, of which none ends.
+    hanging: AtomicUsize,
     came: Mutex<Vec<(String, Vec<u64>)>>,
 }
 
@@ -56,6 +58,10 @@ impl Courier for Post {
     }
 
     fn webhook<'a>(&'a self, webhook: Webhook<'a>) -> Sending<'a> {
+        if webhook.url.contains("slow") {
+            self.hanging.fetch_add(1, Ordering::SeqCst);
+            return Box::pin(std::future::pending());
+        }
         let taken = self.take(webhook.url, vec![webhook.event.sequence]);
         Box::pin(std::future::ready(taken))
     }
@@ -103,6 +109,10 @@ impl Stage {
     }
 
     async fn add(&self, name: &str, way: Way, actions: &[&str]) {
+        self.add_in(ROOT_NAMESPACE, name, way, actions).await;
+    }
+
+    async fn add_in(&self, namespace: &str, name: &str, way: Way, actions: &[&str]) {
         let actions: Vec<String> = actions.iter().map(|one| (*one).to_owned()).collect();
         let new = NewChannel {
             name: name.into(),
@@ -112,7 +122,7 @@ impl Stage {
         };
         let made = self
             .engine
-            .create_channel(&self.house.root, ROOT_NAMESPACE, new)
+            .create_channel(&self.house.root, namespace, new)
             .await;
         made.unwrap();
     }
@@ -400,4 +410,61 @@ async fn sealing_and_unsealing_goes_on_where_it_was() {
     stage.pass(10);
     stage.deliver().await;
     assert_eq!(stage.post.came().len(), 1);
+}
+
+#[tokio::test]
+async fn receivers_that_take_their_time_hold_up_nobody_else_s() {
+    let stage = stage().await;
+    let (engine, root) = (&stage.engine, &stage.house.root);
+    engine.create_namespace(root, "team").await.unwrap();
+    let defaults = skms_keys::Defaults::default();
+    engine
+        .create_keyring(root, "team", "default", defaults)
+        .await
+        .unwrap();
+    for at in 0..9 {
+        let url = "https://slow.example.org/".to_owned();
+        let way = Way::Webhook { url };
+        let name = format!("slow-{at}");
+        stage.add_in("team", &name, way, &["key.create"]).await;
+    }
+    stage.webhook("pager", &["key.create"]).await;
+    engine.start_jobs();
+    for at in 0..5 {
+        let name = format!("theirs-{at}");
+        let theirs = KeyRef {
+            namespace: "team",
+            ..common::at(&name)
+        };
+        let spec = NewKeySpec {
+            algorithm: Some(Algorithm::Aes256Gcm),
+            ..NewKeySpec::default()
+        };
+        engine.create_key(root, theirs, spec).await.unwrap();
+    }
+    let until = async |done: &dyn Fn() -> bool| {
+        for _ in 0..6000 {
+            if done() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("nothing more is delivered");
+    };
+    let hanging = || stage.post.hanging.load(Ordering::SeqCst);
+    until(&|| hanging() >= 8).await;
+    stage.make_key("ours").await;
+    // What the root namespace is told of is all that happened.
+    let came = Mutex::new(0);
+    until(&|| {
+        let mut came = came.lock().unwrap();
+        *came += stage.post.came().len();
+        *came == 6
+    })
+    .await;
+    assert_eq!(hanging(), 8);
+    let tried = engine.test_channel(root, "team", "slow-0").await;
+    assert!(matches!(tried, Err(Error::Busy)));
+    let tried = engine.test_channel(root, ROOT_NAMESPACE, "pager").await;
+    assert!(tried.unwrap().taken);
 }

@@ -123,8 +123,8 @@ impl Engine {
             idle: TICK,
             more_at: None,
         };
+        self.send_due(&rooms, &channels, now_ms, &mut round).await?;
         for channel in &channels {
-            self.send_due(&rooms, channel, now_ms, &mut round).await?;
             let (next, full, wakes, dirty) = {
                 let state = channel.progress.state();
                 (
@@ -153,46 +153,77 @@ impl Engine {
         Ok(round)
     }
 
-    /// Begins the deliveries of a channel that are due.
+    /// Begins the deliveries that are due, one for each namespace after the
+    /// other, as long as there are turns.
     async fn send_due(
+        self: &Arc<Self>,
+        rooms: &Arc<Rooms>,
+        channels: &[Arc<Channel>],
+        now_ms: i64,
+        round: &mut Round,
+    ) -> Result<()> {
+        let mut order = rooms.channels.turns.order(channels);
+        while let Some(mut own) = order.pop_front() {
+            let mut begun = None;
+            for _ in 0..own.len() {
+                let Some(channel) = own.pop_front() else {
+                    break;
+                };
+                let one = self.send_one(rooms, &channel, now_ms).await?;
+                own.push_back(channel);
+                if one.is_some() {
+                    begun = one;
+                    break;
+                }
+            }
+            // A namespace without anything to send, or without a turn, is done.
+            if let Some(begun) = begun {
+                round.underway.push(begun);
+                order.push_back(own);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a channel's next delivery, if one is due and there is a turn.
+    async fn send_one(
         self: &Arc<Self>,
         rooms: &Arc<Rooms>,
         channel: &Arc<Channel>,
         now_ms: i64,
-        round: &mut Round,
-    ) -> Result<()> {
-        loop {
-            let Ok(turn) = Arc::clone(&rooms.channels.turns).try_acquire_owned() else {
-                return Ok(());
-            };
-            let due = match channel.gathers() {
-                true => channel.progress.state().due_together(now_ms),
-                false => channel.progress.state().due_one(now_ms),
-            };
-            if due.is_empty() {
-                return Ok(());
-            }
-            let events = match events(rooms, channel, &due).await {
-                Ok(events) => events,
-                Err(error) => {
-                    channel.progress.state().put_back(&due, now_ms + SAVE_MS);
-                    return Err(error);
-                }
-            };
-            let (engine, channel) = (Arc::clone(self), Arc::clone(channel));
-            let stirred = Arc::clone(&rooms.channels.stirred);
-            round.underway.push(tokio::spawn(async move {
-                let _turn = turn;
-                let result = engine.deliver(&channel, &events).await;
-                // Nor is it any trouble that a channel was deleted meanwhile.
-                if let Err(error) = engine.delivered(&channel, &due, result).await
-                    && !matches!(error, Error::Sealed | Error::Conflict)
-                {
-                    engine.note_trouble(&error);
-                }
-                stirred.notify_one();
-            }));
+    ) -> Result<Option<JoinHandle<()>>> {
+        let turns = &rooms.channels.turns;
+        let Some(turn) = turns.take(&channel.namespace_name, channel.gathers()) else {
+            return Ok(None);
+        };
+        let due = match channel.gathers() {
+            true => channel.progress.state().due_together(now_ms),
+            false => channel.progress.state().due_one(now_ms),
+        };
+        if due.is_empty() {
+            return Ok(None);
         }
+        turns.served(channel);
+        let events = match events(rooms, channel, &due).await {
+            Ok(events) => events,
+            Err(error) => {
+                channel.progress.state().put_back(&due, now_ms + SAVE_MS);
+                return Err(error);
+            }
+        };
+        let (engine, channel) = (Arc::clone(self), Arc::clone(channel));
+        let stirred = Arc::clone(&rooms.channels.stirred);
+        Ok(Some(tokio::spawn(async move {
+            let result = engine.deliver(&channel, &events).await;
+            // Nor is it any trouble that a channel was deleted meanwhile.
+            if let Err(error) = engine.delivered(&channel, &due, result).await
+                && !matches!(error, Error::Sealed | Error::Conflict)
+            {
+                engine.note_trouble(&error);
+            }
+            drop(turn);
+            stirred.notify_one();
+        })))
     }
 
     /// Sends; nothing of the rooms is held meanwhile.

@@ -4,6 +4,7 @@
 
 pub(crate) mod signing;
 pub(crate) mod state;
+pub(crate) mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use skms_evidence::{DetailKey, DetailValue, Event};
 use skms_keys::NamespaceId;
 use skms_policy::Action;
 use skms_store::{Change, Kind, RecordId, SealedStore};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::acts::events::is_of;
 use crate::error::Result;
@@ -23,9 +24,7 @@ use crate::places::{self, Places};
 use crate::records;
 use crate::records::notification::{ChannelRecord, CursorRecord, DeadLetterRecord, WayRecord};
 use state::State;
-
-/// Deliveries of all channels at once.
-const ALL_AT_ONCE: usize = 32;
+use turns::Turns;
 
 /// What the details of an event say when a notification was given up.
 pub(crate) const GIVEN_UP: &str = "dead-letter";
@@ -139,26 +138,15 @@ impl Channel {
 }
 
 /// All of them.
+#[derive(Default)]
 pub(crate) struct Channels {
     all: ArcSwap<BTreeMap<String, Arc<Channel>>>,
     /// Told when there is something to do that the journal does not tell of.
     pub(crate) stirred: Arc<Notify>,
     /// What all deliveries at once share.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Arc<Turns>,
     delivered: AtomicU64,
     failed: AtomicU64,
-}
-
-impl Default for Channels {
-    fn default() -> Self {
-        Self {
-            all: ArcSwap::default(),
-            stirred: Arc::default(),
-            turns: Arc::new(Semaphore::new(ALL_AT_ONCE)),
-            delivered: AtomicU64::default(),
-            failed: AtomicU64::default(),
-        }
-    }
 }
 
 /// Names hold no NUL, so this tells apart what differs.

@@ -162,8 +162,8 @@ impl Engine {
     /// is sent whether the channel is switched on or not, and once.
     ///
     /// # Errors
-    /// [`Error::NotFound`]. That it was not taken is an answer, and a failure
-    /// in the event.
+    /// [`Error::NotFound`]; [`Error::Busy`] where its namespace has no turn. That
+    /// it was not taken is an answer, and a failure in the event.
     pub async fn test_channel(
         &self,
         caller: &Arc<Caller>,
@@ -176,6 +176,9 @@ impl Engine {
             .await?;
         let found = entry.channel(namespace, name);
         let found = entry.failed(&allowed, found).await?;
+        let turns = &entry.rooms.channels.turns;
+        let turn = turns.take(namespace, found.gathers()).ok_or(Error::Busy);
+        let turn = entry.failed(&allowed, turn).await?;
         let draft = |outcome| {
             let draft = EventDraft::of(&entry, &allowed, outcome)?;
             Ok::<_, Error>(draft.detail(DetailKey::Changed, "tested").finish())
@@ -193,6 +196,8 @@ impl Engine {
                 })],
             )
             .await;
+        drop(turn);
+        entry.rooms.channels.stirred.notify_one();
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (outcome, said) = match &sent {
             Ok(said) => (Outcome::Success, said.clone()),
