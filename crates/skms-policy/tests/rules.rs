@@ -223,11 +223,12 @@ fn every_trigger_has_the_facts_that_the_schema_gives_it() {
             Occasion::Certificate {
                 issuer: "corp",
                 serial: "0a",
+                issuer_namespace: "team",
                 elsewhere: true,
                 reason: "superseded",
                 version: 1,
             },
-            "context.issuer == \"corp\" && context.serial == \"0a\" && context.elsewhere && context.reason == \"superseded\" && context.certified_version == 1",
+            "context.issuer == \"corp\" && context.issuer_namespace == \"team\" && context.serial == \"0a\" && context.elsewhere && context.reason == \"superseded\" && context.certified_version == 1",
         ),
         (
             Occasion::Verdict {

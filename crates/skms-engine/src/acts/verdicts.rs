@@ -20,7 +20,7 @@ use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::opened::KeySnapshot;
 use crate::rules::PART;
 use crate::rules::answer::{Intent, act_key};
-use crate::rules::judge::{doubt, remembered};
+use crate::rules::judge::{Claim, doubt, remembered};
 use crate::rules::question::facts;
 use crate::rules::roster::Roster;
 use crate::target::Target;
@@ -183,19 +183,14 @@ impl Engine {
         let system = self.enter(&Caller::system(PART)?)?;
         let by = entry.caller.session.principal.id();
         let asked = (namespace, &verdict, id, by);
-        let decided = system.ask_verdict(asked, key.as_deref()).await?;
+        let (ids, decided) = system.ask_verdict(asked, key.as_deref()).await?;
         self.carry_out(&decided).await?;
         let mut guard = system.rooms.judge.0.lock().await;
         let memory = remembered(&system.rooms, &mut guard).await?;
-        let trigger = id.to_string();
-        let acts = memory
-            .acts
-            .values()
-            .filter(|act| act.record.trigger_id == trigger)
-            .map(|act| {
-                let rule = system.rooms.rules.find(namespace, &act.record.rule);
-                ActView::of(act, rule.as_deref())
-            });
+        let acts = ids.iter().filter_map(|id| memory.acts.get(id)).map(|act| {
+            let rule = system.rooms.rules.find(namespace, &act.record.rule);
+            ActView::of(act, rule.as_deref())
+        });
         let mut acts: Vec<ActView> = acts.collect();
         acts.sort_by(|one, other| one.rule.cmp(&other.rule));
         Ok(Answered { id, acts })
@@ -207,13 +202,14 @@ impl Entry {
         &self,
         (namespace, verdict, id, by): (&str, &NewVerdict, EventId, &str),
         snapshot: Option<&KeySnapshot>,
-    ) -> Result<Vec<RecordId>> {
+    ) -> Result<(Vec<RecordId>, Claim)> {
+        let judge = Arc::clone(&self.rooms.judge);
+        let nothing = || Ok((Vec::new(), judge.claim([])));
         let asking = self.rooms.rules.on(Trigger::Verdict);
         let Some(rules) = asking.get(namespace) else {
-            return Ok(Vec::new());
+            return nothing();
         };
         let roster = Roster::load(&self.rooms).await?;
-        let judge = Arc::clone(&self.rooms.judge);
         let mut guard = judge.0.lock().await;
         let memory = remembered(&self.rooms, &mut guard).await?;
         let key = snapshot.and_then(|snapshot| {
@@ -229,7 +225,7 @@ impl Entry {
         let known = match (&verdict.subject, snapshot) {
             (Subject::Principal(name), _) => roster.exactly(namespace, name),
             (Subject::Key { .. }, Some(snapshot)) => roster.named(namespace, &snapshot.key().owner),
-            (Subject::Key { .. }, None) => return Ok(Vec::new()),
+            (Subject::Key { .. }, None) => return nothing(),
         };
         let asked = Asked::new(&Question {
             now: self.now().0,
@@ -259,8 +255,10 @@ impl Entry {
             let about = (known.kind, known.certain);
             intents.extend(self.ask(memory, intent, &asked, key, about).await?);
         }
-        match self.settle_matches(memory, intents, false).await {
-            Ok(acts) => Ok(acts),
+        let ids = intents.iter().map(Intent::id).collect();
+        match self.settle_matches(memory, intents, None).await {
+            // By nobody else: they are done when the call returns.
+            Ok(acts) => Ok((ids, judge.claim(acts))),
             Err(error) => {
                 doubt(&mut guard, &error);
                 Err(error)

@@ -122,10 +122,14 @@ impl Record for KeyUseRecord {
 }
 
 /// How far the journal was read for rules: a setting of the server.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct JudgedRecord {
     /// The next event's place.
     pub(crate) next: u64,
+    /// Namespaces whose rules have not come so far: the places of their next
+    /// events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) behind: Vec<(String, u64)>,
 }
 
 impl JudgedRecord {

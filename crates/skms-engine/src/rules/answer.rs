@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Key, KeyState, RevocationReason, Revoke, UnixSeconds, VersionNumber, Versions};
 use skms_policy::rule::Answer;
-use skms_store::RecordId;
 
-use super::judge::{KnownAct, Memory, doubt, remembered};
+use super::judge::{Claim, KnownAct, doubt, remembered};
 use super::question::kept_off;
 use super::{PART, decide};
 use crate::act::Act;
@@ -39,30 +38,40 @@ enum Not {
 
 impl Engine {
     /// Carries acts out that are pending, one after the other. What cannot be
-    /// done now stays pending for a day, and holds up none of the others.
-    pub(crate) async fn carry_out(&self, acts: &[RecordId]) -> Result<usize> {
+    /// done now stays pending for a day, and holds up none of the others. What
+    /// is remembered is free meanwhile: to make a key, or to wait for whoever
+    /// uses one, may take seconds, and other namespaces go on.
+    pub(crate) async fn carry_out(&self, claim: &Claim) -> Result<usize> {
         let (mut done, mut trouble) = (0, None);
-        for id in acts {
+        for id in &claim.ids {
             let caller = Caller::system(PART)?;
             let entry = self.enter(&caller)?;
             let judge = std::sync::Arc::clone(&entry.rooms.judge);
-            let mut guard = judge.0.lock().await;
-            let memory = remembered(&entry.rooms, &mut guard).await?;
-            let pending = memory.acts.get(id).cloned();
+            let pending = {
+                let mut guard = judge.0.lock().await;
+                let memory = remembered(&entry.rooms, &mut guard).await?;
+                memory.acts.get(id).cloned()
+            };
             let Some(act) = pending.filter(|act| act.record.state == ActState::Pending) else {
                 continue;
             };
             let late = entry.now().0.saturating_sub(act.record.at) > TRIED_SECONDS;
-            let tried = match entry.carry_out(memory, act.clone()).await {
+            let tried = match entry.carry_out(act.clone()).await {
                 Err(error) if late => {
                     let not = Not::Failed(error.to_string());
-                    entry.not_done(memory, act, not).await
+                    entry.not_done(act, not).await
                 }
                 other => other,
             };
+            let mut guard = judge.0.lock().await;
+            let memory = remembered(&entry.rooms, &mut guard).await?;
             match tried {
-                Ok(()) => done += 1,
+                Ok(act) => {
+                    memory.settled(act);
+                    done += 1;
+                }
                 Err(error) => {
+                    memory.failed.insert(*id);
                     doubt(&mut guard, &error);
                     trouble = trouble.or(Some(error));
                 }
@@ -76,7 +85,8 @@ impl Engine {
 }
 
 impl Entry {
-    async fn carry_out(&self, memory: &mut Memory, act: KnownAct) -> Result<()> {
+    /// Gives the act as its record is now.
+    async fn carry_out(&self, act: KnownAct) -> Result<KnownAct> {
         let record = &act.record;
         let now = self.now().0;
         let rule = self.rooms.rules.find(&act.namespace_name, &record.rule);
@@ -84,26 +94,24 @@ impl Entry {
         let answer = record.answer.parse().unwrap_or(Answer::Warn);
         if record.expires_at.is_some_and(|end| end <= now) {
             let not = Not::Skipped("the verdict has ended".to_owned());
-            return self.not_done(memory, act, not).await;
+            return self.not_done(act, not).await;
         }
         if rule.is_none() {
             let not = Not::Skipped("the rule is gone".to_owned());
-            return self.not_done(memory, act, not).await;
+            return self.not_done(act, not).await;
         }
         if dry {
-            return self.say(memory, act, ActState::DryRun).await;
+            return self.say(act, ActState::DryRun).await;
         }
         match answer {
-            Answer::Suspend | Answer::Revoke | Answer::Rotate => {
-                self.change_for(memory, act, answer).await
-            }
-            Answer::SuspendPrincipal => self.suspend_for(memory, act).await,
-            _ => self.say(memory, act, ActState::Done).await,
+            Answer::Suspend | Answer::Revoke | Answer::Rotate => self.change_for(act, answer).await,
+            Answer::SuspendPrincipal => self.suspend_for(act).await,
+            _ => self.say(act, ActState::Done).await,
         }
     }
 
     /// Ends an act by an event alone.
-    async fn say(&self, memory: &mut Memory, mut act: KnownAct, state: ActState) -> Result<()> {
+    async fn say(&self, mut act: KnownAct, state: ActState) -> Result<KnownAct> {
         let outcome = match state {
             ActState::Failed => Outcome::failed(act.record.why.as_deref().unwrap_or_default()),
             ActState::Skipped => Outcome::denied(act.record.why.as_deref().unwrap_or_default()),
@@ -126,27 +134,26 @@ impl Entry {
             .commit(vec![act.change()?], &event.finish(), false)
             .await?;
         self.rooms.recorder.settle(committed).await?;
-        memory.settled(act);
-        Ok(())
+        Ok(act)
     }
 
-    async fn not_done(&self, memory: &mut Memory, mut act: KnownAct, not: Not) -> Result<()> {
+    async fn not_done(&self, mut act: KnownAct, not: Not) -> Result<KnownAct> {
         let (state, why) = match not {
             Not::Failed(why) => (ActState::Failed, why),
             Not::Skipped(why) => (ActState::Skipped, why),
         };
         act.record.why = Some(why);
-        self.say(memory, act, state).await
+        self.say(act, state).await
     }
 
     /// An act on a key.
-    async fn change_for(&self, memory: &mut Memory, act: KnownAct, answer: Answer) -> Result<()> {
+    async fn change_for(&self, act: KnownAct, answer: Answer) -> Result<KnownAct> {
         let Some(known) = act.record.key.clone() else {
             let not = Not::Failed("it is about no key".to_owned());
-            return self.not_done(memory, act, not).await;
+            return self.not_done(act, not).await;
         };
         if let Some(why) = kept_off(&self.rooms, &act.namespace_name, &known.id, answer) {
-            return self.not_done(memory, act, Not::Skipped(why)).await;
+            return self.not_done(act, Not::Skipped(why)).await;
         }
         let at = KeyRef {
             namespace: &act.namespace_name,
@@ -156,7 +163,7 @@ impl Entry {
         let found = self.rooms.keys.resolve(&self.rooms, at).await?;
         let Some(cell) = found.filter(|cell| cell.snapshot().id_text() == known.id) else {
             let not = Not::Failed("the key is gone".to_owned());
-            return self.not_done(memory, act, not).await;
+            return self.not_done(act, not).await;
         };
         let mut done = act.clone();
         done.record.state = ActState::Done;
@@ -171,14 +178,11 @@ impl Entry {
             }
         };
         match changed {
-            Ok(_) => {
-                memory.settled(done);
-                Ok(())
-            }
+            Ok(_) => Ok(done),
             // The key's own state stands in the way: the event of that is there.
             Err(error @ (Error::Key(_) | Error::KeyForbids(_) | Error::Invalid(_))) => {
                 let not = Not::Failed(error.to_string());
-                self.not_done(memory, act, not).await
+                self.not_done(act, not).await
             }
             Err(error) => Err(error),
         }
@@ -281,29 +285,23 @@ impl Entry {
     }
 
     /// An act on a principal.
-    async fn suspend_for(&self, memory: &mut Memory, act: KnownAct) -> Result<()> {
+    async fn suspend_for(&self, act: KnownAct) -> Result<KnownAct> {
         let Some((namespace, name)) = act.record.principal.clone() else {
             let not = Not::Failed("it is about no principal".to_owned());
-            return self.not_done(memory, act, not).await;
+            return self.not_done(act, not).await;
         };
         if namespace != act.namespace_name {
             let why = "the principal is of another namespace, whose rules it is subject to";
-            return self
-                .not_done(memory, act, Not::Skipped(why.to_owned()))
-                .await;
+            return self.not_done(act, Not::Skipped(why.to_owned())).await;
         }
         let mut done = act.clone();
         done.record.state = ActState::Done;
         done.record.done_at = Some(self.now().0);
         let why = format!("by the rule {}", done.record.rule);
         match suspension::suspend_as_system(self, (&namespace, &name), &why, extra(&done)?).await {
-            Ok(()) => {
-                memory.settled(done);
-                Ok(())
-            }
+            Ok(()) => Ok(done),
             Err(error @ (Error::Invalid(_) | Error::Exists { .. } | Error::TooLarge { .. })) => {
-                self.not_done(memory, act, Not::Skipped(error.to_string()))
-                    .await
+                self.not_done(act, Not::Skipped(error.to_string())).await
             }
             Err(error) => Err(error),
         }

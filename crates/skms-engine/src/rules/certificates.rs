@@ -1,21 +1,24 @@
 //! Certificates of keys kept here that their issuers revoked: those that an
-//! imported list names, and those that an authority of this server revoked,
-//! of any namespace.
+//! imported list names, and those that an authority of this server revoked
+//! which the namespace has to do with.
 
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Event};
 use skms_keys::{Key, NamespaceId, RevocationReason};
 use skms_pki::{Certificate, Crl};
+use skms_policy::ROOT_NAMESPACE;
 use skms_policy::rule::{About, Asked, Occasion, Question, Trigger};
 use skms_store::Kind;
 
+use super::AutoRule;
 use super::answer::Intent;
-use super::events::{Asking, namespace_of, text};
+use super::events::{namespace_of, text};
 use super::judge::Memory;
 use super::question::facts;
 use super::roster::Roster;
 use crate::acts::certificates::find_certificate;
+use crate::authority::Authority;
 use crate::error::Result;
 use crate::gate::Entry;
 use crate::places::Namespace;
@@ -32,77 +35,84 @@ const PAGE: usize = 128;
 struct Gone {
     spki: Vec<u8>,
     issuer: String,
+    issuer_namespace: String,
     serial: String,
     elsewhere: bool,
     reason: String,
-    /// The only namespace whose keys it concerns, if it is one alone.
-    only: Option<String>,
 }
 
-/// What follows for the rules about certificates from an event.
+impl Gone {
+    /// Which one it was, for the act's record.
+    fn id(&self, version: u32) -> String {
+        let (namespace, issuer) = (&self.issuer_namespace, &self.issuer);
+        format!("{namespace}/{issuer} {} v{version}", self.serial)
+    }
+}
+
+/// What the record calls a certificate's revocation by an authority here.
+pub(super) const REVOKED: &str = "certificate.revoke";
+
+/// What follows for a namespace's rules about certificates from an event.
 pub(super) async fn revoked(
     entry: &Entry,
     memory: &mut Memory,
-    asking: &Asking,
+    (namespace, rules): (&str, &[Arc<AutoRule>]),
     event: &Event,
     place: u64,
 ) -> Result<Vec<Intent>> {
     if event.outcome.reason().is_some() {
         return Ok(Vec::new());
     }
+    let by = namespace_of(event).unwrap_or_default();
     let gone = match event.action.as_str() {
-        "trust.import-crl" => on_lists(entry, event)?,
-        "certificate.revoke" => revoked_here(entry, event).await?,
+        "trust.import-crl" if by == namespace => on_lists(entry, event)?,
+        REVOKED => revoked_here(entry, memory, event, namespace).await?,
         _ => return Ok(Vec::new()),
     };
     let mut intents = Vec::new();
     for one in &gone {
-        for (namespace, rules) in asking {
-            if one.only.as_ref().is_some_and(|only| only != namespace) {
-                continue;
-            }
-            let Some(place_of) = entry.rooms.places.namespace(namespace) else {
+        let Some(place_of) = entry.rooms.places.namespace(namespace) else {
+            continue;
+        };
+        for (key, keyring, version) in keys_with(entry, memory, &place_of, &one.spki).await? {
+            let roster = Roster::load(&entry.rooms).await?;
+            let owner = roster.named(namespace, &key.owner);
+            let last = memory.last_use(key.id.0);
+            let Some(facts) = facts(&entry.rooms, &key, &keyring, last, entry.now()) else {
                 continue;
             };
-            for (key, keyring, version) in keys_with(entry, &place_of, &one.spki).await? {
-                let roster = Roster::load(&entry.rooms).await?;
-                let owner = roster.named(namespace, &key.owner);
-                let last = memory.last_use(key.id.0);
-                let Some(facts) = facts(&entry.rooms, &key, &keyring, last, entry.now()) else {
-                    continue;
+            let asked = Asked::new(&Question {
+                now: entry.now().0,
+                namespace,
+                whom: owner.whom(&entry.rooms),
+                about: About::Key(facts),
+                occasion: Occasion::Certificate {
+                    issuer: &one.issuer,
+                    issuer_namespace: &one.issuer_namespace,
+                    serial: &one.serial,
+                    elsewhere: one.elsewhere,
+                    reason: &one.reason,
+                    version,
+                },
+            })?;
+            for rule in rules.iter().filter(|rule| rule.record.since <= place) {
+                let intent = Intent {
+                    rule: Arc::clone(rule),
+                    key: Some(ActKey {
+                        keyring: keyring.clone(),
+                        name: key.name.as_str().to_owned(),
+                        id: key.id.to_string(),
+                    }),
+                    principal: Some(owner.who.clone()),
+                    trigger: Trigger::Certificate,
+                    trigger_id: one.id(version),
+                    matched: String::new(),
+                    chain: 1,
+                    expires_at: None,
                 };
-                let asked = Asked::new(&Question {
-                    now: entry.now().0,
-                    namespace,
-                    whom: owner.whom(&entry.rooms),
-                    about: About::Key(facts),
-                    occasion: Occasion::Certificate {
-                        issuer: &one.issuer,
-                        serial: &one.serial,
-                        elsewhere: one.elsewhere,
-                        reason: &one.reason,
-                        version,
-                    },
-                })?;
-                for rule in rules.iter().filter(|rule| rule.record.since <= place) {
-                    let intent = Intent {
-                        rule: Arc::clone(rule),
-                        key: Some(ActKey {
-                            keyring: keyring.clone(),
-                            name: key.name.as_str().to_owned(),
-                            id: key.id.to_string(),
-                        }),
-                        principal: Some(owner.who.clone()),
-                        trigger: Trigger::Certificate,
-                        trigger_id: format!("{} {} v{version}", one.issuer, one.serial),
-                        matched: String::new(),
-                        chain: 1,
-                        expires_at: None,
-                    };
-                    let about = (owner.kind, owner.certain);
-                    let act = entry.ask(memory, intent, &asked, Some(&key), about).await?;
-                    intents.extend(act);
-                }
+                let about = (owner.kind, owner.certain);
+                let act = entry.ask(memory, intent, &asked, Some(&key), about).await?;
+                intents.extend(act);
             }
         }
     }
@@ -141,10 +151,10 @@ fn on_lists(entry: &Entry, event: &Event) -> Result<Vec<Gone>> {
                 gone.push(Gone {
                     spki: spki.to_vec(),
                     issuer: name.to_owned(),
+                    issuer_namespace: namespace.to_owned(),
                     serial: hex(&link.serial),
                     elsewhere: true,
                     reason: reason_on(&list.record.list.0, &link.serial),
-                    only: Some(namespace.to_owned()),
                 });
             }
         }
@@ -166,7 +176,12 @@ fn reason_on(list: &[u8], serial: &[u8]) -> String {
 }
 
 /// The certificate that an authority here revoked.
-async fn revoked_here(entry: &Entry, event: &Event) -> Result<Vec<Gone>> {
+async fn revoked_here(
+    entry: &Entry,
+    memory: &mut Memory,
+    event: &Event,
+    asked: &str,
+) -> Result<Vec<Gone>> {
     let namespace = namespace_of(event).unwrap_or_default();
     let serial = text(event, DetailKey::Serial);
     let named = event.targets.first().map(|target| target.name.as_str());
@@ -177,6 +192,10 @@ async fn revoked_here(entry: &Entry, event: &Event) -> Result<Vec<Gone>> {
     let Some(authority) = entry.rooms.authorities.find(namespace, name) else {
         return Ok(Vec::new());
     };
+    memory.spent = memory.spent.saturating_add(1);
+    if !concerns(entry, asked, &authority) {
+        return Ok(Vec::new());
+    }
     let Some(der) = find_certificate(&entry.rooms, &authority, &serial).await? else {
         return Ok(Vec::new());
     };
@@ -186,17 +205,40 @@ async fn revoked_here(entry: &Entry, event: &Event) -> Result<Vec<Gone>> {
     Ok(vec![Gone {
         spki: certificate.public_key().der.to_vec(),
         issuer: name.to_owned(),
+        issuer_namespace: namespace.to_owned(),
         serial,
         elsewhere: false,
         reason: text(event, DetailKey::RevocationReason),
-        only: None,
     }])
+}
+
+/// Whether a namespace's rules are asked about what an authority revokes: one of
+/// its own, one of the root namespace, or one that certified an authority of
+/// its own. Anybody can certify a public key and then take that back, under
+/// any name.
+fn concerns(entry: &Entry, namespace: &str, authority: &Authority) -> bool {
+    let of = &*authority.namespace_name;
+    if of == namespace || of == ROOT_NAMESPACE {
+        return true;
+    }
+    let by = |der: &Vec<u8>| {
+        let above = Certificate::from_der(der);
+        above.is_ok_and(|above| {
+            let key = above.public_key().der;
+            let mut issuers = authority.issuers.iter();
+            issuers.any(|issuer| issuer.pki.spki == key)
+        })
+    };
+    let own = entry.rooms.authorities.of(namespace);
+    let mut issuers = own.iter().flat_map(|own| &own.issuers);
+    issuers.any(|issuer| issuer.pki.chain.iter().any(by))
 }
 
 /// The keys of a namespace that have a public key, with their keyrings and the
 /// version that it is of.
 async fn keys_with(
     entry: &Entry,
+    memory: &mut Memory,
     place: &Namespace,
     spki: &[u8],
 ) -> Result<Vec<(Key, String, u32)>> {
@@ -210,6 +252,8 @@ async fn keys_with(
             .await?;
         after = page.last().map(|record| record.id);
         let last = page.len() < PAGE;
+        // To read a key takes longer than to ask a rule.
+        memory.spent = memory.spent.saturating_add(2 * page.len() as u64);
         for stored in page {
             let record: KeyRecord = records::decode(stored.plaintext.expose())?;
             let key = record.into_domain(stored.id, NamespaceId(place.id.0))?;

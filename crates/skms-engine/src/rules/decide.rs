@@ -10,6 +10,7 @@ use skms_policy::rule::{Answer, Trigger};
 use skms_store::{Change, RecordId};
 
 use super::judge::{KnownAct, Memory, STEP};
+use super::known::{HELD_IN_ALL_MAX, KEPT_MAX, Tally, WARNINGS_MAX, is_urgent};
 use super::{AutoRule, CHAIN_MAX};
 use crate::act::act;
 use crate::draft::EventDraft;
@@ -27,8 +28,11 @@ act!(
 /// The most acts of one rule that wait to be released.
 pub(crate) const HELD_MAX: usize = 10_000;
 
-/// How long a rule's trouble is told once.
+/// How long a rule's trouble is told once, and that it holds acts.
 const TROUBLE_SECONDS: i64 = 3600;
+
+/// How many matches each rule has, where they are those of a whole walk.
+pub(crate) type Counts = BTreeMap<RecordId, usize>;
 
 /// A match of a rule.
 #[derive(Clone)]
@@ -165,8 +169,9 @@ impl Entry {
 
     /// Decides what is done about matches and makes that durable. Gives the acts
     /// that are to be carried out now. Where the matches are those of a whole
-    /// walk, a rule that would go over its limit does nothing by itself: which
-    /// of them came first says nothing about who deserves it.
+    /// walk, so many of each rule, a rule that would go over its limit does
+    /// nothing by itself: which of them came first says nothing about who
+    /// deserves it.
     ///
     /// # Errors
     /// What the store refuses: then nothing was decided, as far as is known.
@@ -174,12 +179,9 @@ impl Entry {
         &self,
         memory: &mut Memory,
         intents: Vec<Intent>,
-        whole: bool,
+        walked: Option<&Counts>,
     ) -> Result<Vec<RecordId>> {
-        let known = |id: &RecordId, intent: &Intent| {
-            memory.acts.contains_key(id) || exempt(memory, intent)
-        };
-        let by_rule = fresh(intents, known);
+        let by_rule = fresh(intents, |id, intent| is_known(memory, id, intent));
         let mut now = Vec::new();
         for fresh in by_rule.into_values() {
             let Some(first) = fresh.first() else {
@@ -191,7 +193,8 @@ impl Entry {
                 self.trouble(memory, &rule, &why).await?;
                 continue;
             }
-            now.extend(self.decide_of(memory, &rule, &fresh, whole).await?);
+            let found = walked.map(|counts| counts.get(&rule.id).copied().unwrap_or_default());
+            now.extend(self.decide_of(memory, &rule, &fresh, found).await?);
         }
         Ok(now)
     }
@@ -201,7 +204,7 @@ impl Entry {
         memory: &mut Memory,
         rule: &AutoRule,
         fresh: &[Intent],
-        whole: bool,
+        found: Option<usize>,
     ) -> Result<Vec<RecordId>> {
         let at = self.now().0;
         let id = rule.id.to_string();
@@ -213,15 +216,16 @@ impl Entry {
         let room = usize::try_from(limit.acts)
             .unwrap_or(usize::MAX)
             .saturating_sub(counted);
-        let free = match (held > 0, whole && fresh.len() > room) {
-            (false, false) => room.min(fresh.len()),
-            _ => 0,
+        let too_many = found.is_some_and(|found| found.max(fresh.len()) > room);
+        let free = match held > 0 || too_many {
+            false => room.min(fresh.len()),
+            true => 0,
         };
         let (go, wait) = fresh.split_at(free);
-        let urgent = rule
-            .compiled
-            .as_ref()
-            .is_some_and(|rule| !matches!(rule.answer(), Answer::Warn | Answer::Rotate));
+        let answer = rule.compiled.as_ref().map(|rule| rule.answer());
+        let answer = answer.unwrap_or(Answer::Warn);
+        let tally = memory.acts.tally(&rule.namespace_name);
+        let go = &go[..go.len().min(room_to_decide(tally, answer))];
         let acts: Vec<KnownAct> = go
             .iter()
             .map(|intent| intent.act(ActState::Pending, at))
@@ -229,15 +233,14 @@ impl Entry {
         for some in acts.chunks(STEP) {
             let changes = puts(some)?;
             let store = &self.rooms.store;
-            match urgent {
+            match is_urgent(answer) {
                 true => store.commit_urgent(changes, None).await?,
                 false => store.commit(changes, None).await?,
             };
-            memory
-                .acts
-                .extend(some.iter().map(|act| (act.id, act.clone())));
+            some.iter().for_each(|act| memory.acts.put(act.clone()));
         }
-        let room = HELD_MAX.saturating_sub(held);
+        let tally = memory.acts.tally(&rule.namespace_name);
+        let room = HELD_MAX.saturating_sub(held).min(room_to_hold(tally));
         let waiting: Vec<KnownAct> = wait
             .iter()
             .take(room)
@@ -251,10 +254,16 @@ impl Entry {
                 self.trouble(memory, rule, &why).await?;
             }
         }
+        if acts.len() < free || waiting.len() < wait.len() {
+            let why = "its namespace has as many acts of rules as are remembered: what else it \
+                       found is left alone";
+            self.trouble(memory, rule, why).await?;
+        }
         Ok(acts.iter().map(|act| act.id).collect())
     }
 
-    /// Keeps acts until somebody releases them.
+    /// Keeps acts until somebody releases them. That a rule does is told once an
+    /// hour.
     async fn hold(
         &self,
         memory: &mut Memory,
@@ -262,9 +271,12 @@ impl Entry {
         acts: &[KnownAct],
         limit: String,
     ) -> Result<()> {
+        let now = self.now().0;
+        let told = memory.told_held.get(&rule.id);
+        let told = told.is_some_and(|at| now.saturating_sub(*at) < TROUBLE_SECONDS);
         for (at, some) in acts.chunks(STEP).enumerate() {
             let changes = puts(some)?;
-            if at > 0 {
+            if at > 0 || told {
                 self.rooms.store.commit(changes, None).await?;
             } else {
                 let why = format!(
@@ -286,10 +298,9 @@ impl Entry {
                     .commit(changes, &event.finish(), false)
                     .await?;
                 self.rooms.recorder.settle(committed).await?;
+                memory.told_held.insert(rule.id, now);
             }
-            memory
-                .acts
-                .extend(some.iter().map(|act| (act.id, act.clone())));
+            some.iter().for_each(|act| memory.acts.put(act.clone()));
         }
         Ok(())
     }
@@ -337,19 +348,29 @@ fn fresh(
     by_rule
 }
 
-/// What a walk found once and somebody took back is not found again by the same
-/// edition.
-fn exempt(memory: &Memory, intent: &Intent) -> bool {
-    let rule = intent.rule.id.to_string();
-    intent.trigger == Trigger::Time
-        && memory.acts.values().any(|act| {
-            let record = &act.record;
-            record.state == ActState::Undone
-                && record.rule_id == rule
-                && record.edition == intent.rule.record.edition
-                && record.key == intent.key
-                && record.trigger == Trigger::Time.name()
-        })
+/// Whether nothing more is decided about a match: something was already, or it
+/// is what a walk found once and somebody took back, for the same edition.
+pub(crate) fn is_known(memory: &Memory, id: &RecordId, intent: &Intent) -> bool {
+    let taken_back = || {
+        let key = intent.key.as_ref().map(|key| key.id.as_str());
+        let (rule, edition) = (intent.rule.id.to_string(), intent.rule.record.edition);
+        key.is_some_and(|key| memory.acts.was_taken_back(&rule, edition, key))
+    };
+    memory.acts.contains(id) || (intent.trigger == Trigger::Time && taken_back())
+}
+
+/// How many acts more are remembered of a namespace that has so many.
+fn room_to_decide(tally: Tally, answer: Answer) -> usize {
+    let room = KEPT_MAX.saturating_sub(tally.all);
+    match answer {
+        Answer::Warn => room.min(WARNINGS_MAX.saturating_sub(tally.warnings)),
+        _ => room,
+    }
+}
+
+fn room_to_hold(tally: Tally) -> usize {
+    let room = KEPT_MAX.saturating_sub(tally.all);
+    room.min(HELD_IN_ALL_MAX.saturating_sub(tally.held))
 }
 
 fn puts(acts: &[KnownAct]) -> Result<Vec<Change>> {
@@ -416,5 +437,25 @@ mod tests {
         assert_eq!(DIGESTS.with(Cell::get), 7_000);
         let counts: Vec<usize> = fresh.values().map(Vec::len).collect();
         assert_eq!(counts, [2_999, 3_000]);
+    }
+
+    #[test]
+    fn neither_warnings_nor_what_is_held_leave_no_room_for_suspending() {
+        let tally = |all, held, warnings| Tally {
+            all,
+            held,
+            warnings,
+        };
+        let most = tally(
+            HELD_IN_ALL_MAX + WARNINGS_MAX,
+            HELD_IN_ALL_MAX,
+            WARNINGS_MAX,
+        );
+        assert_eq!(room_to_decide(most, Answer::Warn), 0);
+        assert_eq!(room_to_hold(most), 0);
+        assert_eq!(room_to_decide(most, Answer::Suspend), 10_000);
+        assert_eq!(room_to_decide(tally(KEPT_MAX, 0, 0), Answer::Revoke), 0);
+        assert_eq!(room_to_hold(tally(KEPT_MAX - 1, 0, 0)), 1);
+        assert_eq!(room_to_decide(Tally::default(), Answer::Warn), WARNINGS_MAX);
     }
 }

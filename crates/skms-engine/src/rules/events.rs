@@ -1,7 +1,7 @@
-//! Reads the journal behind the acts and asks the rules about each event once
-//! it is durable. Nothing of it lies on the way of a request.
+//! Asks the rules about an event once it is durable. Nothing of it lies on the
+//! way of a request.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use skms_evidence::{DetailKey, DetailValue, Event, Target as EventTarget};
@@ -11,95 +11,16 @@ use skms_policy::{Action, ROOT_NAMESPACE};
 
 use super::answer::{Intent, act_key};
 use super::decide::follows;
-use super::judge::{Memory, doubt, remembered};
+use super::judge::{Memory, remembered};
 use super::question::{facts, would_change};
-use super::{AutoRule, PART, certificates, findings};
-use crate::caller::Caller;
-use crate::engine::Engine;
+use super::{AutoRule, PART};
 use crate::error::Result;
 use crate::gate::{Entry, KeyRef};
 use crate::opened::KeyCell;
 
-/// Events that one step reads.
-const STEP: usize = 512;
-
-/// The rules that events can match, by namespace.
-pub(super) type Asking = BTreeMap<String, Vec<Arc<AutoRule>>>;
-
-impl Engine {
-    /// Asks the rules about every event that became durable since it was last
-    /// done, and does what they say. Gives how many events it read. Without any
-    /// rule it reads none.
-    ///
-    /// # Errors
-    /// [`crate::Error::Sealed`]; what the store refuses. What was not done is
-    /// done the next time, and nothing twice.
-    pub async fn judge_events(&self) -> Result<usize> {
-        let mut read = 0;
-        loop {
-            let rooms = self.rooms()?;
-            if rooms.rules.is_empty() {
-                return Ok(read);
-            }
-            let caller = Caller::system(PART)?;
-            let entry = self.enter(&caller)?;
-            let judge = Arc::clone(&rooms.judge);
-            let mut guard = judge.0.lock().await;
-            let memory = remembered(&rooms, &mut guard).await?;
-            let step = match entry.judge_step(memory).await {
-                Ok(step) => step,
-                Err(error) => {
-                    doubt(&mut guard, &error);
-                    return Err(error);
-                }
-            };
-            // What an earlier run decided and did not come to do, too.
-            let pending = memory.pending();
-            drop(guard);
-            self.carry_out(&pending).await?;
-            read += step;
-            if step < STEP {
-                return Ok(read);
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
 impl Entry {
-    /// Reads one page of the journal.
-    async fn judge_step(&self, memory: &mut Memory) -> Result<usize> {
-        let page = self.rooms.journal.read(memory.next, STEP).await?;
-        let read = page.len();
-        let asking = self.rooms.rules.on(Trigger::Event);
-        let certified = self.rooms.rules.on(Trigger::Certificate);
-        let finding = self.rooms.rules.on(Trigger::Finding);
-        let mut intents = Vec::new();
-        let mut next = memory.next;
-        for stored in page {
-            next = stored.sequence.saturating_add(1);
-            let event = Event::decode(&stored.entry.bytes)?;
-            self.take_use(memory, &event);
-            let place = stored.sequence;
-            intents.extend(self.ask_event(memory, &asking, &event, place).await?);
-            if !finding.is_empty() {
-                intents.extend(findings::found(self, memory, &finding, &event, place).await?);
-            }
-            if !certified.is_empty() {
-                let found = certificates::revoked(self, memory, &certified, &event, place).await?;
-                intents.extend(found);
-            }
-        }
-        // Durable before the place moves on: acts that are known already are
-        // not decided again.
-        self.settle_matches(memory, intents, false).await?;
-        memory.next = next;
-        memory.save(&self.rooms).await?;
-        Ok(read)
-    }
-
     /// Notes the uses of keys that an event tells of.
-    fn take_use(&self, memory: &mut Memory, event: &Event) {
+    pub(super) fn take_use(&self, memory: &mut Memory, event: &Event) {
         let good = event.outcome.reason().is_none();
         let gone = event.action.as_str() == Action::KeyDelete.name();
         if !good || !(gone || is_use(event.action.as_str())) {
@@ -124,18 +45,14 @@ impl Entry {
         }
     }
 
-    /// Asks the rules of the event's namespace.
-    async fn ask_event(
+    /// Asks rules of the event's namespace.
+    pub(super) async fn ask_event(
         &self,
         memory: &mut Memory,
-        asking: &Asking,
+        (namespace, rules): (&str, &[Arc<AutoRule>]),
         event: &Event,
         place: u64,
     ) -> Result<Vec<Intent>> {
-        let namespace = namespace_of(event).unwrap_or(ROOT_NAMESPACE);
-        let Some(rules) = asking.get(namespace) else {
-            return Ok(Vec::new());
-        };
         let (action, outcome) = (event.action.as_str(), event.outcome.name());
         let by = text(event, DetailKey::Rule);
         let chain = match event.details.get(DetailKey::Chain) {
@@ -213,12 +130,14 @@ impl Entry {
         rule: &Arc<AutoRule>,
         event: &Event,
     ) -> Result<Vec<Intent>> {
-        let namespace = rule.namespace_name.to_string();
-        let asking = Asking::from([(namespace, vec![Arc::clone(rule)])]);
+        if namespace_of(event).unwrap_or(ROOT_NAMESPACE) != &*rule.namespace_name {
+            return Ok(Vec::new());
+        }
+        let asked = (&*rule.namespace_name, std::slice::from_ref(rule));
         let judge = Arc::clone(&self.rooms.judge);
         let mut guard = judge.0.lock().await;
         let memory = remembered(&self.rooms, &mut guard).await?;
-        self.ask_event(memory, &asking, event, u64::MAX).await
+        self.ask_event(memory, asked, event, u64::MAX).await
     }
 
     /// Asks one rule, and gives the act that follows if it would change
@@ -235,6 +154,7 @@ impl Entry {
         let Some(compiled) = rule.on(asked.trigger()) else {
             return Ok(None);
         };
+        memory.spent = memory.spent.saturating_add(rule.weight());
         match compiled.matches(asked) {
             Match::No => return Ok(None),
             Match::Trouble(why) => {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use skms_evidence::{DetailValue, Event};
 use skms_policy::rule::{About, Asked, Occasion, Question, Trigger};
 
+use super::AutoRule;
 use super::answer::{Intent, act_key};
-use super::events::{Asking, namespace_of};
 use super::judge::Memory;
 use super::question::facts;
 use super::roster::Roster;
@@ -24,17 +24,13 @@ const PROVEN: &str = "compromised";
 pub(super) async fn found(
     entry: &Entry,
     memory: &mut Memory,
-    asking: &Asking,
+    (namespace, rules): (&str, &[Arc<AutoRule>]),
     event: &Event,
     place: u64,
 ) -> Result<Vec<Intent>> {
     if event.action.as_str() != FOUND || event.outcome.reason().is_some() {
         return Ok(Vec::new());
     }
-    let namespace = namespace_of(event).unwrap_or_default();
-    let Some(rules) = asking.get(namespace) else {
-        return Ok(Vec::new());
-    };
     let Some(cell) = entry.key_of(namespace, event).await? else {
         return Ok(Vec::new());
     };

@@ -3,12 +3,15 @@
 //! from them when it is first wanted, and again after a commit whose outcome is
 //! not known.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use skms_keys::NamespaceId;
+use skms_policy::rule::Answer;
 use skms_store::{Change, Kind, RecordId};
 use tokio::sync::Mutex;
 
+use super::known::{KEPT_MAX, KnownActs, Tally, WARNINGS_MAX};
 use super::question::LastUse;
 use super::roster::Labels;
 use crate::engine::Rooms;
@@ -19,6 +22,9 @@ use crate::records::rule::{ActState, JudgedRecord, KeyUseRecord, RuleActRecord};
 
 /// How long an act is remembered once it is over.
 const KEPT_SECONDS: i64 = 400 * 86_400;
+/// And how long at least, where a namespace has too many of them: the longest
+/// time that a limit looks back on.
+const KEPT_AT_LEAST_SECONDS: i64 = 7 * 86_400;
 
 /// Records that one step reads, and that one batch writes at most.
 pub(crate) const STEP: usize = 256;
@@ -70,10 +76,18 @@ struct Use {
 pub(crate) struct Memory {
     /// The place of the next event to be read.
     pub(crate) next: u64,
-    saved: u64,
+    /// Namespaces whose rules have not come so far, each with the place of its
+    /// next event: those that have more to be asked than one turn holds.
+    pub(crate) behind: BTreeMap<String, u64>,
+    /// Events that were read since it was written down.
+    unsaved: u64,
     saved_at: i64,
     stored: Option<(RecordId, u64)>,
-    pub(crate) acts: HashMap<RecordId, KnownAct>,
+    pub(crate) acts: KnownActs,
+    /// Acts that met trouble, and are tried again.
+    pub(crate) failed: HashSet<RecordId>,
+    /// What was asked since a turn began, by the length of rules.
+    pub(crate) spent: u64,
     uses: HashMap<[u8; 16], Use>,
     dirty: usize,
     /// Records of keys that are gone: namespace, key, revision.
@@ -81,8 +95,13 @@ pub(crate) struct Memory {
     pub(crate) labels: Labels,
     /// How many keys a namespace has, and when that was counted.
     keys: BTreeMap<String, (u64, i64)>,
-    /// When the keys were last walked over, and for which rules.
-    pub(crate) walked: Option<(i64, u64)>,
+    /// When the keys of each namespace were last walked over, and for which
+    /// rules.
+    pub(crate) walked: BTreeMap<String, (i64, Vec<(RecordId, u64)>)>,
+    /// When old acts were last forgotten.
+    pub(crate) tidied: Option<i64>,
+    /// When it was last told that a rule holds acts.
+    pub(crate) told_held: HashMap<RecordId, i64>,
     /// When each rule's trouble was last told.
     pub(crate) troubles: HashMap<RecordId, i64>,
 }
@@ -92,7 +111,43 @@ const COUNT_SECONDS: i64 = 3600;
 
 /// The rules' memory, once it is wanted.
 #[derive(Default)]
-pub(crate) struct Judge(pub(crate) Mutex<Option<Memory>>);
+pub(crate) struct Judge(pub(crate) Mutex<Option<Memory>>, Claimed);
+
+/// Acts that somebody carries out just now.
+type Claimed = Arc<StdMutex<HashSet<RecordId>>>;
+
+/// Acts that are carried out by whoever has this, and by nobody else.
+pub(crate) struct Claim {
+    of: Claimed,
+    pub(crate) ids: Vec<RecordId>,
+}
+
+impl Judge {
+    /// Takes acts that nobody else has.
+    pub(crate) fn claim(&self, ids: impl IntoIterator<Item = RecordId>) -> Claim {
+        let mut all = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = ids.into_iter().filter(|id| all.insert(*id)).collect();
+        Claim {
+            of: Arc::clone(&self.1),
+            ids,
+        }
+    }
+
+    /// Whether somebody carries an act out just now.
+    pub(crate) fn is_claimed(&self, id: &RecordId) -> bool {
+        let all = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        all.contains(id)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut all = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in &self.ids {
+            all.remove(id);
+        }
+    }
+}
 
 /// The memory, read in where it is not there.
 pub(crate) async fn remembered<'a>(
@@ -120,27 +175,26 @@ impl Memory {
         let found = store
             .find(SYSTEM_SCOPE, Kind::Setting, JudgedRecord::NAME)
             .await?;
-        let (next, stored) = match found {
-            None => (0, None),
+        let (judged, stored) = match found {
+            None => (JudgedRecord::default(), None),
             Some(stored) => {
                 let record: JudgedRecord = records::decode(stored.plaintext.expose())?;
-                (record.next, Some((stored.id, stored.revision)))
+                (record, Some((stored.id, stored.revision)))
             }
         };
-        let mut acts = HashMap::new();
+        let mut acts = KnownActs::default();
         let mut uses = HashMap::new();
         for place in rooms.places.list() {
             let found = places::all::<RuleActRecord>(store, place.id.0).await?;
-            acts.extend(found.into_iter().map(|(id, revision, record)| {
-                let act = KnownAct {
+            for (id, revision, record) in found {
+                acts.put(KnownAct {
                     id,
                     namespace: place.id,
                     namespace_name: place.name.clone(),
                     revision,
                     record,
-                };
-                (id, act)
-            }));
+                });
+            }
             let found = places::all::<KeyUseRecord>(store, place.id.0).await?;
             uses.extend(found.into_iter().map(|(id, revision, record)| {
                 let one = Use {
@@ -154,19 +208,26 @@ impl Memory {
         }
         // A journal that lost its tail, as after a restore, is read from where
         // it ends now.
-        let next = next.min(rooms.journal.durable_sequence());
+        let next = judged.next.min(rooms.journal.durable_sequence());
+        let mut behind: BTreeMap<String, u64> = judged.behind.into_iter().collect();
+        behind.retain(|_, place| *place < next);
         Ok(Self {
             next,
-            saved: next,
+            behind,
+            unsaved: 0,
             saved_at: rooms.clock.now().0,
             stored,
             acts,
+            failed: HashSet::new(),
+            spent: 0,
             uses,
             dirty: 0,
             gone: Vec::new(),
             labels: Labels::default(),
             keys: BTreeMap::new(),
-            walked: None,
+            walked: BTreeMap::new(),
+            tidied: None,
+            told_held: HashMap::new(),
             troubles: HashMap::new(),
         })
     }
@@ -210,7 +271,7 @@ impl Memory {
     /// What the store refuses; then what is in memory is as before.
     pub(crate) async fn save(&mut self, rooms: &Rooms) -> Result<()> {
         let now = rooms.clock.now().0;
-        let moved = self.next.saturating_sub(self.saved);
+        let moved = self.unsaved;
         let waited = now.saturating_sub(self.saved_at) >= UNSAVED_SECONDS;
         let enough = self.dirty >= DIRTY_MAX || moved >= UNSAVED_EVENTS;
         if !(enough || (waited && (moved > 0 || self.dirty > 0))) {
@@ -234,7 +295,11 @@ impl Memory {
             };
             rooms.store.commit(vec![change], None).await?;
         }
-        let record = JudgedRecord { next: self.next };
+        let behind = self.behind.iter();
+        let record = JudgedRecord {
+            next: self.next,
+            behind: behind.map(|(name, place)| (name.clone(), *place)).collect(),
+        };
         let (id, expected) = match self.stored {
             Some((id, revision)) => (id, Some(revision)),
             None => (RecordId::random()?, None),
@@ -250,7 +315,7 @@ impl Memory {
         let done = rooms.store.commit(vec![change], None).await?;
         let revision = done.revisions.first().copied().unwrap_or_default();
         self.stored = Some((id, revision));
-        (self.saved, self.saved_at) = (self.next, now);
+        (self.unsaved, self.saved_at) = (0, now);
         Ok(())
     }
 
@@ -280,54 +345,40 @@ impl Memory {
         Ok(())
     }
 
-    /// Puts an act's changed record in force, which was committed.
-    pub(crate) fn settled(&mut self, mut act: KnownAct) {
-        act.revision = act.revision.saturating_add(1);
-        self.acts.insert(act.id, act);
+    /// Moves on in the journal.
+    pub(crate) fn read_on(&mut self, events: u64) {
+        self.unsaved = self.unsaved.saturating_add(events);
     }
 
-    /// Acts of a rule that counted against its limit after a time. What an
-    /// earlier edition only said it would do counts for nothing.
+    /// Puts an act's changed record in force, which was committed. Where what is
+    /// known is newer, as when all was read anew meanwhile, that stays.
+    pub(crate) fn settled(&mut self, mut act: KnownAct) {
+        act.revision = act.revision.saturating_add(1);
+        self.failed.remove(&act.id);
+        let known = self.acts.get(&act.id);
+        if known.is_none_or(|known| known.revision < act.revision) {
+            self.acts.put(act);
+        }
+    }
+
+    /// Acts of a rule that counted against its limit after a time.
     pub(crate) fn counted(&self, rule: &str, edition: u64, after: i64) -> usize {
-        let counts = |act: &&KnownAct| {
-            let record = &act.record;
-            record.rule_id == rule
-                && record.at > after
-                && !record.released
-                && match record.state {
-                    ActState::Pending | ActState::Done | ActState::Undone => true,
-                    ActState::DryRun => record.edition == edition,
-                    _ => false,
-                }
-        };
-        self.acts.values().filter(counts).count()
+        self.acts.counted(rule, edition, after)
     }
 
     /// Acts of a rule's edition that wait to be released.
     pub(crate) fn held(&self, rule: &str, edition: u64) -> impl Iterator<Item = &KnownAct> {
-        self.acts.values().filter(move |act| {
-            let record = &act.record;
-            record.rule_id == rule && record.edition == edition && record.state == ActState::Held
-        })
+        self.acts.held(rule, edition)
     }
 
-    /// Acts that are decided and not done.
-    pub(crate) fn pending(&self) -> Vec<RecordId> {
-        let pending = |act: &&KnownAct| act.record.state == ActState::Pending;
-        let mut all: Vec<_> = self.acts.values().filter(pending).collect();
-        all.sort_by_key(|act| (act.record.at, act.id));
-        all.into_iter().map(|act| act.id).collect()
-    }
-
-    /// Forgets acts that were over long ago.
+    /// Forgets acts that were over long ago, and sooner where a namespace has
+    /// nearly as many as are remembered.
     ///
     /// # Errors
     /// What the store refuses.
     pub(crate) async fn forget_old(&mut self, rooms: &Rooms) -> Result<()> {
-        let before = rooms.clock.now().0.saturating_sub(KEPT_SECONDS);
-        let old = |act: &&KnownAct| {
-            act.record.at < before && !matches!(act.record.state, ActState::Pending)
-        };
+        let now = rooms.clock.now().0;
+        let old = |act: &&KnownAct| is_old(&act.record, self.acts.tally(&act.namespace_name), now);
         let old: Vec<KnownAct> = self.acts.values().filter(old).cloned().collect();
         for some in old.chunks(STEP) {
             let changes = some.iter().map(|act| Change::Delete {
@@ -370,5 +421,84 @@ impl Memory {
         }
         self.keys.insert(namespace.to_owned(), (count, now));
         Ok(count)
+    }
+}
+
+/// Whether an act of a namespace that has so many is forgotten.
+fn is_old(record: &RuleActRecord, tally: Tally, now: i64) -> bool {
+    let before = now.saturating_sub(KEPT_SECONDS);
+    let sooner = now.saturating_sub(KEPT_AT_LEAST_SECONDS);
+    let warning = record.answer == Answer::Warn.name();
+    let many = tally.all > KEPT_MAX / 4 * 3 || (warning && tally.warnings > WARNINGS_MAX / 4 * 3);
+    match record.state {
+        ActState::Pending => false,
+        // Somebody waits for the one, and the other is not to be done again.
+        ActState::Held | ActState::Undone => record.at < before,
+        _ => record.at < before || (many && record.at < sooner),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(answer: Answer, state: ActState, at: i64) -> RuleActRecord {
+        RuleActRecord {
+            rule: String::new(),
+            rule_id: String::new(),
+            edition: 1,
+            answer: answer.name().to_owned(),
+            reason: None,
+            key: None,
+            principal: None,
+            trigger: String::new(),
+            trigger_id: String::new(),
+            matched: String::new(),
+            chain: 1,
+            at,
+            state,
+            released: false,
+            done_at: None,
+            why: None,
+            expires_at: None,
+            versions: Vec::new(),
+            undone_at: None,
+            undone_by: None,
+        }
+    }
+
+    #[test]
+    fn where_there_are_many_what_is_a_week_old_is_forgotten() {
+        let (now, week) = (KEPT_SECONDS * 2, KEPT_AT_LEAST_SECONDS);
+        let few = Tally::default();
+        let many = Tally {
+            all: KEPT_MAX,
+            ..few
+        };
+        let warnings = Tally {
+            warnings: WARNINGS_MAX,
+            ..few
+        };
+        let old = |answer, state, age, tally| is_old(&record(answer, state, now - age), tally, now);
+        let (warn, suspend, done) = (Answer::Warn, Answer::Suspend, ActState::Done);
+        for (answer, state, age, tally, is) in [
+            (warn, done, week + 1, few, false),
+            (warn, done, week + 1, warnings, true),
+            // What limits look back on stays.
+            (warn, done, week, many, false),
+            (suspend, done, week + 1, warnings, false),
+            (suspend, done, week + 1, many, true),
+            (suspend, ActState::Undone, week + 1, many, false),
+            (suspend, ActState::Held, week + 1, many, false),
+            (suspend, ActState::Pending, KEPT_SECONDS + 1, many, false),
+            (suspend, done, KEPT_SECONDS, few, false),
+            (suspend, done, KEPT_SECONDS + 1, few, true),
+        ] {
+            assert_eq!(
+                old(answer, state, age, tally),
+                is,
+                "{answer:?} {state:?} {age}"
+            );
+        }
     }
 }

@@ -10,13 +10,14 @@ pub(crate) mod decide;
 pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod judge;
+pub(crate) mod known;
 pub(crate) mod question;
 pub(crate) mod roster;
+pub(crate) mod rounds;
 pub(crate) mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use skms_keys::{NamespaceId, RevocationReason};
@@ -76,6 +77,11 @@ impl AutoRule {
         (self.record.enabled && rule.triggers().contains(&trigger)).then_some(rule)
     }
 
+    /// What asking it costs, by its length.
+    pub(crate) fn weight(&self) -> u64 {
+        1 + self.record.text.len() as u64 / 1024
+    }
+
     /// How often it may act, in a namespace of so many keys.
     pub(crate) fn limit(&self, keys: u64) -> Quota {
         let said = self.compiled.as_ref().and_then(Rule::limit);
@@ -87,8 +93,10 @@ impl AutoRule {
 pub(crate) fn usual_limit(keys: u64) -> Quota {
     let part = USUAL_LIMIT.max(keys / USUAL_PART);
     let acts = part.min((keys / 2).max(1));
+    let acts = u32::try_from(acts).unwrap_or(u32::MAX);
+    let most = Quota::most(DAY_SECONDS);
     Quota {
-        acts: u32::try_from(acts).unwrap_or(u32::MAX),
+        acts: acts.min(most),
         seconds: DAY_SECONDS,
     }
 }
@@ -124,25 +132,17 @@ type ByName = BTreeMap<String, Arc<AutoRule>>;
 #[derive(Default)]
 pub(crate) struct AutoRules {
     all: ArcSwap<BTreeMap<String, Arc<ByName>>>,
-    /// Rises with every change.
-    generation: AtomicU64,
 }
 
 impl AutoRules {
     /// Takes over what was read anew.
     pub(crate) fn replace(&self, other: &Self) {
         self.all.store(other.all.load_full());
-        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether there is none anywhere.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.load().is_empty()
-    }
-
-    /// A number that differs after each change.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
     }
 
     /// The rule of that name.
@@ -175,7 +175,6 @@ impl AutoRules {
         changed.insert(rule.record.name.clone(), Arc::new(rule));
         *names = Arc::new(changed);
         self.all.store(Arc::new(all));
-        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Forgets one; the caller holds the rooms' change lock.
@@ -188,7 +187,6 @@ impl AutoRules {
         }
         all.retain(|_, names| !names.is_empty());
         self.all.store(Arc::new(all));
-        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -213,6 +211,6 @@ mod tests {
     fn the_usual_limit_never_takes_more_than_half() {
         let acts = |keys| usual_limit(keys).acts;
         assert_eq!([0, 1, 2, 3, 5, 19, 20].map(acts), [1, 1, 1, 1, 2, 9, 10]);
-        assert_eq!([100, 200, 1000, 1_000_000].map(acts), [10, 10, 50, 50_000]);
+        assert_eq!([100, 200, 1000, 1_000_000].map(acts), [10, 10, 50, 10_000]);
     }
 }

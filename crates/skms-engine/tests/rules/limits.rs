@@ -8,7 +8,10 @@ use skms_crypto::Algorithm;
 use skms_evidence::DetailKey;
 use skms_keys::KeyState;
 
-use crate::common::House;
+use skms_engine::KeyRef;
+use skms_engine::acts::create_key::NewKeySpec;
+
+use crate::common::{House, at};
 use crate::{DAY, detail, key_subject};
 
 const EVERYTHING: &str = r#"@answer("revoke") @reason("cessationOfOperation")
@@ -190,7 +193,7 @@ async fn an_answer_is_given_once_however_often_it_is_broken_off() {
     house.engine.judge_events().await.unwrap();
     assert!(broken > 4, "{broken}");
     for name in &names {
-        let states = house.states(crate::common::at(name)).await;
+        let states = house.states(at(name)).await;
         assert_eq!(states.len(), 2, "{name}");
     }
     assert_eq!(house.acts_of("each", "done").await, names.len());
@@ -219,4 +222,73 @@ fn rules_are_asked_while_the_thread_that_started_them_is_busy() {
         assert!(std::time::Instant::now() < until, "nobody asked the rule");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+}
+
+/// Rules of the namespace `team` that warn of every reading of a key, and so
+/// many readings.
+async fn flood(house: &House, rules: usize, readings: usize) {
+    house.team().await;
+    let text = r#"@answer("warn") @limit("1000 per hour")
+        permit (principal, action == SKMS::Action::"rule.event", resource)
+        when { context.action == "key.read" };"#;
+    for at in 0..rules {
+        let name = format!("flood-{at}");
+        house.rule_in("team", &name, text).await.unwrap();
+    }
+    let theirs = KeyRef {
+        namespace: "team",
+        ..at("theirs")
+    };
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::Aes256Gcm),
+        ..NewKeySpec::default()
+    };
+    let engine = &house.engine;
+    engine.create_key(&house.root, theirs, spec).await.unwrap();
+    for _ in 0..readings {
+        engine.read_key(&house.root, theirs).await.unwrap();
+    }
+}
+
+async fn warned(house: &House) -> usize {
+    let acts = house.engine.list_rule_acts(&house.root, "team").await;
+    let acts = acts.unwrap();
+    acts.iter().filter(|act| act.state == "done").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_s_flood_of_acts_holds_up_no_other_namespace_s() {
+    let house = House::new().await;
+    house.create("ours", Algorithm::Aes256Gcm).await;
+    let text = r#"@answer("suspend")
+        permit (principal, action == SKMS::Action::"rule.event", resource is SKMS::Key)
+        when { context.action == "key.decrypt" };"#;
+    house.rule("stop", text).await.unwrap();
+    house.engine.judge_events().await.unwrap();
+    flood(&house, 64, 40).await;
+    // What is done first is what was decided first.
+    house.config.clock.advance_seconds(1);
+    let sealed = house.encrypt("ours", b"x").await.unwrap();
+    house.decrypt("ours", &sealed).await.unwrap();
+    house.engine.start_jobs();
+    while house.state("ours").await == KeyState::Active {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let before = warned(&house).await;
+    assert!(before < 64 * 40 / 2, "{before} warnings were first");
+}
+
+#[tokio::test]
+async fn whose_rules_fall_behind_are_asked_about_everything_in_the_end() {
+    let mut house = House::new().await;
+    flood(&house, 64, 20).await;
+    let mut broken = 0;
+    for polls in [3, 30, 300] {
+        broken += usize::from(broken_off(house.engine.judge_events(), polls).await);
+        house = house.restart().await;
+    }
+    house.engine.judge_events().await.unwrap();
+    assert_eq!((broken, warned(&house).await), (3, 64 * 20));
+    let told = house.by_rules("rule.act").await;
+    assert_eq!(told.len(), 64 * 20);
 }

@@ -72,6 +72,16 @@ impl Quota {
     /// The units, with their lengths.
     const UNITS: [(&'static str, i64); 3] = [("hour", 3600), ("day", 86_400), ("week", 604_800)];
 
+    /// The most acts of a rule in any so many seconds: each is remembered, and
+    /// all rules of a server are asked by turns.
+    #[must_use]
+    pub const fn most(seconds: i64) -> u32 {
+        match seconds {
+            ..=3600 => 1_000,
+            _ => 10_000,
+        }
+    }
+
     /// As it is written: "5 per day".
     #[must_use]
     pub fn text(self) -> String {
@@ -86,7 +96,8 @@ impl Quota {
 impl FromStr for Quota {
     type Err = ();
 
-    /// "5 per day": a number that is not zero, and `hour`, `day` or `week`.
+    /// "5 per day": a number from 1 to [`Quota::most`], and `hour`, `day` or
+    /// `week`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (number, unit) = text.split_once(" per ").ok_or(())?;
         let acts = number.parse().map_err(|_| ())?;
@@ -94,6 +105,7 @@ impl FromStr for Quota {
         let (_, seconds) = units.find(|(name, _)| *name == unit).ok_or(())?;
         match acts {
             0 => Err(()),
+            acts if acts > Self::most(seconds) => Err(()),
             acts => Ok(Self { acts, seconds }),
         }
     }
@@ -132,8 +144,8 @@ pub(super) fn read<'a>(
             "limit" => {
                 limit = Some(value.parse::<Quota>().map_err(|()| {
                     format!(
-                        "@limit({value:?}) is not as in \"5 per day\": a number from 1, and \
-                         hour, day or week"
+                        "@limit({value:?}) is not as in \"5 per day\": a number from 1 and up \
+                         to 1000 per hour, or 10000 per day or week"
                     )
                 })?);
             }
@@ -174,7 +186,13 @@ mod tests {
 
     #[test]
     fn quotas_are_read_as_they_are_written() {
-        for text in ["1 per hour", "5 per day", "4294967295 per week"] {
+        for text in [
+            "1 per hour",
+            "5 per day",
+            "1000 per hour",
+            "10000 per day",
+            "10000 per week",
+        ] {
             assert_eq!(text.parse::<Quota>().unwrap().text(), text);
         }
         for wrong in [
@@ -182,6 +200,9 @@ mod tests {
             "5",
             "0 per day",
             "-1 per day",
+            "1001 per hour",
+            "10001 per day",
+            "4294967295 per week",
             "5 per month",
             "5 per  day",
             "5  per day",

@@ -115,6 +115,8 @@ pub enum Occasion<'a> {
     Certificate {
         /// By whom.
         issuer: &'a str,
+        /// The namespace that the issuer is of.
+        issuer_namespace: &'a str,
         /// Its serial number.
         serial: &'a str,
         /// Whether an imported list says so.
@@ -431,12 +433,14 @@ fn context_facts(question: &Question<'_>) -> Facts {
         }
         Occasion::Certificate {
             issuer,
+            issuer_namespace,
             serial,
             elsewhere,
             reason,
             version,
         } => {
             facts.push(("issuer", text(issuer)));
+            facts.push(("issuer_namespace", text(issuer_namespace)));
             facts.push(("serial", text(serial)));
             facts.push(("elsewhere", Fact::Flag(elsewhere)));
             facts.push(("reason", text(reason)));

@@ -16,7 +16,7 @@ use crate::gate::{Authorized, Entry};
 use crate::records::rule::ActState;
 use crate::rules::PART;
 use crate::rules::asking::holding;
-use crate::rules::judge::{KnownAct, STEP, doubt, remembered};
+use crate::rules::judge::{Claim, KnownAct, STEP, doubt, remembered};
 use crate::target::Target;
 
 /// What became of held acts.
@@ -103,7 +103,7 @@ impl Engine {
             false => self.carry_out(&acts).await?,
         };
         Ok(Released {
-            acts: acts.len(),
+            acts: acts.ids.len(),
             done,
         })
     }
@@ -153,7 +153,7 @@ impl Entry {
         allowed: &Authorized<Release, Target>,
         (namespace, name): (&str, &str),
         (discard, approved): (bool, Option<&str>),
-    ) -> Result<Vec<RecordId>> {
+    ) -> Result<Claim> {
         let rule = self.rule(namespace, name)?;
         let judge = Arc::clone(&self.rooms.judge);
         let mut guard = judge.0.lock().await;
@@ -206,6 +206,7 @@ impl Entry {
             let memory = remembered(&self.rooms, &mut guard).await?;
             some.iter().cloned().for_each(|act| memory.settled(act));
         }
-        Ok(held.into_iter().map(|act| act.id).collect())
+        // By nobody else: they are done when the call returns.
+        Ok(judge.claim(held.into_iter().map(|act| act.id)))
     }
 }

@@ -116,8 +116,9 @@ impl Engine {
         if compiled.triggers().contains(&Trigger::Time) {
             let roster = Roster::load(&system.rooms).await?;
             let rules = [Arc::clone(&rule)];
-            intents = system.walk(&place, &rules, &roster).await?;
-            trial.would_touch = intents.len() as u64;
+            let (found, counts) = system.walk(&place, &rules, roster).await?;
+            intents = found;
+            trial.would_touch = counts.values().sum::<usize>() as u64;
         }
         let journal = &system.rooms.journal;
         let durable = journal.durable_sequence();
