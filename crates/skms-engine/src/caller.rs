@@ -89,6 +89,17 @@ impl Session {
         }
     }
 
+    /// The principal's namespace, where an event of another one has to say it:
+    /// names mean something in their own alone. Nothing for the same one, and
+    /// for parts of the server.
+    pub(crate) fn namespace_beside(&self, of_event: &str) -> &str {
+        let own = self.principal.namespace();
+        match own == of_event || matches!(self.authentication, Authentication::System) {
+            true => "",
+            false => own,
+        }
+    }
+
     /// How the log names its credential: kind and public identifier.
     pub fn label(&self) -> &str {
         &self.label

@@ -11,6 +11,7 @@ use skms_evidence::{
 };
 use skms_keys::{Key, Transition, VersionNumber};
 use skms_pki::issue::Serial;
+use skms_policy::ROOT_NAMESPACE;
 use skms_store::RecordId;
 
 use crate::act::Act;
@@ -103,9 +104,16 @@ impl EventDraft {
             name: target.path().into(),
             version: None,
         };
+        let of_event = namespace
+            .as_ref()
+            .map_or(ROOT_NAMESPACE, |name| name.as_str());
+        let whose = caller.session.namespace_beside(of_event);
+        let mut details = Details::new();
+        if !whose.is_empty() {
+            details.set(DetailKey::PrincipalNamespace, whose);
+        }
         let claims =
             (outcome == Outcome::Success && entry.claims.any()).then(|| Arc::clone(&entry.claims));
-        let mut details = Details::new();
         if let Some(claims) = &claims {
             let (requests, approvers) = claims.in_words();
             details.set(DetailKey::Approval, requests);

@@ -23,6 +23,7 @@ use crate::approvals::Approvals;
 use crate::authority::{self, Authorities};
 use crate::clock::Clock;
 use crate::courier::{Courier, NoCourier};
+use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::groups::{self, Groups};
 use crate::idempotency::Running;
@@ -181,6 +182,7 @@ pub(crate) struct Rooms {
     pub(crate) weak: Arc<Weak>,
     pub(crate) rules: AutoRules,
     pub(crate) judge: Arc<Judge>,
+    pub(crate) credentials: Credentials,
     pub(crate) suspended: Suspended,
     pub(crate) channels: Channels,
     pub(crate) approvals: Approvals,
@@ -226,7 +228,7 @@ impl Rooms {
         let incidents = Incidents::load(&store, &places).await?;
         let weak = Arc::new(weak::load(&store).await?);
         let rules = rules::load(&store, &places).await?;
-        let suspended = Suspended::load(&store).await?;
+        let suspended = Suspended::load(&store, &places).await?;
         let channels = notify::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
@@ -252,6 +254,7 @@ impl Rooms {
             rules,
             judge: Arc::default(),
             suspended,
+            credentials: Credentials::default(),
             channels,
             approvals: Approvals::default(),
             policies: ArcSwap::from_pointee(policies),
@@ -310,7 +313,7 @@ impl Rooms {
             let groups = groups::load(&self.store, &places).await?;
             let lists = weak::lists(&self.store).await?;
             let rules = rules::load(&self.store, &places).await?;
-            let suspended = Suspended::load(&self.store).await?;
+            let suspended = Suspended::load(&self.store, &places).await?;
             self.rules.replace(&rules);
             self.suspended.replace(suspended);
             let channels = notify::load(&self.store, &places).await?;

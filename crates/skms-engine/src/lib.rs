@@ -31,6 +31,7 @@ mod caller;
 mod change;
 mod clock;
 pub mod courier;
+mod credentials;
 mod draft;
 mod engine;
 mod error;

@@ -4,22 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use skms_policy::{Action, Context, Principal, PrincipalKind, Request};
+use skms_policy::{Action, Context, Principal, PrincipalKind, ROOT_NAMESPACE, Request};
 use skms_store::{Change, Kind, RecordId, SealedStore};
 
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
-use crate::places::{self, SYSTEM_SCOPE};
+use crate::places::{Places, SYSTEM_SCOPE};
 use crate::records;
-use crate::records::principal::PrincipalRecord;
 use crate::records::rule::{SuspendedRecord, SuspensionRecord};
-use crate::records::token::TokenRecord;
 use crate::target::Target;
 
-/// The most principals that are suspended at once.
-const SUSPENDED_MAX: usize = 10_000;
+/// The most principals of a namespace that are suspended at once, and of the
+/// root namespace. Each has a record of its own for all of them, so that none
+/// can keep another from suspending anybody.
+const EACH_MAX: usize = 1_000;
+const ROOT_MAX: usize = 10_000;
 
 /// Who could resume a principal must be able to for so many seconds more.
 const STILL_THERE_SECONDS: i64 = 3600;
@@ -35,38 +36,44 @@ pub(crate) struct Suspended {
 }
 
 #[derive(Clone, Default)]
-struct State {
-    all: BTreeMap<Who, SuspensionRecord>,
+struct State(BTreeMap<String, Arc<Own>>);
+
+/// Those of one namespace, by name.
+#[derive(Clone, Default)]
+struct Own {
+    all: BTreeMap<String, SuspensionRecord>,
     /// The setting and its revision, once it was written.
     stored: Option<(RecordId, u64)>,
 }
 
 /// A change of who is suspended, to be put in force once it is committed.
 pub(crate) struct Changing {
-    next: State,
+    namespace: String,
+    next: Own,
     change: Change,
 }
 
 impl Suspended {
     /// Reads them.
-    pub(crate) async fn load(store: &SealedStore) -> Result<Self> {
-        let name = SuspendedRecord::NAME;
-        let found = store.find(SYSTEM_SCOPE, Kind::Setting, name).await?;
-        let Some(stored) = found else {
-            return Ok(Self::default());
-        };
-        let record: SuspendedRecord = records::decode(stored.plaintext.expose())?;
-        let all: BTreeMap<Who, SuspensionRecord> = record
-            .all
-            .into_iter()
-            .map(|one| ((one.namespace.clone(), one.name.clone()), one))
-            .collect();
-        Ok(Self {
-            any: AtomicBool::new(!all.is_empty()),
-            state: RwLock::new(State {
-                all,
+    pub(crate) async fn load(store: &SealedStore, places: &Places) -> Result<Self> {
+        let mut state = State::default();
+        for namespace in places.list() {
+            let name = SuspendedRecord::name(&namespace.name);
+            let found = store.find(SYSTEM_SCOPE, Kind::Setting, &name).await?;
+            let Some(stored) = found else {
+                continue;
+            };
+            let record: SuspendedRecord = records::decode(stored.plaintext.expose())?;
+            let all = record.all.into_iter();
+            let own = Own {
+                all: all.map(|one| (one.name.clone(), one)).collect(),
                 stored: Some((stored.id, stored.revision)),
-            }),
+            };
+            state.0.insert(namespace.name.clone(), Arc::new(own));
+        }
+        Ok(Self {
+            any: AtomicBool::new(state.any()),
+            state: RwLock::new(state),
         })
     }
 
@@ -76,20 +83,21 @@ impl Suspended {
             .state
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        self.put(state);
-    }
-
-    fn put(&self, state: State) {
         let mut own = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        self.any.store(!state.all.is_empty(), Ordering::SeqCst);
+        self.any.store(state.any(), Ordering::SeqCst);
         *own = state;
     }
 
-    fn read(&self) -> State {
-        self.state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Puts those of a namespace in force.
+    fn put(&self, namespace: String, own: Own) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.0.insert(namespace, Arc::new(own));
+        self.any.store(state.any(), Ordering::SeqCst);
+    }
+
+    fn read(&self, namespace: &str) -> Arc<Own> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.0.get(namespace).cloned().unwrap_or_default()
     }
 
     /// Lets everybody through who is not suspended. Parts of the server never
@@ -114,19 +122,12 @@ impl Suspended {
 
     /// Whether a principal is suspended.
     pub(crate) fn has(&self, namespace: &str, name: &str) -> bool {
-        self.any.load(Ordering::SeqCst)
-            && self
-                .state
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .all
-                .contains_key(&(namespace.to_owned(), name.to_owned()))
+        self.any.load(Ordering::SeqCst) && self.read(namespace).all.contains_key(name)
     }
 
     /// Those of a namespace, by name.
     pub(crate) fn of(&self, namespace: &str) -> Vec<SuspensionRecord> {
-        let all = self.read().all.into_values();
-        all.filter(|one| one.namespace == namespace).collect()
+        self.read(namespace).all.values().cloned().collect()
     }
 
     /// Suspends one; the caller holds the rooms' change lock.
@@ -134,20 +135,24 @@ impl Suspended {
     /// # Errors
     /// [`Error::Exists`] where it is already; [`Error::TooLarge`].
     pub(crate) fn with(&self, one: SuspensionRecord) -> Result<Changing> {
-        let mut next = self.read();
-        if next.all.len() >= SUSPENDED_MAX {
+        let namespace = one.namespace.clone();
+        let mut next = Own::clone(&self.read(&namespace));
+        let most = match namespace == ROOT_NAMESPACE {
+            true => ROOT_MAX,
+            false => EACH_MAX,
+        };
+        if next.all.len() >= most {
             return Err(Error::TooLarge {
-                what: "the number of suspended principals",
-                limit: SUSPENDED_MAX as u64,
+                what: "the number of suspended principals of a namespace",
+                limit: most as u64,
             });
         }
-        let who = (one.namespace.clone(), one.name.clone());
-        if next.all.insert(who, one).is_some() {
+        if next.all.insert(one.name.clone(), one).is_some() {
             return Err(Error::Exists {
                 what: "the principal's suspension",
             });
         }
-        changing(next)
+        changing(namespace, next)
     }
 
     /// Lets one go; the caller holds the rooms' change lock.
@@ -155,37 +160,43 @@ impl Suspended {
     /// # Errors
     /// [`Error::NotFound`] where it is not suspended.
     pub(crate) fn without(&self, namespace: &str, name: &str) -> Result<Changing> {
-        let mut next = self.read();
-        let who = (namespace.to_owned(), name.to_owned());
-        next.all.remove(&who).ok_or(Error::NotFound {
+        let mut next = Own::clone(&self.read(namespace));
+        next.all.remove(name).ok_or(Error::NotFound {
             what: "suspended principal",
         })?;
-        changing(next)
+        changing(namespace.to_owned(), next)
     }
 
-    /// Those that are left when a namespace goes, if any of them were its; the
+    /// That nobody is left when a namespace goes, if anybody was suspended; the
     /// caller holds the rooms' change lock.
     pub(crate) fn without_namespace(&self, namespace: &str) -> Result<Option<Changing>> {
-        let mut next = self.read();
-        let before = next.all.len();
-        next.all.retain(|(whose, _), _| whose != namespace);
-        match next.all.len() == before {
-            true => Ok(None),
-            false => changing(next).map(Some),
+        let mut next = Own::clone(&self.read(namespace));
+        if next.all.is_empty() {
+            return Ok(None);
         }
+        next.all.clear();
+        changing(namespace.to_owned(), next).map(Some)
+    }
+}
+
+impl State {
+    fn any(&self) -> bool {
+        self.0.values().any(|own| !own.all.is_empty())
     }
 }
 
 impl Changing {
     /// Takes the change out, to be committed.
     pub(crate) fn split(self) -> (Change, Committing) {
-        (self.change, Committing { next: self.next })
+        let (namespace, next) = (self.namespace, self.next);
+        (self.change, Committing { namespace, next })
     }
 }
 
 /// What is left of a change while it is being committed.
 pub(crate) struct Committing {
-    next: State,
+    namespace: String,
+    next: Own,
 }
 
 impl Committing {
@@ -195,11 +206,11 @@ impl Committing {
         if let Some((_, known)) = &mut next.stored {
             *known = revision;
         }
-        suspended.put(next);
+        suspended.put(self.namespace, next);
     }
 }
 
-fn changing(mut next: State) -> Result<Changing> {
+fn changing(namespace: String, mut next: Own) -> Result<Changing> {
     let (id, expected) = match next.stored {
         Some((id, revision)) => (id, Some(revision)),
         None => (RecordId::random()?, None),
@@ -212,41 +223,15 @@ fn changing(mut next: State) -> Result<Changing> {
         namespace: SYSTEM_SCOPE,
         kind: Kind::Setting,
         id,
-        name: Some(SuspendedRecord::NAME.to_owned()),
+        name: Some(SuspendedRecord::name(&namespace)),
         expected,
         plaintext: records::encode(&record)?,
     };
-    Ok(Changing { next, change })
-}
-
-/// The groups of each live credential of a principal, and whether there is any.
-pub(crate) async fn credentials(rooms: &Rooms) -> Result<Vec<Credential>> {
-    let now = rooms.clock.now().0;
-    let tokens = places::all::<TokenRecord>(&rooms.store, SYSTEM_SCOPE).await?;
-    let registered = places::all::<PrincipalRecord>(&rooms.store, SYSTEM_SCOPE).await?;
-    let tokens = tokens.into_iter().map(|(_, _, record)| Credential {
-        who: (record.namespace, record.principal),
-        kind: PrincipalKind::Token,
-        groups: record.groups,
-        ends: record.expires_at.unwrap_or(i64::MAX),
-    });
-    let registered = registered.into_iter().map(|(_, _, record)| Credential {
-        who: (record.namespace, record.name),
-        kind: PrincipalKind::Certificate,
-        groups: record.groups,
-        ends: record.expires_at.unwrap_or(i64::MAX),
-    });
-    let mut all: Vec<Credential> = tokens.chain(registered).collect();
-    all.retain(|one| one.ends > now);
-    Ok(all)
-}
-
-/// What somebody is let in by.
-pub(crate) struct Credential {
-    pub(crate) who: Who,
-    pub(crate) kind: PrincipalKind,
-    pub(crate) groups: std::collections::BTreeSet<String>,
-    pub(crate) ends: i64,
+    Ok(Changing {
+        namespace,
+        next,
+        change,
+    })
 }
 
 /// Makes sure that somebody is left who could resume a principal.
@@ -264,14 +249,16 @@ pub(crate) async fn somebody_is_left(rooms: &Rooms, target: &Target) -> Result<(
         certificate: false,
     };
     let policies = rooms.policies.load();
-    for one in credentials(rooms).await? {
+    let roll = rooms.credentials.read(&rooms.store).await?;
+    for one in roll.all() {
         let (namespace, name) = (one.who.0.as_str(), one.who.1.as_str());
         let short = one.ends < now.saturating_add(STILL_THERE_SECONDS);
         if (namespace, name) == whom || short || rooms.suspended.has(namespace, name) {
             continue;
         }
         let principal = Principal::new(one.kind, namespace, name)?;
-        let principal = std::sync::Arc::new(principal.with_groups(one.groups)?);
+        let principal = principal.with_groups(one.groups.clone())?;
+        let principal = Arc::new(principal);
         let resource = target.resource();
         let allowed = policies.decide(&Request {
             principal: &principal,
@@ -290,4 +277,42 @@ pub(crate) async fn somebody_is_left(rooms: &Rooms, target: &Target) -> Result<(
         "nobody else could resume {}: suspending it could lock everybody out",
         target.path()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspend(all: &Suspended, namespace: &str, name: String) -> Result<()> {
+        let record = SuspensionRecord {
+            namespace: namespace.to_owned(),
+            name,
+            at: 0,
+            by: String::new(),
+            reason: String::new(),
+        };
+        let (_, committing) = all.with(record)?.split();
+        committing.put_in_force(all, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn whom_one_namespace_suspends_leaves_the_others_their_room() {
+        let all = Suspended::default();
+        for at in 0..EACH_MAX {
+            suspend(&all, "team", format!("n{at}")).unwrap();
+        }
+        let more = suspend(&all, "team", "more".to_owned());
+        assert!(matches!(more, Err(Error::TooLarge { .. })));
+        for namespace in ["other", ROOT_NAMESPACE] {
+            suspend(&all, namespace, "eve".to_owned()).unwrap();
+            assert!(all.has(namespace, "eve") && !all.has(namespace, "n1"));
+        }
+        assert_eq!((all.of("team").len(), all.of("other").len()), (EACH_MAX, 1));
+        let (_, gone) = all.without_namespace("team").unwrap().unwrap().split();
+        gone.put_in_force(&all, 2);
+        assert!(!all.has("team", "n1") && all.has("other", "eve"));
+        assert!(all.without_namespace("team").unwrap().is_none());
+        suspend(&all, "team", "n1".to_owned()).unwrap();
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) fn encode<A: Act>(
         at_millis: entry.now_ms,
         namespace: snapshot.at().namespace,
         principal: session.principal.id(),
+        principal_namespace: session.namespace_beside(snapshot.at().namespace),
         authentication: session.label(),
         source: entry.caller.source,
         action: A::ACTION.name(),

@@ -105,6 +105,9 @@ detail_keys! {
     Peer "peer";
     /// The policies that decided.
     Policies "policies";
+    /// The namespace of whoever did it, where that is another one than the
+    /// event's.
+    PrincipalNamespace "principal_namespace";
     /// The profile of a certificate.
     Profile "profile";
     /// A reason given by the caller, in words.

@@ -24,6 +24,8 @@ pub struct UseEvent<'a> {
     pub namespace: &'a str,
     /// Who.
     pub principal: &'a str,
+    /// The namespace of whoever that is; empty for the key's.
+    pub principal_namespace: &'a str,
     /// How that was known.
     pub authentication: &'a str,
     /// From where.
@@ -76,15 +78,29 @@ impl UseEvent<'_> {
             out.extend_from_slice(b",\"items\":");
             number(out, items.into());
         }
-        if !self.policies.is_empty() {
-            out.extend_from_slice(b",\"details\":{\"");
-            out.extend_from_slice(DetailKey::Policies.name().as_bytes());
-            out.extend_from_slice(b"\":");
-            string(out, &bounded(self.policies));
+        let details = [
+            (DetailKey::Policies, self.policies),
+            (DetailKey::PrincipalNamespace, self.principal_namespace),
+        ];
+        let mut said = details.iter().filter(|(_, text)| !text.is_empty());
+        if let Some((key, text)) = said.next() {
+            out.extend_from_slice(b",\"details\":{");
+            detail(out, *key, text);
+            for (key, text) in said {
+                out.push(b',');
+                detail(out, *key, text);
+            }
             out.push(b'}');
         }
         out.push(b'}');
     }
+}
+
+fn detail(out: &mut Vec<u8>, key: DetailKey, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(key.name().as_bytes());
+    out.extend_from_slice(b"\":");
+    string(out, &bounded(text));
 }
 
 #[cfg(test)]
@@ -96,6 +112,9 @@ mod tests {
         let mut details = Details::new();
         if !event.policies.is_empty() {
             details.set(DetailKey::Policies, event.policies);
+        }
+        if !event.principal_namespace.is_empty() {
+            details.set(DetailKey::PrincipalNamespace, event.principal_namespace);
         }
         let whole = Event {
             id: event.id,
@@ -134,6 +153,7 @@ mod tests {
                         at_millis: 1_735_786_800_123,
                         namespace: text,
                         principal: text,
+                        principal_namespace: if items.is_some() { text } else { "" },
                         authentication: text,
                         source: items.and("2001:db8::1".parse().ok()),
                         action: "key.encrypt",

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry};
 use crate::records::rule::SuspensionRecord;
-use crate::suspended::{credentials, somebody_is_left};
+use crate::suspended::somebody_is_left;
 use crate::target::Target;
 
 act!(List, PrincipalList, "Lists the suspended principals.");
@@ -109,9 +109,9 @@ impl Engine {
 
 /// The principal as a target, with all the groups that it is known in.
 pub(crate) async fn principal(rooms: &Rooms, namespace: &str, name: &str) -> Result<Target> {
-    let all = credentials(rooms).await?.into_iter();
-    let own = all.filter(|one| (one.who.0.as_str(), one.who.1.as_str()) == (namespace, name));
-    let groups: BTreeSet<String> = own.flat_map(|one| one.groups).collect();
+    let roll = rooms.credentials.read(&rooms.store).await?;
+    let own = roll.of(namespace, name, rooms.clock.now().0);
+    let groups: BTreeSet<String> = own.flat_map(|one| one.groups.iter().cloned()).collect();
     Ok(Target::principal(namespace, name, groups))
 }
 

@@ -141,15 +141,17 @@ impl Record for JudgedRecord {
     const KIND: Kind = Kind::Setting;
 }
 
-/// Every principal that is suspended: a setting of the server.
+/// Every principal of a namespace that is suspended: a setting of the server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SuspendedRecord {
     pub(crate) all: Vec<SuspensionRecord>,
 }
 
 impl SuspendedRecord {
-    /// What the setting is found by.
-    pub(crate) const NAME: &str = "principals/suspended";
+    /// What that of a namespace is found by.
+    pub(crate) fn name(namespace: &str) -> String {
+        format!("principals/suspended/{namespace}")
+    }
 }
 
 /// One of them.

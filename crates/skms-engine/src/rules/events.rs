@@ -74,7 +74,12 @@ impl Entry {
             return Ok(Vec::new());
         }
         let credential = (event.authentication.as_str(), event.principal.as_str());
-        let known = memory.labels.of(&self.rooms, namespace, credential).await?;
+        let whose = text(event, DetailKey::PrincipalNamespace);
+        let whose = match whose.is_empty() {
+            true => namespace,
+            false => &whose,
+        };
+        let known = memory.labels.of(&self.rooms, whose, credential).await?;
         let cell = self.key_of(namespace, event).await?;
         let snapshot = cell.as_ref().map(|cell| cell.snapshot());
         let now = self.now();

@@ -1,11 +1,13 @@
 //! Who there is: every principal with a live token or registration.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use skms_policy::rule::Whom;
 use skms_policy::{PrincipalKind, ROOT_NAMESPACE};
 use skms_store::Kind;
 
+use crate::credentials::Roll;
 use crate::engine::Rooms;
 use crate::error::Result;
 use crate::places::SYSTEM_SCOPE;
@@ -13,7 +15,7 @@ use crate::records;
 use crate::records::principal::PrincipalRecord;
 use crate::records::token::TokenRecord;
 use crate::sessions::registration_name;
-use crate::suspended::{Who, credentials};
+use crate::suspended::Who;
 
 /// Credentials whose principals are remembered.
 const LABELS_MAX: usize = 4096;
@@ -45,56 +47,63 @@ impl Known {
 }
 
 /// Who there is.
-#[derive(Default)]
-pub(crate) struct Roster(BTreeMap<Who, Known>);
+pub(crate) struct Roster {
+    roll: Arc<Roll>,
+    now: i64,
+}
 
 impl Roster {
     /// Reads it.
     pub(crate) async fn load(rooms: &Rooms) -> Result<Self> {
-        let mut all: BTreeMap<Who, Known> = BTreeMap::new();
-        for one in credentials(rooms).await? {
-            let known = all.entry(one.who.clone()).or_default();
-            known.who = one.who;
+        Ok(Self {
+            roll: rooms.credentials.read(&rooms.store).await?,
+            now: rooms.clock.now().0,
+        })
+    }
+
+    fn at(&self, namespace: &str, name: &str) -> Option<Known> {
+        let mut known = Known {
+            who: (namespace.to_owned(), name.to_owned()),
+            certain: true,
+            ..Known::default()
+        };
+        for one in self.roll.of(namespace, name, self.now) {
             known.kind = match one.kind {
                 PrincipalKind::Certificate => "certificate",
                 _ => "token",
             };
-            known.groups.extend(one.groups);
-            (known.exists, known.certain) = (true, true);
+            known.groups.extend(one.groups.iter().cloned());
+            known.exists = true;
         }
-        Ok(Self(all))
+        known.exists.then_some(known)
     }
 
     /// The principal that a name in a namespace means: one of the namespace, or
     /// else one of the root namespace. Where there are both it is not clear.
     pub(crate) fn named(&self, namespace: &str, name: &str) -> Known {
-        let at = |place: &str| self.0.get(&(place.to_owned(), name.to_owned()));
-        let (own, root) = (at(namespace), at(ROOT_NAMESPACE));
+        let (own, root) = (self.at(namespace, name), self.at(ROOT_NAMESPACE, name));
         let certain = namespace == ROOT_NAMESPACE || own.is_none() || root.is_none();
         match own.or(root) {
-            Some(known) => Known {
-                certain,
-                ..known.clone()
-            },
-            None => Known {
-                who: (namespace.to_owned(), name.to_owned()),
-                kind: "unknown",
-                groups: BTreeSet::new(),
-                exists: false,
-                certain: true,
-            },
+            Some(known) => Known { certain, ..known },
+            None => nobody(namespace, name),
         }
     }
 
     /// The principal of exactly that namespace.
     pub(crate) fn exactly(&self, namespace: &str, name: &str) -> Known {
-        let who = (namespace.to_owned(), name.to_owned());
-        self.0.get(&who).cloned().unwrap_or_else(|| Known {
-            who,
-            kind: "unknown",
-            certain: true,
-            ..Known::default()
-        })
+        let known = self.at(namespace, name);
+        known.unwrap_or_else(|| nobody(namespace, name))
+    }
+}
+
+/// Whoever has no credential that has not ended.
+fn nobody(namespace: &str, name: &str) -> Known {
+    Known {
+        who: (namespace.to_owned(), name.to_owned()),
+        kind: "unknown",
+        groups: BTreeSet::new(),
+        exists: false,
+        certain: true,
     }
 }
 
@@ -103,8 +112,9 @@ impl Roster {
 pub(crate) struct Labels(HashMap<(String, String), Known>);
 
 impl Labels {
-    /// Who did what an event says: by the credential's record where that is
-    /// still there, else by name.
+    /// Who did what an event says, of the namespace that it says: with what the
+    /// credential's record gives them where that is still there, else with what
+    /// others of theirs do.
     pub(crate) async fn of(
         &mut self,
         rooms: &Rooms,
@@ -125,9 +135,13 @@ impl Labels {
             return Ok(known.clone());
         }
         let known = match look_up(rooms, namespace, label).await? {
-            Some(known) if known.who.1 == principal => known,
-            // The credential is gone, or vouched for by an authority.
-            _ => Roster::load(rooms).await?.named(namespace, principal),
+            Some(known) if known.who == (namespace.to_owned(), principal.to_owned()) => known,
+            // The credential is gone, or vouched for by an authority. The name
+            // alone would mean others in other namespaces.
+            _ => Known {
+                certain: label.starts_with("token:") || label.starts_with("certificate:"),
+                ..Roster::load(rooms).await?.exactly(namespace, principal)
+            },
         };
         if self.0.len() >= LABELS_MAX {
             self.0.clear();
@@ -164,20 +178,17 @@ async fn look_up(rooms: &Rooms, namespace: &str, label: &str) -> Result<Option<K
             Ok(Some(known(who, "token", record.groups)))
         }
         Some(("certificate", fingerprint)) => {
-            for place in [namespace, ROOT_NAMESPACE] {
-                let name = registration_name(place, fingerprint);
-                let found = rooms
-                    .store
-                    .find(SYSTEM_SCOPE, Kind::Principal, &name)
-                    .await?;
-                let Some(stored) = found else {
-                    continue;
-                };
-                let record: PrincipalRecord = records::decode(stored.plaintext.expose())?;
-                let who = (record.namespace, record.name);
-                return Ok(Some(known(who, "certificate", record.groups)));
-            }
-            Ok(None)
+            let name = registration_name(namespace, fingerprint);
+            let found = rooms
+                .store
+                .find(SYSTEM_SCOPE, Kind::Principal, &name)
+                .await?;
+            let Some(stored) = found else {
+                return Ok(None);
+            };
+            let record: PrincipalRecord = records::decode(stored.plaintext.expose())?;
+            let who = (record.namespace, record.name);
+            Ok(Some(known(who, "certificate", record.groups)))
         }
         _ => Ok(None),
     }

@@ -2,7 +2,7 @@
 
 use skms_crypto::{Algorithm, Use, Uses};
 use skms_engine::KeyRef;
-use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules, View};
+use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules, Subject, View};
 use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::trusts::NewTrust;
@@ -157,4 +157,78 @@ async fn the_key_of_a_certificate_that_an_imported_list_names_is_suspended() {
     import().await;
     let acts = engine.list_rule_acts(&house.root, "team").await.unwrap();
     assert_eq!(acts.len(), 1);
+}
+
+#[tokio::test]
+async fn strangers_revocations_are_none_of_a_namespace_s_business()
+ {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.team().await;
+    engine.create_namespace(root, "other").await.unwrap();
+    let defaults = skms_keys::Defaults::default();
+    let ring = engine.create_keyring(root, "other", "default", defaults);
+    ring.await.unwrap();
+    let of = |namespace, name| KeyRef {
+        namespace,
+        ..at(name)
+    };
+    // Both are called alike.
+    for namespace in ["other", "root"] {
+        signing_key(&house, of(namespace, "corp")).await;
+        authority(&house, namespace, "corp", None).await;
+    }
+    let theirs = |name| of("team", name);
+    for name in ["web", "sub"] {
+        signing_key(&house, theirs(name)).await;
+    }
+    let web = authority(&house, "team", "web", Some(())).await;
+    let sub = authority(&house, "team", "sub", Some(())).await;
+    let anything = rule("context.issuer == \"corp\" && context.reason == \"superseded\"");
+    let anything = format!("@limit(\"9 per day\") {anything}");
+    house.rule_in("team", "any", &anything).await.unwrap();
+    let revoke = async |namespace, serial: String| {
+        let reason = RevocationReason::Superseded;
+        engine
+            .revoke_certificate(root, namespace, "corp", &serial, reason, None)
+            .await
+            .unwrap();
+        engine.judge_events().await.unwrap();
+    };
+    // Whoever has a request that was signed once can have it certified.
+    let request = web.request.unwrap();
+    for (namespace, state) in [("other", KeyState::Active), ("root", KeyState::Suspended)] {
+        let new = NewCertificate {
+            profile: ProfileKind::TlsServer.into(),
+            key: SubjectKey::Request(request.clone()),
+            subject: Some("CN=www.example.org".parse().unwrap()),
+            names: vec!["www.example.org".parse().unwrap()],
+            lifetime_seconds: None,
+        };
+        let issued = engine.issue_certificate(root, namespace, "corp", new).await;
+        revoke(namespace, issued.unwrap().certificate.serial.to_string()).await;
+        assert_eq!(house.states(theirs("web")).await, [state], "{namespace}");
+    }
+    // An authority of theirs that is below it is another matter.
+    let subject = Subject::Request(sub.request.unwrap());
+    let extent = Extent::default();
+    let made = engine
+        .certify_authority(root, "other", "corp", subject, extent)
+        .await
+        .unwrap();
+    let serial = made.serial.to_string();
+    let chain = made.chain.clone();
+    engine
+        .install_authority_certificate(root, "team", "sub", chain)
+        .await
+        .unwrap();
+    revoke("other", serial).await;
+    assert_eq!(house.states(theirs("sub")).await, [KeyState::Suspended]);
+    // The rule can tell them apart.
+    let acts = engine.list_rule_acts(root, "team").await.unwrap();
+    let told = |issuer: &str| acts.iter().any(|act| act.trigger_id.starts_with(issuer));
+    assert!(
+        told("root/corp ") && told("other/corp ") && acts.len() == 2,
+        "{acts:?}"
+    );
 }

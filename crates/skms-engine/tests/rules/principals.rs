@@ -1,10 +1,12 @@
 //! Principals that are suspended, by rules and by hand.
 
-use skms_engine::Error;
+use std::collections::BTreeSet;
+
+use skms_engine::{Error, KeyRef};
 use skms_engine::acts::namespaces;
 use skms_engine::acts::tokens::NewToken;
 
-use crate::common::{House, caller};
+use crate::common::{House, at, caller};
 use crate::ready_made;
 
 #[tokio::test]
@@ -166,7 +168,7 @@ async fn an_event_names_the_principal_that_did_it() {
     let engine = &house.engine;
     let all = skms_keys::Versions::All;
     engine
-        .suspend_key(&house.root, crate::common::at("held"), all)
+        .suspend_key(&house.root, at("held"), all)
         .await
         .unwrap();
     let text = r#"@answer("suspend-principal")
@@ -175,7 +177,7 @@ async fn an_event_names_the_principal_that_did_it() {
     house.rule("after", text).await.unwrap();
     let eve = house.caller_in("eve", &["crypto-user"]).await;
     let bob = house.caller_in("bob", &["crypto-user"]).await;
-    let held = crate::common::at("held");
+    let held = at("held");
     let item = crate::common::plain(b"x");
     let used = engine
         .operate_one::<skms_engine::acts::encrypt::Encrypt>(&eve, held, item)
@@ -186,4 +188,55 @@ async fn an_event_names_the_principal_that_did_it() {
     engine.judge_events().await.unwrap();
     assert!(!house.gets_in(&eve).await);
     assert!(house.gets_in(&bob).await && house.gets_in(&house.root).await);
+}
+
+#[tokio::test]
+async fn whoever_is_called_alike_elsewhere_is_somebody_else() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.team().await;
+    engine.create_namespace(root, "other").await.unwrap();
+    let issue = async |namespace| {
+        let new = NewToken {
+            principal: "alice".into(),
+            groups: BTreeSet::new(),
+            ttl_seconds: Some(3600),
+            description: String::new(),
+        };
+        let issued = engine.create_token(root, namespace, new).await.unwrap();
+        let token = String::from_utf8(issued.token.into_public()).unwrap();
+        (issued.view.id, caller(engine, &token).await)
+    };
+    let (_, innocent) = issue("team").await;
+    let (id, elsewhere) = issue("other").await;
+    let denied = r#"@answer("suspend-principal") @limit("9 per day")
+        permit (principal, action == SKMS::Action::"rule.event", resource)
+        when { context.outcome == "denied" };"#;
+    house.rule_in("team", "denied", denied).await.unwrap();
+    let key = KeyRef {
+        namespace: "team",
+        ..at("nothing")
+    };
+    // Refused, and then gone before anybody looks.
+    assert!(engine.read_key(&elsewhere, key).await.is_err());
+    engine.revoke_token(root, "other", id).await.unwrap();
+    engine.judge_events().await.unwrap();
+    assert!(house.gets_in(&innocent).await);
+    let acts = async || engine.list_rule_acts(root, "team").await.unwrap();
+    let first = acts().await;
+    let whom = Some(("other".to_owned(), "alice".to_owned()));
+    assert_eq!((first.len(), first[0].state), (1, "skipped"), "{first:?}");
+    assert_eq!(first[0].principal, whom);
+    // Whom it is about all the same.
+    assert!(engine.read_key(&innocent, key).await.is_err());
+    engine.judge_events().await.unwrap();
+    assert!(!house.gets_in(&innocent).await);
+    assert_eq!(
+        acts()
+            .await
+            .iter()
+            .filter(|act| act.state == "done")
+            .count(),
+        1
+    );
 }

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use skms_crypto::SecretBytes;
@@ -18,7 +19,7 @@ use super::heads::{self, Contribution, Head, Sealing, TOP_ID, TopHead};
 use super::keyring::Keyring;
 use super::outbox::{self, OutboxEvent};
 use super::place::{self, Place};
-use super::{HeadsSeen, Inner, SealedStore, lock};
+use super::{HeadsSeen, Inner, SealedStore, is_credential, lock};
 use crate::error::{Conflict, Error, Result};
 use crate::store::{Batch, Kind, RecordId, Row, Seen, Write};
 
@@ -235,6 +236,7 @@ impl SealedStore {
                 .zip(&effects)
                 .map(|(write, effect)| (write, effect.scope)),
         );
+        let credentials = writes.iter().any(|write| is_credential(write.place().0));
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (inner, told) = (Arc::clone(&self.0), Arc::clone(&outcome));
         let sees = announced.clone();
@@ -260,7 +262,11 @@ impl SealedStore {
         // What was submitted is followed to its end even when the caller goes
         // away: this process must know what is true.
         Finish::new(async move {
-            if let Err(error) = inner.store.commit(batch).await {
+            let committed = inner.store.commit(batch).await;
+            if credentials {
+                inner.credentials.fetch_add(1, Ordering::SeqCst);
+            }
+            if let Err(error) = committed {
                 inner.outbox_failed(&ids);
                 if let Some(announced) = announced {
                     announced.ended(Err(&error));

@@ -76,6 +76,8 @@ struct Inner {
     seen: Mutex<HeadsSeen>,
     /// Ids given out in order, at least.
     ids: AtomicU64,
+    /// How often credentials were, or may have been, written.
+    credentials: AtomicU64,
     outbox: Mutex<outbox::Waiting>,
     reseal: tokio::sync::Mutex<rotate::Cursor>,
     deriving: gate::Gate,
@@ -149,7 +151,19 @@ impl Inner {
     }
 }
 
+/// Whether it lets somebody in.
+fn is_credential(kind: Kind) -> bool {
+    matches!(kind, Kind::Token | Kind::Principal)
+}
+
 impl SealedStore {
+    /// Rises with every batch that writes tokens or principals, once it is over:
+    /// what was read of them while this stays the same is what there is.
+    #[must_use]
+    pub fn credentials_written(&self) -> u64 {
+        self.0.credentials.load(Ordering::SeqCst)
+    }
+
     fn opened(store: Arc<dyn Store>, root: Slot, checked: Checked) -> Self {
         let Checked {
             public,
@@ -167,6 +181,7 @@ impl SealedStore {
             public: RwLock::new(Arc::new(public)),
             changing: tokio::sync::Mutex::default(),
             ids: AtomicU64::new(0),
+            credentials: AtomicU64::new(0),
             seen: Mutex::new(HeadsSeen {
                 commits: top.commits,
                 revisions,
