@@ -19,6 +19,7 @@ use crate::gate::{Authorized, Entry};
 use crate::records::rule::SuspensionRecord;
 use crate::suspended::somebody_is_left;
 use crate::target::Target;
+use crate::words::is_plain;
 
 act!(List, PrincipalList, "Lists the suspended principals.");
 act!(Suspend, PrincipalSuspend, "Suspends a principal.");
@@ -136,9 +137,10 @@ async fn suspend(
     reason: &str,
     extra: Extra,
 ) -> Result<View> {
-    if reason.len() > REASON_MAX || reason.chars().any(char::is_control) {
+    if reason.len() > REASON_MAX || !is_plain(reason) {
         return Err(Error::Invalid(format!(
-            "a reason has at most {REASON_MAX} bytes and no control characters"
+            "a reason has at most {REASON_MAX} bytes and no control characters, nor any that \
+             turn text round"
         )));
     }
     let target = allowed.target();

@@ -24,6 +24,7 @@ use crate::rules::judge::{Claim, doubt, remembered};
 use crate::rules::question::facts;
 use crate::rules::roster::Roster;
 use crate::target::Target;
+use crate::words::is_plain;
 
 act!(Submit, VerdictSubmit, "Hands in a verdict.");
 
@@ -276,11 +277,7 @@ fn check(verdict: &NewVerdict, now: UnixSeconds) -> Result<()> {
         return wrong("a verdict's reason has from 1 to 1024 bytes");
     }
     // It is shown to people, who must not take it for something else.
-    if verdict
-        .reason
-        .chars()
-        .any(|one| one.is_control() || turns(one))
-    {
+    if !is_plain(&verdict.reason) {
         return wrong("a verdict's reason has no control characters, nor any that turn text round");
     }
     if verdict.evidence.len() > EVIDENCE_MAX {
@@ -293,13 +290,4 @@ fn check(verdict: &NewVerdict, now: UnixSeconds) -> Result<()> {
         return wrong("the verdict has ended already");
     }
     Ok(())
-}
-
-/// Whether a character changes the direction of the text around it (Unicode
-/// Standard Annex 9), or breaks its line.
-fn turns(one: char) -> bool {
-    matches!(
-        one,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use skms_engine::{Error, KeyRef};
+use skms_engine::acts::compromise::{Order, Reach, Rotation};
 use skms_engine::acts::namespaces;
 use skms_engine::acts::tokens::NewToken;
+use skms_engine::{Error, KeyRef};
 
 use crate::common::{House, at, caller};
 use crate::ready_made;
@@ -239,4 +240,30 @@ async fn whoever_is_called_alike_elsewhere_is_somebody_else() {
             .count(),
         1
     );
+}
+
+#[tokio::test]
+async fn reasons_that_turn_text_round_are_refused_wherever_they_are_shown() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    house.create("one", skms_crypto::Algorithm::Aes256Gcm).await;
+    for (reason, good) in [
+        ("odd \u{202e}x", false),
+        ("odd\u{2028}", false),
+        ("odd", true),
+    ] {
+        let suspended = engine
+            .suspend_principal(root, ("root", "eve"), reason)
+            .await;
+        assert_eq!(suspended.is_ok(), good, "{suspended:?}");
+        let order = Order {
+            versions: skms_keys::Versions::All,
+            reason: reason.to_owned(),
+            since: None,
+            reach: Reach::default(),
+            rotation: Rotation::default(),
+        };
+        let marked = engine.compromise_key(root, at("one"), order).await;
+        assert_eq!(marked.is_ok(), good, "{:?}", marked.err());
+    }
 }

@@ -43,6 +43,7 @@ use crate::opened::KeySnapshot;
 use crate::places::{self, Places};
 use crate::records;
 use crate::records::incident::IncidentRecord;
+use crate::words::is_plain;
 
 pub use crate::records::incident::{Counts, Reach, Rotation, Touched};
 pub use crate::signing::{SigningKey, verify_report};
@@ -225,9 +226,9 @@ fn check(order: &Order, now: UnixSeconds) -> Result<()> {
     if order.since.is_some_and(|since| since > now) {
         return Err(Error::Invalid("since lies in the future".into()));
     }
-    if order.reason.is_empty() || order.reason.chars().any(char::is_control) {
+    if order.reason.is_empty() || !is_plain(&order.reason) {
         return Err(Error::Invalid(
-            "say why, in words without control characters".into(),
+            "say why, in words without control characters, or such that turn text round".into(),
         ));
     }
     if order.reason.len() > REASON_MAX {
