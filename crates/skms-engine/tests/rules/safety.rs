@@ -293,3 +293,35 @@ async fn a_rule_that_is_none_is_refused_with_its_place() {
     );
     assert!(matches!(absent.await, Err(Error::NotFound { .. })));
 }
+
+#[tokio::test]
+async fn who_tries_rules_is_told_numbers_and_not_what_others_do() {
+    let house = House::new().await;
+    house.create("payroll", Algorithm::Aes256Gcm).await;
+    house.create("public", Algorithm::Aes256Gcm).await;
+    house.encrypt("payroll", b"x").await.unwrap();
+    let engine = &house.engine;
+    let writes = r#"permit (principal in SKMS::Group::"writers",
+        action in [SKMS::Action::"rule.write", SKMS::Action::"rule.read"], resource);
+        permit (principal in SKMS::Group::"writers", action == SKMS::Action::"key.read",
+        resource == SKMS::Key::"root/default/public");"#;
+    engine
+        .write_policy(&house.root, "root", "writers", writes)
+        .await
+        .unwrap();
+    let writer = house.caller_in("writer", &["writers"]).await;
+    let keys = r#"@answer("suspend") permit (principal, action == SKMS::Action::"rule.time", resource)
+        when { resource.owner != "nobody" };"#;
+    let events = r#"@answer("warn") permit (principal, action == SKMS::Action::"rule.event", resource)
+        when { context.action == "key.encrypt" && principal.id != "nobody" };"#;
+    for (text, mine, all) in [(keys, 1, 2), (events, 0, 1)] {
+        for (caller, named) in [(&writer, mine), (&house.root, all)] {
+            let tried = engine.test_rule(caller, ("root", "odd"), text).await;
+            let trial = tried.unwrap();
+            assert_eq!(trial.would_touch.max(trial.events.0), all as u64);
+            assert_eq!(trial.some.len(), named, "{:?}", trial.some);
+        }
+    }
+    let seen = engine.test_rule(&writer, ("root", "odd"), keys).await;
+    assert_eq!(seen.unwrap().some[0].name, "default/public");
+}

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Event, Outcome};
-use skms_policy::rule::Trigger;
+use skms_policy::Action;
+use skms_policy::rule::{Rule, Trigger};
 use skms_store::RecordId;
 
 use super::{Write, looks_at_uses};
+use crate::acts::events::place_of;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gate::Entry;
+use crate::gate::{Entry, KeyRef};
 use crate::records::rule::RuleRecord;
+use crate::rules::answer::Intent;
 use crate::rules::judge::remembered;
 use crate::rules::question::kept_off;
 use crate::rules::roster::Roster;
@@ -21,6 +24,9 @@ use crate::rules::{AutoRule, PART, compile};
 
 /// Keys or principals that a trial names.
 const NAMED_MAX: usize = 20;
+
+/// Matches that it looks through for those.
+const LOOKED_THROUGH: usize = 1000;
 
 /// Events that a trial looks back on.
 const LOOKED_BACK: u64 = 4096;
@@ -50,7 +56,7 @@ pub struct Trial {
     pub would_hold: bool,
     /// How many of the latest events would have matched, and of how many.
     pub events: (u64, u64),
-    /// Some that would be touched.
+    /// Some that would be touched, of those that the caller may read.
     pub some: Vec<WouldTouch>,
     /// How many events are not read yet, if the rule looks at uses: those keys
     /// may be used since.
@@ -149,25 +155,57 @@ impl Engine {
         if looks_at_uses(&compiled) {
             trial.behind = durable.saturating_sub(memory.next);
         }
-        trial.some = intents
-            .iter()
-            .take(NAMED_MAX)
-            .map(|intent| {
-                let key = intent.key.as_ref();
-                let off = key
-                    .and_then(|key| kept_off(&system.rooms, namespace, &key.id, compiled.answer()));
-                let principal = intent.principal.as_ref();
-                let of_principal = principal.map(|(place, name)| format!("{place}/{name}"));
-                WouldTouch {
-                    name: key
-                        .map(|key| format!("{}/{}", key.keyring, key.name))
-                        .or(of_principal)
-                        .unwrap_or_default(),
-                    matched: intent.matched.clone(),
-                    kept_off: off,
-                }
-            })
-            .collect();
+        drop(guard);
+        trial.some = self.shown(entry, (namespace, &compiled), &intents).await?;
         Ok(trial)
+    }
+    /// Some matches that the caller may know of: those of keys that it may read,
+    /// and of events if it may read events. To write rules is to have keys
+    /// counted, and not to read what they and others do.
+    async fn shown(
+        &self,
+        entry: &Entry,
+        (namespace, rule): (&str, &Rule),
+        intents: &[Intent],
+    ) -> Result<Vec<WouldTouch>> {
+        let place = place_of(namespace);
+        let events = entry.may_see(Action::EventRead, &place.resource());
+        let mut some = Vec::new();
+        for intent in intents.iter().take(LOOKED_THROUGH) {
+            if some.len() >= NAMED_MAX {
+                break;
+            }
+            if intent.trigger == Trigger::Event && !events {
+                continue;
+            }
+            let key = intent.key.as_ref();
+            if let Some(key) = key {
+                let at = KeyRef {
+                    namespace,
+                    keyring: &key.keyring,
+                    name: &key.name,
+                };
+                let found = entry.rooms.keys.resolve(&entry.rooms, at).await?;
+                let seen = found.is_some_and(|cell| {
+                    let snapshot = cell.snapshot();
+                    entry.may_see(Action::KeyRead, &snapshot.resource())
+                });
+                if !seen {
+                    continue;
+                }
+            }
+            let off = key.and_then(|key| kept_off(&entry.rooms, namespace, &key.id, rule.answer()));
+            let principal = intent.principal.as_ref();
+            let of_principal = principal.map(|(place, name)| format!("{place}/{name}"));
+            some.push(WouldTouch {
+                name: key
+                    .map(|key| format!("{}/{}", key.keyring, key.name))
+                    .or(of_principal)
+                    .unwrap_or_default(),
+                matched: intent.matched.clone(),
+                kept_off: off,
+            });
+        }
+        Ok(some)
     }
 }
