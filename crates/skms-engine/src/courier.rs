@@ -39,6 +39,8 @@ pub struct Mail<'a> {
     pub channel: (&'a str, &'a str),
     /// The events, in order.
     pub events: &'a [Arc<Recorded>],
+    /// How many more there were meanwhile than one mail holds.
+    pub left_out: u64,
 }
 
 /// Delivers. Each call ends by itself in bounded time and with bounded memory,

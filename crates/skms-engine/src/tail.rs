@@ -18,15 +18,25 @@ pub(crate) const STEP: usize = 128;
 /// are encoded.
 const EVENTS_MAX: usize = 2048;
 const BYTES_MAX: usize = 4 << 20;
-/// How many who are behind read at once.
+/// How many who are behind read at once, of each kind.
 const BEHIND: usize = 2;
+
+/// For whom it is read. Those who follow from the beginning with a filter that
+/// takes nothing must not hold up notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Somebody who follows the record.
+    Stream,
+    /// Notifications.
+    Channel,
+}
 
 /// The newest events that somebody read.
 pub(crate) struct Tail {
     recent: Mutex<Recent>,
     /// At the end one reads and the others take what it read.
     reading: tokio::sync::Mutex<()>,
-    behind: Semaphore,
+    behind: [Semaphore; 2],
 }
 
 impl Default for Tail {
@@ -34,7 +44,7 @@ impl Default for Tail {
         Self {
             recent: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
-            behind: Semaphore::new(BEHIND),
+            behind: [Semaphore::new(BEHIND), Semaphore::new(BEHIND)],
         }
     }
 }
@@ -95,13 +105,18 @@ impl Tail {
         &self,
         journal: &dyn Journal,
         from: u64,
+        reader: Reader,
     ) -> Result<Vec<Arc<Recorded>>> {
         let found = self.recent().from(from);
         if !found.is_empty() {
             return Ok(found);
         }
         if self.recent().first().is_some_and(|first| from < first) {
-            let turn = self.behind.acquire().await;
+            let turns = match reader {
+                Reader::Stream => &self.behind[0],
+                Reader::Channel => &self.behind[1],
+            };
+            let turn = turns.acquire().await;
             let _turn = turn.map_err(|_| Error::Internal("turns that ended"))?;
             return Ok(page(journal, from)
                 .await?

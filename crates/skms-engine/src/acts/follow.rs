@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use skms_evidence::Outcome;
+use skms_policy::ROOT_NAMESPACE;
 use skms_store::durability::Durability;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,28 +23,50 @@ use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::filter::EventFilter;
 use crate::gate::Entry;
+use crate::tail::Reader;
 
 /// The most that one principal may follow at once.
 pub const EACH_MAX: usize = 16;
-/// The most that all may.
+/// The most that those of one namespace may, all that may, and how many of them
+/// are kept for the root namespace.
+const NAMESPACE_MAX: usize = 256;
 const ALL_MAX: usize = 1024;
+const KEPT: usize = 128;
 /// A busy record is read this much later, many entries at once.
 const GATHER: Duration = Duration::from_millis(10);
 /// How long who may follow is taken for granted: policies can depend on the
 /// time.
 const ASKED_AGAIN: Duration = Duration::from_secs(15);
 
-/// Who follows the record.
+/// Who follows the record: how many times each principal, by namespace.
 #[derive(Default)]
-pub(crate) struct Followers(Mutex<HashMap<String, usize>>);
+pub(crate) struct Followers(Mutex<HashMap<String, HashMap<String, usize>>>);
+
+fn count(of: &HashMap<String, usize>) -> usize {
+    of.values().sum()
+}
 
 impl Followers {
-    fn enter(self: &Arc<Self>, who: String) -> Result<Place> {
+    fn enter(self: &Arc<Self>, namespace: &str, name: &str) -> Result<Place> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.values().sum::<usize>() >= ALL_MAX {
+        let root = all.get(ROOT_NAMESPACE).map_or(0, count);
+        let others: usize = all.values().map(count).sum::<usize>() - root;
+        let room = match namespace == ROOT_NAMESPACE {
+            true => root + others < ALL_MAX,
+            false => root + others < ALL_MAX && others < ALL_MAX - KEPT,
+        };
+        if !room {
             return Err(Error::Busy);
         }
-        let own = all.entry(who.clone()).or_default();
+        let these = all.get(namespace).map_or(0, count);
+        if namespace != ROOT_NAMESPACE && these >= NAMESPACE_MAX {
+            return Err(Error::QuotaExceeded {
+                what: "event streams of one namespace".to_owned(),
+                limit: NAMESPACE_MAX as u64,
+            });
+        }
+        let own = all.entry(namespace.to_owned()).or_default();
+        let own = own.entry(name.to_owned()).or_default();
         if *own >= EACH_MAX {
             return Err(Error::QuotaExceeded {
                 what: "event streams of one principal".to_owned(),
@@ -53,30 +76,37 @@ impl Followers {
         *own += 1;
         Ok(Place {
             of: Arc::clone(self),
-            who,
+            who: (namespace.to_owned(), name.to_owned()),
         })
     }
 
     pub(crate) fn count(&self) -> usize {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().sum()
+        all.values().map(count).sum()
     }
 }
 
 /// One of those that a principal may have, until it is dropped.
 struct Place {
     of: Arc<Followers>,
-    who: String,
+    who: (String, String),
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = all.get_mut(&self.who) {
+        let (namespace, name) = &self.who;
+        let Some(these) = all.get_mut(namespace) else {
+            return;
+        };
+        if let Some(own) = these.get_mut(name) {
             *own = own.saturating_sub(1);
             if *own == 0 {
-                all.remove(&self.who);
+                these.remove(name);
             }
+        }
+        if these.is_empty() {
+            all.remove(namespace);
         }
     }
 }
@@ -155,7 +185,7 @@ impl Engine {
                 let page = entry
                     .rooms
                     .tail
-                    .read(journal.as_ref(), following.next)
+                    .read(journal.as_ref(), following.next, Reader::Stream)
                     .await?;
                 if let Some(last) = page.last() {
                     following.next = last.sequence + 1;
@@ -245,7 +275,9 @@ fn begin(
         ));
     }
     let principal = &entry.caller.session.principal;
-    let who = format!("{}/{}", principal.namespace(), principal.id());
+    let place = rooms
+        .followers
+        .enter(principal.namespace(), principal.id())?;
     Ok(Following {
         caller: Arc::clone(&entry.caller),
         namespace: namespace.to_owned(),
@@ -254,7 +286,7 @@ fn begin(
         durability: Arc::clone(rooms.journal.durability()),
         changed: rooms.sessions.changes(),
         next,
-        _place: rooms.followers.enter(who)?,
+        _place: place,
     })
 }
 
@@ -266,29 +298,44 @@ mod tests {
     fn each_follows_so_often_and_no_more() {
         let followers = Arc::new(Followers::default());
         let mut held: Vec<_> = (0..EACH_MAX)
-            .map(|_| followers.enter("a".into()).unwrap())
+            .map(|_| followers.enter("root", "a").unwrap())
             .collect();
         assert!(matches!(
-            followers.enter("a".into()),
+            followers.enter("root", "a"),
             Err(Error::QuotaExceeded { .. })
         ));
-        let other = followers.enter("b".into()).unwrap();
-        assert_eq!(followers.count(), EACH_MAX + 1);
+        let other = followers.enter("root", "b").unwrap();
+        let alike = followers.enter("team", "a").unwrap();
+        assert_eq!(followers.count(), EACH_MAX + 2);
         held.pop();
-        assert!(followers.enter("a".into()).is_ok());
-        drop((held, other));
+        assert!(followers.enter("root", "a").is_ok());
+        drop((held, other, alike));
         assert_eq!(followers.count(), 0);
         assert!(followers.0.lock().unwrap().is_empty());
     }
 
     #[test]
-    fn all_together_follow_so_often_and_no_more() {
+    fn no_namespace_takes_the_streams_of_others() {
         let followers = Arc::new(Followers::default());
-        let held: Vec<_> = (0..ALL_MAX)
-            .map(|number| followers.enter(number.to_string()).unwrap())
-            .collect();
-        assert!(matches!(followers.enter("x".into()), Err(Error::Busy)));
-        drop(held);
-        assert!(followers.enter("x".into()).is_ok());
+        let fill = |namespace: &str| -> Vec<_> {
+            (0..ALL_MAX)
+                .map_while(|number| followers.enter(namespace, &number.to_string()).ok())
+                .collect()
+        };
+        let one = fill("a");
+        assert_eq!(one.len(), NAMESPACE_MAX);
+        assert!(matches!(
+            followers.enter("a", "x"),
+            Err(Error::QuotaExceeded { .. })
+        ));
+        let others: Vec<_> = ["b", "c", "d", "e"].into_iter().map(fill).collect();
+        let count = others.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(one.len() + count, ALL_MAX - KEPT);
+        assert!(matches!(followers.enter("f", "x"), Err(Error::Busy)));
+        let root = fill(ROOT_NAMESPACE);
+        assert_eq!(root.len(), KEPT);
+        assert!(matches!(followers.enter("root", "x"), Err(Error::Busy)));
+        drop(one);
+        assert!(followers.enter("f", "x").is_ok());
     }
 }

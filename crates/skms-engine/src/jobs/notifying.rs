@@ -26,6 +26,7 @@ use crate::notify::{Channel, GIVEN_UP};
 use crate::records;
 use crate::records::notification::{DeadLetterRecord, WayRecord};
 use crate::sessions::hex;
+use crate::tail::Reader;
 use crate::target::Target;
 
 act!(Deliver, NotificationDeliver, "Delivers notifications.");
@@ -129,7 +130,7 @@ impl Engine {
                 let state = channel.progress.state();
                 (
                     state.next,
-                    state.is_full(),
+                    !state.takes_more(channel.gathers()),
                     state.wakes(),
                     state.dirty_since,
                 )
@@ -193,7 +194,7 @@ impl Engine {
         now_ms: i64,
     ) -> Result<Option<JoinHandle<()>>> {
         let turns = &rooms.channels.turns;
-        let Some(turn) = turns.take(&channel.namespace_name, channel.gathers()) else {
+        let Some(turn) = turns.take(&channel.namespace_name, channel.gathers(), now_ms) else {
             return Ok(None);
         };
         let due = match channel.gathers() {
@@ -203,7 +204,8 @@ impl Engine {
         if due.is_empty() {
             return Ok(None);
         }
-        turns.served(channel);
+        turns.served(channel, now_ms);
+        let left_out = channel.progress.state().left_out;
         let events = match events(rooms, channel, &due).await {
             Ok(events) => events,
             Err(error) => {
@@ -214,7 +216,11 @@ impl Engine {
         let (engine, channel) = (Arc::clone(self), Arc::clone(channel));
         let stirred = Arc::clone(&rooms.channels.stirred);
         Ok(Some(tokio::spawn(async move {
-            let result = engine.deliver(&channel, &events).await;
+            let result = engine.deliver(&channel, &events, left_out).await;
+            if result.is_ok() && channel.gathers() {
+                let now_ms = engine.config.clock.now_ms();
+                channel.progress.state().mailed(left_out, now_ms);
+            }
             // Nor is it any trouble that a channel was deleted meanwhile.
             if let Err(error) = engine.delivered(&channel, &due, result).await
                 && !matches!(error, Error::Sealed | Error::Conflict)
@@ -231,6 +237,7 @@ impl Engine {
         &self,
         channel: &Channel,
         events: &[Arc<Recorded>],
+        left_out: u64,
     ) -> std::result::Result<String, Undelivered> {
         let courier = &self.config.courier;
         let now = self.config.clock.now();
@@ -243,6 +250,7 @@ impl Engine {
                         to,
                         channel,
                         events,
+                        left_out,
                     })
                     .await
             }
@@ -386,14 +394,17 @@ async fn look(rooms: &Arc<Rooms>, channels: &[Arc<Channel>], now_ms: i64) -> Res
         let behind: Vec<_> = (channels.iter())
             .filter_map(|channel| {
                 let state = channel.progress.state();
-                let may = state.next < durable && !state.is_full();
+                let may = state.next < durable && state.takes_more(channel.gathers());
                 may.then_some((state.next, channel))
             })
             .collect();
         let Some(next) = behind.iter().map(|(next, _)| *next).min() else {
             return Ok(false);
         };
-        let page = rooms.tail.read(rooms.journal.as_ref(), next).await?;
+        let page = rooms
+            .tail
+            .read(rooms.journal.as_ref(), next, Reader::Channel)
+            .await?;
         if page.is_empty() {
             return Ok(false);
         }

@@ -45,6 +45,10 @@ pub(crate) struct State {
     pub(crate) last_error: Option<String>,
     pub(crate) last_delivered_at: Option<i64>,
     pub(crate) delivered: u64,
+    /// Events that there was no room for in a mail, and that no mail counted.
+    pub(crate) left_out: u64,
+    /// Before this no further mail is sent.
+    not_before: i64,
     /// Dead letters with the revisions of their records, oldest first.
     pub(crate) dead: BTreeMap<RecordId, u64>,
     /// Since when it differs from its record.
@@ -82,6 +86,8 @@ impl State {
             last_error: record.last_error,
             last_delivered_at: record.last_delivered_at,
             delivered: record.delivered,
+            left_out: record.left_out,
+            not_before: 0,
             dead: BTreeMap::new(),
             dirty_since: None,
         }
@@ -104,12 +110,20 @@ impl State {
             last_error: self.last_error.clone(),
             last_delivered_at: self.last_delivered_at,
             delivered: self.delivered,
+            left_out: self.left_out,
         }
     }
 
     /// Whether there is no room for more.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= WAITING_MAX
+    }
+
+    /// Whether it looks at what comes next: for mail, what there is no room for
+    /// is counted, as long as mail is taken.
+    pub(crate) fn takes_more(&self, gathers: bool) -> bool {
+        let fresh = || self.waiting.values().all(|one| one.attempts == 0);
+        !self.is_full() || (gathers && fresh())
     }
 
     fn touch(&mut self, now_ms: i64) {
@@ -131,7 +145,15 @@ impl State {
             }
             if takes(&recorded.event) {
                 if self.is_full() {
-                    break;
+                    // One mail a minute, however many there are: the rest is
+                    // counted. What is not taken now waits as everything does.
+                    if !self.takes_more(gathers_ms > 0) {
+                        break;
+                    }
+                    self.left_out += 1;
+                    self.next = recorded.sequence + 1;
+                    self.touch(now_ms);
+                    continue;
                 }
                 // All go when the first of them does.
                 let fresh = self.waiting.values().filter(|one| one.attempts == 0);
@@ -172,16 +194,14 @@ impl State {
 
     /// Which are to be sent now in one message.
     pub(crate) fn due_together(&mut self, now_ms: i64) -> Vec<u64> {
-        if self.waiting.values().any(|one| one.underway) {
+        if now_ms < self.not_before || self.waiting.values().any(|one| one.underway) {
             return Vec::new();
         }
-        let due = self.waiting.values().any(|one| one.next_ms <= now_ms);
-        if !due && !self.is_full() {
+        if !self.waiting.values().any(|one| one.next_ms <= now_ms) {
             return Vec::new();
         }
-        let full = self.is_full();
-        let go = (self.waiting.iter_mut())
-            .filter(|(_, one)| one.next_ms <= now_ms || (one.attempts == 0 && (due || full)));
+        let go =
+            (self.waiting.iter_mut()).filter(|(_, one)| one.next_ms <= now_ms || one.attempts == 0);
         let take = go.map(|(sequence, one)| {
             one.underway = true;
             *sequence
@@ -189,10 +209,17 @@ impl State {
         take.collect()
     }
 
+    /// A mail was taken, which counted so many that were left out.
+    pub(crate) fn mailed(&mut self, left_out: u64, now_ms: i64) {
+        self.left_out = self.left_out.saturating_sub(left_out);
+        self.not_before = now_ms.saturating_add(MAIL_GATHERS_MS);
+    }
+
     /// When something is to be sent that is not under way.
     pub(crate) fn wakes(&self) -> Option<i64> {
         let idle = self.waiting.values().filter(|one| !one.underway);
-        idle.map(|one| one.next_ms).min()
+        let next = idle.map(|one| one.next_ms).min();
+        next.map(|next| next.max(self.not_before))
     }
 
     /// These were not sent after all.
@@ -439,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_gathers_for_a_minute_or_until_it_is_full() {
+    fn a_channel_mails_once_a_minute_and_counts_what_it_leaves_out() {
         let mut state = State::default();
         state.look_at(&events(0, 2), all, 0, MAIL_GATHERS_MS);
         state.look_at(&events(2, 3), all, 59_000, MAIL_GATHERS_MS);
@@ -448,12 +475,32 @@ mod tests {
         // The next one is by itself, and not while one is under way.
         state.look_at(&events(3, 4), all, 60_001, MAIL_GATHERS_MS);
         assert!(state.due_together(200_000).is_empty());
-        state.delivered(&[0, 1, 2], 60_002);
-        assert!(state.due_together(120_000).is_empty());
-        assert_eq!(state.due_together(120_001), [3]);
-        state.delivered(&[3], 120_001);
-        let many = 4 + WAITING_MAX as u64;
-        state.look_at(&events(4, many + 50), all, 200_000, MAIL_GATHERS_MS);
-        assert_eq!(state.due_together(200_000).len(), WAITING_MAX);
+        state.delivered(&[0, 1, 2], 90_000);
+        state.mailed(0, 90_000);
+        assert!(state.due_together(149_999).is_empty());
+        assert_eq!(
+            (state.wakes(), state.due_together(150_000)),
+            (Some(150_000), vec![3])
+        );
+        state.delivered(&[3], 150_000);
+        state.mailed(0, 150_000);
+        // However many there are, there is one mail, and none before its time.
+        let full = 4 + WAITING_MAX as u64;
+        state.look_at(&events(4, full + 50), all, 200_000, MAIL_GATHERS_MS);
+        assert!(state.due_together(259_999).is_empty());
+        assert_eq!(state.due_together(260_000).len(), WAITING_MAX);
+        assert_eq!((state.left_out, state.next), (50, full + 50));
+        state.look_at(&events(full + 50, full + 53), all, 260_001, MAIL_GATHERS_MS);
+        // What is not taken leaves nothing more out.
+        let sent: Vec<u64> = state.waiting.keys().copied().collect();
+        state.failed(&sent, "no", 261_000, DAYS, |below| below / 2);
+        state.look_at(&events(full + 53, full + 60), all, 262_000, MAIL_GATHERS_MS);
+        assert_eq!((state.left_out, state.next), (53, full + 53));
+        let again = State::of(7, state.record(&[]));
+        assert_eq!(again.left_out, 53);
+        assert_eq!(state.due_together(300_000).len(), WAITING_MAX);
+        state.delivered(&sent, 300_000);
+        state.mailed(53, 300_000);
+        assert_eq!((state.left_out, state.waiting.len()), (0, 0));
     }
 }

@@ -29,10 +29,17 @@ const MAILS: Share = Share {
     kept: 2,
 };
 
+/// Mails of a namespace in a minute; those of the root namespace are the
+/// operator's own.
+const MAILS_A_MINUTE: usize = 10;
+const MINUTE_MS: i64 = 60_000;
+
 #[derive(Default)]
 struct State {
     /// How many are under way: webhooks and mails, by namespace.
     underway: [BTreeMap<String, usize>; 2],
+    /// When mails of a namespace were sent within the last minute.
+    mailed: BTreeMap<String, VecDeque<i64>>,
     /// The namespace that was served last, and of each the channel.
     last: String,
     last_of: BTreeMap<String, String>,
@@ -55,10 +62,13 @@ impl Turns {
     }
 
     /// A turn for a namespace, if it has one left.
-    pub(crate) fn take(self: &Arc<Self>, namespace: &str, mail: bool) -> Option<Turn> {
+    pub(crate) fn take(self: &Arc<Self>, namespace: &str, mail: bool, now_ms: i64) -> Option<Turn> {
         let share = if mail { MAILS } else { WEBHOOKS };
         let root = namespace == ROOT_NAMESPACE;
         let mut state = self.state();
+        if mail && !root && state.mailed_lately(namespace, now_ms) >= MAILS_A_MINUTE {
+            return None;
+        }
         let underway = &mut state.underway[usize::from(mail)];
         let own = underway.get(namespace).copied().unwrap_or_default();
         let all: usize = underway.values().sum();
@@ -79,9 +89,13 @@ impl Turns {
     }
 
     /// Notes which channel was served.
-    pub(crate) fn served(&self, channel: &Channel) {
+    pub(crate) fn served(&self, channel: &Channel, now_ms: i64) {
         let mut state = self.state();
         let (namespace, name) = (channel.namespace_name.to_string(), &channel.record.name);
+        if channel.gathers() {
+            let mailed = state.mailed.entry(namespace.clone()).or_default();
+            mailed.push_back(now_ms);
+        }
         state.last.clone_from(&namespace);
         state.last_of.insert(namespace, name.clone());
     }
@@ -113,6 +127,22 @@ impl Turns {
         }
         first.append(&mut then);
         first
+    }
+}
+
+impl State {
+    /// How many mails of a namespace were sent within the last minute.
+    fn mailed_lately(&mut self, namespace: &str, now_ms: i64) -> usize {
+        let Some(mailed) = self.mailed.get_mut(namespace) else {
+            return 0;
+        };
+        // A clock that was put back forgets what it has not come to.
+        mailed.retain(|at| (0..MINUTE_MS).contains(&now_ms.saturating_sub(*at)));
+        let count = mailed.len();
+        if count == 0 {
+            self.mailed.remove(namespace);
+        }
+        count
     }
 }
 
@@ -154,7 +184,7 @@ mod tests {
     }
 
     fn taken(turns: &Arc<Turns>, namespace: &str, mail: bool) -> Vec<Turn> {
-        std::iter::from_fn(|| turns.take(namespace, mail)).collect()
+        std::iter::from_fn(|| turns.take(namespace, mail, 0)).collect()
     }
 
     #[test]
@@ -202,11 +232,28 @@ mod tests {
             names.collect::<Vec<_>>()
         };
         assert_eq!(order(), ["a 123", "m 1", "root 1", "z 1"]);
-        turns.served(&channel("a", "2"));
+        turns.served(&channel("a", "2"), 0);
         assert_eq!(order(), ["m 1", "root 1", "z 1", "a 312"]);
-        turns.served(&channel("root", "1"));
+        turns.served(&channel("root", "1"), 0);
         assert_eq!(order(), ["z 1", "a 312", "m 1", "root 1"]);
-        turns.served(&channel("z", "1"));
+        turns.served(&channel("z", "1"), 0);
         assert_eq!(order(), ["a 312", "m 1", "root 1", "z 1"]);
+    }
+
+    #[test]
+    fn a_namespace_sends_so_many_mails_a_minute() {
+        let turns: Arc<Turns> = Arc::default();
+        let (team, root) = (channel("team", "ops"), channel("root", "ops"));
+        for at in 0..10 {
+            assert!(turns.take("team", true, at).is_some());
+            turns.served(&team, at);
+            turns.served(&root, at);
+        }
+        assert!(turns.take("team", true, 10).is_none());
+        assert!(turns.take("team", false, 10).is_some());
+        assert!(turns.take("other", true, 10).is_some());
+        assert!(turns.take("root", true, 10).is_some());
+        assert!(turns.take("team", true, MINUTE_MS - 1).is_none());
+        assert!(turns.take("team", true, MINUTE_MS).is_some());
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct CursorRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_delivered_at: Option<i64>,
     pub(crate) delivered: u64,
+    /// Events that were left out of mails, and are still to be counted in one.
+    #[serde(default)]
+    pub(crate) left_out: u64,
 }
 
 impl CursorRecord {

@@ -160,8 +160,7 @@ async fn the_key_of_a_certificate_that_an_imported_list_names_is_suspended() {
 }
 
 #[tokio::test]
-async fn strangers_revocations_are_none_of_a_namespace_s_business()
- {
+async fn strangers_revocations_are_none_of_a_namespace_s_business() {
     let house = House::new().await;
     let (engine, root) = (&house.engine, &house.root);
     house.team().await;

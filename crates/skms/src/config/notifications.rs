@@ -44,6 +44,9 @@ pub struct SmtpSettings {
     pub tls: Security,
     /// As [`SmtpConfig::from`].
     pub from: String,
+    /// As [`SmtpConfig::allow_to`].
+    #[serde(default)]
+    pub allow_to: Vec<String>,
     /// As [`SmtpConfig::login`]: the user.
     pub user: Option<String>,
     /// A file that holds the user's password.
@@ -74,6 +77,9 @@ pub struct SmtpConfig {
     pub security: Security,
     /// From whom mail is.
     pub from: Mailbox,
+    /// The domains that mail is sent to; any where there is none. What is below
+    /// one is another one.
+    pub allow_to: Vec<String>,
     /// Who the server is to it, and the file that holds the password.
     pub login: Option<(String, PathBuf)>,
 }
@@ -100,6 +106,17 @@ impl SmtpSettings {
             },
             security: self.tls,
             from: from.map_err(|error| value("notifications.smtp.from", error.to_string()))?,
+            allow_to: self
+                .allow_to
+                .into_iter()
+                .map(|domain| match format!("a@{domain}").parse::<Mailbox>() {
+                    Ok(_) => Ok(domain),
+                    Err(_) => Err(value(
+                        "notifications.smtp.allow_to",
+                        "it is a list of domains, such as example.org",
+                    )),
+                })
+                .collect::<Result<_, _>>()?,
             login: match (self.user, self.password_file) {
                 (None, None) => None,
                 (Some(user), Some(file)) if !user.is_empty() && !user.contains('\0') => {
@@ -218,6 +235,7 @@ mod tests {
             "[smtp]\nhost = 'mail.example.org'\nfrom = 'SKMS <a@b.example>'",
             "[smtp]\nhost = 'mail.example.org'\nfrom = 'a@b.example'\nport = 0",
             "[smtp]\nhost = 'mail.example.org'\nfrom = 'a@b.example'\nuser = 'u'",
+            "[smtp]\nhost = 'mail.example.org'\nfrom = 'a@b.example'\nallow_to = ['b@c.example']",
         ] {
             let error = read(bad).unwrap_err().to_string();
             assert!(error.starts_with("notifications."), "{bad}: {error}");

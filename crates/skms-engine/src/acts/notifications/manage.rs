@@ -177,8 +177,9 @@ impl Engine {
         let found = entry.channel(namespace, name);
         let found = entry.failed(&allowed, found).await?;
         let turns = &entry.rooms.channels.turns;
-        let turn = turns.take(namespace, found.gathers()).ok_or(Error::Busy);
-        let turn = entry.failed(&allowed, turn).await?;
+        let turn = turns.take(namespace, found.gathers(), entry.now_ms);
+        let turn = entry.failed(&allowed, turn.ok_or(Error::Busy)).await?;
+        turns.served(&found, entry.now_ms);
         let draft = |outcome| {
             let draft = EventDraft::of(&entry, &allowed, outcome)?;
             Ok::<_, Error>(draft.detail(DetailKey::Changed, "tested").finish())
@@ -194,6 +195,7 @@ impl Engine {
                     sequence,
                     event: event.event,
                 })],
+                0,
             )
             .await;
         drop(turn);

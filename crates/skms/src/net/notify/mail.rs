@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skms_engine::acts::events::Recorded;
 use skms_engine::courier::{Mail, Undelivered};
+use skms_engine::words::hides;
 use skms_wire::Moment;
 use skms_wire::smtp::{Mailbox, Note, Replies, Reply};
 use time::OffsetDateTime;
@@ -21,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
+use super::distrusted;
 use crate::config::{Security, SmtpConfig};
 
 /// For all that is said to a mail server about one mail.
@@ -29,6 +31,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const HELLO: &str = "EHLO localhost";
 /// The longest password file.
 const PASSWORD_MAX: usize = 1024;
+
+/// Whether mail is sent to such a mailbox.
+pub fn may_go(smtp: &SmtpConfig, to: &Mailbox) -> bool {
+    let mut domains = smtp.allow_to.iter();
+    smtp.allow_to.is_empty() || domains.any(|domain| domain.eq_ignore_ascii_case(to.domain()))
+}
+
+/// Why mail is not sent there.
+pub fn elsewhere(to: &Mailbox) -> Undelivered {
+    let domain = to.domain();
+    Undelivered(format!(
+        "this server sends no mail to {domain}: see allow_to in [notifications.smtp]"
+    ))
+}
 
 /// Sends it, and says how that went.
 ///
@@ -54,6 +70,10 @@ async fn exchange(
     let to: Vec<Mailbox> = to
         .collect::<Result<_, _>>()
         .map_err(|_| failed("a mailbox that is none"))?;
+    // The settings may have changed since the mailboxes were taken.
+    if let Some(other) = to.iter().find(|one| !may_go(smtp, one)) {
+        return Err(elsewhere(other));
+    }
     let stream = TcpStream::connect((smtp.host.as_str(), smtp.port)).await;
     let stream = stream.map_err(|error| failed(&format!("nobody answers: {error}")))?;
     if smtp.security == Security::None {
@@ -67,7 +87,7 @@ async fn exchange(
     }
     let name = ServerName::try_from(smtp.host.clone()).map_err(|_| failed("it is no name"))?;
     let connector = TlsConnector::from(Arc::clone(tls));
-    let distrusted = |error| failed(&format!("no trusted TLS: {error}"));
+    let distrusted = |error: std::io::Error| failed(distrusted(&error));
     if smtp.security == Security::Implicit {
         let stream = connector.connect(name, stream).await.map_err(distrusted)?;
         let mut talk = Talk::new(stream, &smtp.host);
@@ -212,13 +232,19 @@ fn written(smtp: &SmtpConfig, to: &[Mailbox], mail: &Mail<'_>) -> String {
     let (namespace, channel) = mail.channel;
     let count = mail.events.len();
     let what = match mail.events {
-        [one] => one.event.action.to_string(),
-        _ => format!("{count} events"),
+        [one] if mail.left_out == 0 => one.event.action.to_string(),
+        _ => format!("{} events", count as u64 + mail.left_out),
     };
     let mut text = String::new();
     for recorded in mail.events {
         text.push_str(&told(recorded));
         text.push('\n');
+    }
+    if mail.left_out > 0 {
+        text.push_str(&format!(
+            "And {} more, which are in the record: skms log tail\n\n",
+            mail.left_out
+        ));
     }
     text.push_str(&format!(
         "Sent by the notification channel {namespace}/{channel}.\n"
@@ -265,9 +291,63 @@ fn told(recorded: &Recorded) -> String {
     for line in lines {
         let shown = line
             .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+            .map(|one| if hides(one) { '\u{fffd}' } else { one });
         text.extend(shown);
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use skms_evidence::{Details, Event, EventId, Outcome, Target};
+
+    use super::*;
+
+    #[test]
+    fn mail_goes_to_the_domains_that_the_operator_named() {
+        let mut smtp = SmtpConfig {
+            host: "mail.example.org".to_owned(),
+            port: 25,
+            security: Security::None,
+            from: "skms@example.org".parse().unwrap(),
+            allow_to: Vec::new(),
+            login: None,
+        };
+        let may = |smtp: &SmtpConfig, to: &str| may_go(smtp, &to.parse().unwrap());
+        assert!(may(&smtp, "eve@example.com"));
+        smtp.allow_to = vec!["example.org".to_owned(), "b.example".to_owned()];
+        assert!(may(&smtp, "ops@example.org") && may(&smtp, "a@B.example"));
+        for other in ["eve@example.com", "a@sub.example.org", "a@notexample.org"] {
+            assert!(!may(&smtp, other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_callers_wrote_is_one_line_in_one_direction() {
+        let event = Event {
+            id: EventId([0; 16]),
+            at_millis: 0,
+            namespace: None,
+            principal: "eve\u{202e}toor".into(),
+            authentication: "token".into(),
+            source: None,
+            action: "key.revoke".into(),
+            targets: vec![Target {
+                name: "team/a\nkey.create success".into(),
+                ..Target::default()
+            }],
+            outcome: Outcome::denied("because\u{2028}of \u{2066}that"),
+            request_id: "r".into(),
+            items: None,
+            details: Details::new(),
+        };
+        let text = told(&Recorded { sequence: 7, event });
+        assert_eq!(text.lines().count(), 6, "{text}");
+        assert!(
+            text.chars().all(|one| one == '\n' || !hides(one)),
+            "{text:?}"
+        );
+        assert!(text.contains("eve\u{fffd}toor") && text.contains("because\u{fffd}of"));
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use skms_engine::courier::{Courier, Mail, Sending, Undelivered, Webhook};
 use skms_wire::smtp::Mailbox;
 
@@ -57,12 +57,13 @@ impl Courier for Couriers {
     }
 
     fn check_mailbox(&self, mailbox: &str) -> Result<(), Undelivered> {
-        if self.config.smtp.is_none() {
-            return Err(no_mail());
-        }
+        let smtp = self.config.smtp.as_ref().ok_or_else(no_mail)?;
         let read = mailbox.parse::<Mailbox>();
-        read.map(drop)
-            .map_err(|error| Undelivered(error.to_string()))
+        let read = read.map_err(|error| Undelivered(error.to_string()))?;
+        match mail::may_go(smtp, &read) {
+            true => Ok(()),
+            false => Err(mail::elsewhere(&read)),
+        }
     }
 
     fn webhook<'a>(&'a self, webhook: Webhook<'a>) -> Sending<'a> {
@@ -79,6 +80,28 @@ impl Courier for Couriers {
 
 fn no_mail() -> Undelivered {
     Undelivered("this server sends no mail: see [notifications.smtp] in its configuration".into())
+}
+
+/// Why TLS came to nothing, in words of our own: what a certificate says is what
+/// its owner wrote, and of any length.
+fn distrusted(error: &std::io::Error) -> &'static str {
+    let known = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match known {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "no trusted TLS: its certificate has ended"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "no trusted TLS: its certificate is for another name"
+            }
+            CertificateError::UnknownIssuer => {
+                "no trusted TLS: nobody whom this server trusts issued its certificate"
+            }
+            _ => "no trusted TLS: its certificate is not good",
+        },
+        Some(_) => "no trusted TLS: it speaks none that is spoken here",
+        None => "no trusted TLS: the connection broke",
+    }
 }
 
 /// TLS to receivers: their certificates have to be good, and ours is nobody's
@@ -111,5 +134,36 @@ fn roots(config: &NotificationConfig) -> Result<RootCertStore, String> {
     match roots.is_empty() {
         true => Err(failed("it holds no certificate".into())),
         false => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certificate_says_is_not_told() {
+        let theirs = || "<b>db.inner.example.org</b>".repeat(100);
+        let name = rustls::pki_types::ServerName::try_from("hooks.example.org").unwrap();
+        let errors = [
+            CertificateError::NotValidForNameContext {
+                expected: name.to_owned(),
+                presented: vec![theirs()],
+            },
+            CertificateError::UnknownIssuer,
+            CertificateError::Expired,
+            CertificateError::BadEncoding,
+        ];
+        let mut all = std::collections::BTreeSet::new();
+        for error in errors {
+            let error = rustls::Error::InvalidCertificate(error);
+            let told = distrusted(&std::io::Error::other(error));
+            assert!(told.starts_with("no trusted TLS: ") && !told.contains("inner"));
+            all.insert(told);
+        }
+        assert_eq!(all.len(), 4);
+        let general = rustls::Error::General(theirs());
+        assert!(!distrusted(&std::io::Error::other(general)).contains("inner"));
+        assert!(!distrusted(&std::io::Error::other(theirs())).contains("inner"));
     }
 }

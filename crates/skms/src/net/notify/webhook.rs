@@ -14,6 +14,7 @@ use skms_pki::acme::Identifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use super::distrusted;
 use crate::config::NotificationConfig;
 use crate::faces::native::event_json;
 use crate::net::reach;
@@ -136,13 +137,7 @@ async fn exchange(
         .body(Body::from(body))
         .map_err(|_| failed("the request cannot be formed".into()))?;
     let stream = reach::connect(&config.reach, &place.host, place.port).await;
-    let stream = stream.map_err(|error| match error {
-        ProbeError::Dns(why)
-        | ProbeError::Connection(why)
-        | ProbeError::Forbidden(why)
-        | ProbeError::Tls(why)
-        | ProbeError::Incorrect(why) => Undelivered(why),
-    })?;
+    let stream = stream.map_err(|error| unreached(&place.host, error))?;
     let status = if place.secure {
         let name = ServerName::try_from(skms_pki::acme::server_name(&place.host));
         let name = match (&place.host, name) {
@@ -153,7 +148,7 @@ async fn exchange(
         };
         let connector = TlsConnector::from(Arc::clone(tls));
         let stream = connector.connect(name, stream).await;
-        let stream = stream.map_err(|error| failed(format!("no trusted TLS: {error}")))?;
+        let stream = stream.map_err(|error| failed(distrusted(&error).to_owned()))?;
         ask(stream, request).await
     } else {
         ask(stream, request).await
@@ -166,6 +161,18 @@ async fn exchange(
         ))),
         code => Err(failed(format!("answered {code}"))),
     }
+}
+
+/// Why nobody was reached. Whether a name is there and leads inside, or is not
+/// there at all, is said in the same words: who names it learns nothing about
+/// the names that this server's resolver knows.
+fn unreached(host: &Identifier, error: ProbeError) -> Undelivered {
+    Undelivered(match error {
+        ProbeError::Dns(_) | ProbeError::Forbidden(_) => {
+            format!("{host}: it has no address that this server connects to")
+        }
+        ProbeError::Connection(why) | ProbeError::Tls(why) | ProbeError::Incorrect(why) => why,
+    })
 }
 
 /// Sends a request and reads the head of its answer; what follows is left
@@ -198,6 +205,19 @@ mod tests {
 
     fn place(url: &str, config: &NotificationConfig) -> Result<Place, Undelivered> {
         Place::of(url, config)
+    }
+
+    #[test]
+    fn what_is_not_there_and_what_is_inside_are_told_alike() {
+        let host = Identifier::new("dns", "db.inner.example.org").unwrap();
+        let told = |error| unreached(&host, error).0;
+        let gone = told(ProbeError::Dns("db: there is no such name".into()));
+        let empty = told(ProbeError::Dns("db: it has no address".into()));
+        let inside = told(ProbeError::Forbidden("db: none of its addresses".into()));
+        assert_eq!(gone, inside);
+        assert_eq!(gone, empty);
+        let silent = told(ProbeError::Connection("db: nobody answers".into()));
+        assert_eq!(silent, "db: nobody answers");
     }
 
     #[test]
