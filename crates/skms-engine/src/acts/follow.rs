@@ -111,6 +111,26 @@ impl Drop for Place {
     }
 }
 
+/// A place in the record: that of an entry, and the first bytes of its event's
+/// identifier. The number alone means another entry after a restore from a
+/// backup, once the record has grown that long again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The entry's sequence number.
+    pub sequence: u64,
+    /// What its event's identifier begins with, where that is known.
+    pub event: Option<[u8; 4]>,
+}
+
+impl Mark {
+    fn of(sequence: u64, id: &[u8; 16]) -> Self {
+        Self {
+            sequence,
+            event: id.first_chunk().copied(),
+        }
+    }
+}
+
 /// Somebody who follows the record.
 pub struct Following {
     caller: Arc<Caller>,
@@ -121,14 +141,15 @@ pub struct Following {
     durability: Arc<Durability>,
     changed: watch::Receiver<()>,
     next: u64,
+    seen: Option<Mark>,
     _place: Place,
 }
 
 impl Following {
     /// The place of the last entry that was looked at: what to come back with.
     /// None before the first of all.
-    pub fn seen(&self) -> Option<u64> {
-        self.next.checked_sub(1)
+    pub fn seen(&self) -> Option<Mark> {
+        self.seen
     }
 }
 
@@ -149,12 +170,12 @@ impl Engine {
         &self,
         caller: &Arc<Caller>,
         namespace: &str,
-        after: Option<u64>,
+        after: Option<Mark>,
         filter: EventFilter,
     ) -> Result<Following> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<Read>(place_of(namespace)).await?;
-        let began = begin(&entry, namespace, after, filter);
+        let began = begin(&entry, namespace, after, filter).await;
         let mut began = entry.failed(&allowed, began).await?;
         entry
             .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
@@ -162,6 +183,11 @@ impl Engine {
         if after.is_none() {
             // Not the event of this very act.
             began.next = entry.rooms.journal.durable_sequence();
+            let last = began.next.checked_sub(1);
+            began.seen = match last {
+                Some(last) => mark(&entry.rooms, last).await?,
+                None => None,
+            };
         }
         Ok(began)
     }
@@ -189,6 +215,7 @@ impl Engine {
                     .await?;
                 if let Some(last) = page.last() {
                     following.next = last.sequence + 1;
+                    following.seen = Some(Mark::of(last.sequence, &last.event.id.0));
                 }
                 let wanted = |one: &Arc<Recorded>| {
                     is_of(&one.event, &following.namespace) && following.filter.takes(&one.event)
@@ -257,21 +284,38 @@ impl Engine {
     }
 }
 
-fn begin(
+/// The place of an entry.
+async fn mark(rooms: &Rooms, sequence: u64) -> Result<Option<Mark>> {
+    let page = rooms.journal.read(sequence, 1).await?;
+    let stored = page.first().filter(|stored| stored.sequence == sequence);
+    Ok(stored.map(|stored| Mark::of(sequence, &stored.entry.id)))
+}
+
+async fn begin(
     entry: &Entry,
     namespace: &str,
-    after: Option<u64>,
+    after: Option<Mark>,
     filter: EventFilter,
 ) -> Result<Following> {
     let rooms = &entry.rooms;
     let next = match after {
         None => 0,
-        Some(after) => after.saturating_add(1),
+        Some(after) => after.sequence.saturating_add(1),
     };
     if next > rooms.journal.durable_sequence() {
         return Err(Error::Invalid(
             "the record does not reach to this place: it may have been restored from a backup"
                 .into(),
+        ));
+    }
+    let seen = match after {
+        Some(after) => mark(rooms, after.sequence).await?,
+        None => None,
+    };
+    let said = after.filter(|after| after.event.is_some());
+    if said.is_some() && said != seen {
+        return Err(Error::Invalid(
+            "at this place the record has another event now: it was restored from a backup".into(),
         ));
     }
     let principal = &entry.caller.session.principal;
@@ -286,6 +330,7 @@ fn begin(
         durability: Arc::clone(rooms.journal.durability()),
         changed: rooms.sessions.changes(),
         next,
+        seen,
         _place: place,
     })
 }

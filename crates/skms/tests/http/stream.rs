@@ -156,7 +156,9 @@ fn events_come_as_they_happen_and_only_those_that_are_wanted() {
         let place = format!("{DEFAULT_NAMESPACE}/default/{name}");
         assert_eq!(event["targets"][0]["name"], place.as_str());
     }
-    assert_eq!(some.id, Some(wanted[1]["sequence"].to_string()));
+    let (number, event) = (&wanted[1]["sequence"], &wanted[1]["id"]);
+    let place = format!("{number}-{}", &event.as_str().unwrap()[..8]);
+    assert_eq!(some.id, Some(place));
     // All of them, and in the form of the list.
     let last = wanted[1]["sequence"].as_u64().unwrap();
     let mut seen = vec![all.event()];
@@ -342,6 +344,16 @@ fn places_that_are_none_are_refused() {
         .connect()
         .ask(&server.token, "GET", STREAM, None, &twice);
     assert_eq!(twice.problem(), "malformed-request");
+    // A place is that of its event, and of no other one with the same number.
+    let mut first = Sse::open(&server, &server.token, "?after=0", &[]);
+    first.event();
+    let id = first.id.clone().unwrap();
+    assert_eq!(ask(&id).status, 200);
+    let other = match id.strip_suffix('0') {
+        Some(most) => format!("{most}1"),
+        None => format!("{}0", &id[..id.len() - 1]),
+    };
+    assert_eq!(ask(&other).problem(), "invalid-argument");
     // An empty one is none, and the header counts before the query.
     assert_eq!(ask("").status, 200);
     let mut stream = Sse::open(

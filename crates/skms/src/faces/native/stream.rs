@@ -17,7 +17,10 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
 use skms_engine::{
     Engine, Error,
-    acts::{events::Recorded, follow::Following},
+    acts::{
+        events::Recorded,
+        follow::{Following, Mark},
+    },
 };
 use skms_wire::native::{
     ProblemKind,
@@ -25,7 +28,7 @@ use skms_wire::native::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{answer::Reply, call::Call, error::Failure, events};
+use super::{answer::Reply, call::Call, error::Failure, events, paging};
 
 /// A stream without events says this often that it is there, and where it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -42,7 +45,7 @@ pub async fn stream(call: Call) -> Result<Reply, Failure> {
     }
     // The header counts where both are: it is what was seen last.
     let after = call.last_event_id.as_deref().or(query.after.as_deref());
-    let after = events::place(after)?;
+    let after = after.map(mark).transpose()?;
     let filter = events::filter(&query)?;
     let engine = Arc::clone(&call.app.engine);
     let following = engine
@@ -112,20 +115,49 @@ async fn follow(engine: &Engine, following: &mut Following, sender: &mpsc::Sende
 
 /// Says where the stream is. Without data it is no message, but the place to
 /// come back with all the same.
-fn at(seen: Option<u64>) -> String {
+fn at(seen: Option<Mark>) -> String {
     match seen {
-        Some(seen) => format!("id: {seen}\n\n"),
+        Some(seen) => format!("id: {}\n\n", place(seen)),
         None => "\n".to_owned(),
     }
+}
+
+/// A place as it is written: the number, and what its event's identifier begins
+/// with.
+fn place(mark: Mark) -> String {
+    match mark.event {
+        Some(event) => format!("{}-{:08x}", mark.sequence, u32::from_be_bytes(event)),
+        None => mark.sequence.to_string(),
+    }
+}
+
+/// Reads it. Whoever writes the number alone is believed.
+fn mark(text: &str) -> Result<Mark, Failure> {
+    let (sequence, event) = match text.split_once('-') {
+        None => (text, None),
+        Some((sequence, event)) => {
+            let plain = event.len() == 8 && event.bytes().all(|one| one.is_ascii_hexdigit());
+            let event = u32::from_str_radix(event, 16).ok().filter(|_| plain);
+            let event = event.ok_or_else(paging::bad_cursor)?;
+            (sequence, Some(event.to_be_bytes()))
+        }
+    };
+    let sequence = sequence.parse().map_err(|_| paging::bad_cursor())?;
+    Ok(Mark { sequence, event })
 }
 
 /// One event.
 fn message(recorded: &Recorded) -> String {
     let json = events::json(recorded);
-    format!("id: {}\ndata: {json}\n\n", recorded.sequence)
+    let event = recorded.event.id.0.first_chunk().copied();
+    let id = place(Mark {
+        sequence: recorded.sequence,
+        event,
+    });
+    format!("id: {id}\ndata: {json}\n\n")
 }
 
-fn last(failure: &Failure, seen: Option<u64>) -> String {
+fn last(failure: &Failure, seen: Option<Mark>) -> String {
     let json = serde_json::to_string(&failure.problem()).unwrap_or_default();
     format!("event: {STREAM_END}\ndata: {json}\n{}", at(seen))
 }
@@ -151,11 +183,44 @@ mod tests {
 
     #[test]
     fn every_piece_ends_with_an_empty_line() {
-        let told = last(&Failure::new(ProblemKind::Sealed), Some(7));
+        let seen = Mark {
+            sequence: 7,
+            event: None,
+        };
+        let told = last(&Failure::new(ProblemKind::Sealed), Some(seen));
         assert!(told.starts_with("event: end\ndata: {\"type\":\"urn:skms:problem:sealed\""));
-        for piece in [at(None), at(Some(7)), told] {
+        for piece in [at(None), at(Some(seen)), told] {
             assert!(piece.ends_with('\n'), "{piece:?}");
         }
         assert!(last(&Failure::new(ProblemKind::Sealed), None).ends_with("\n\n"));
+    }
+
+    #[test]
+    fn places_are_read_as_they_are_written() {
+        let both = Mark {
+            sequence: 4711,
+            event: Some([0x0a, 0xb1, 2, 3]),
+        };
+        assert_eq!(place(both), "4711-0ab10203");
+        let number = Mark {
+            sequence: 7,
+            event: None,
+        };
+        for (text, is) in [("4711-0ab10203", both), ("7", number)] {
+            assert_eq!(mark(text).unwrap(), is);
+        }
+        for bad in [
+            "",
+            "-",
+            "7-",
+            "-0ab10203",
+            "7-0ab1020",
+            "7-0ab102031",
+            "7-+ab10203",
+            "x",
+            "7.3",
+        ] {
+            assert!(mark(bad).is_err(), "{bad:?}");
+        }
     }
 }
