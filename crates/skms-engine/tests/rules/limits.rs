@@ -224,34 +224,42 @@ fn rules_are_asked_while_the_thread_that_started_them_is_busy() {
     }
 }
 
-/// Rules of the namespace `team` that warn of every reading of a key, and so
-/// many readings.
+/// Whose turn would be first by name.
+const THEIRS: &str = "alpha";
+
+/// Rules of another namespace that warn of every reading of a key, and so many
+/// readings.
 async fn flood(house: &House, rules: usize, readings: usize) {
-    house.team().await;
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_namespace(root, THEIRS).await.unwrap();
+    let defaults = skms_keys::Defaults::default();
+    engine
+        .create_keyring(root, THEIRS, "default", defaults)
+        .await
+        .unwrap();
     let text = r#"@answer("warn") @limit("1000 per hour")
         permit (principal, action == SKMS::Action::"rule.event", resource)
         when { context.action == "key.read" };"#;
     for at in 0..rules {
         let name = format!("flood-{at}");
-        house.rule_in("team", &name, text).await.unwrap();
+        house.rule_in(THEIRS, &name, text).await.unwrap();
     }
     let theirs = KeyRef {
-        namespace: "team",
+        namespace: THEIRS,
         ..at("theirs")
     };
     let spec = NewKeySpec {
         algorithm: Some(Algorithm::Aes256Gcm),
         ..NewKeySpec::default()
     };
-    let engine = &house.engine;
-    engine.create_key(&house.root, theirs, spec).await.unwrap();
+    engine.create_key(root, theirs, spec).await.unwrap();
     for _ in 0..readings {
-        engine.read_key(&house.root, theirs).await.unwrap();
+        engine.read_key(root, theirs).await.unwrap();
     }
 }
 
 async fn warned(house: &House) -> usize {
-    let acts = house.engine.list_rule_acts(&house.root, "team").await;
+    let acts = house.engine.list_rule_acts(&house.root, THEIRS).await;
     let acts = acts.unwrap();
     acts.iter().filter(|act| act.state == "done").count()
 }
