@@ -214,7 +214,7 @@ impl Entry {
         let mut guard = judge.0.lock().await;
         let memory = remembered(&self.rooms, &mut guard).await?;
         let key = snapshot.and_then(|snapshot| {
-            let last = memory.last_use(snapshot.key().id.0);
+            let last = memory.last_use(snapshot.key());
             facts(
                 &self.rooms,
                 snapshot.key(),

@@ -130,6 +130,10 @@ pub(crate) struct JudgedRecord {
     /// events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) behind: Vec<(String, u64)>,
+    /// When the store was last restored from a backup, which knows of no use
+    /// that came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restored_at: Option<i64>,
 }
 
 impl JudgedRecord {

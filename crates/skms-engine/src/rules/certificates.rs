@@ -77,7 +77,7 @@ pub(super) async fn revoked(
         for (key, keyring, version) in keys_with(entry, memory, &place_of, &one.spki).await? {
             let roster = Roster::load(&entry.rooms).await?;
             let owner = roster.named(namespace, &key.owner);
-            let last = memory.last_use(key.id.0);
+            let last = memory.last_use(&key);
             let Some(facts) = facts(&entry.rooms, &key, &keyring, last, entry.now()) else {
                 continue;
             };

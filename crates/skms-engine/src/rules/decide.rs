@@ -217,13 +217,15 @@ impl Entry {
             .unwrap_or(usize::MAX)
             .saturating_sub(counted);
         let too_many = found.is_some_and(|found| found.max(fresh.len()) > room);
-        let free = match held > 0 || too_many {
+        let answer = rule.compiled.as_ref().map(|rule| rule.answer());
+        let answer = answer.unwrap_or(Answer::Warn);
+        let walked = fresh.iter().any(|intent| intent.trigger == Trigger::Time);
+        let old = answer != Answer::Warn && walked && memory.was_just_restored(at);
+        let free = match held > 0 || too_many || old {
             false => room.min(fresh.len()),
             true => 0,
         };
         let (go, wait) = fresh.split_at(free);
-        let answer = rule.compiled.as_ref().map(|rule| rule.answer());
-        let answer = answer.unwrap_or(Answer::Warn);
         let tally = memory.acts.tally(&rule.namespace_name);
         let go = &go[..go.len().min(room_to_decide(tally, answer))];
         let acts: Vec<KnownAct> = go
@@ -247,7 +249,11 @@ impl Entry {
             .map(|intent| intent.act(ActState::Held, at))
             .collect();
         if !waiting.is_empty() {
-            self.hold(memory, rule, &waiting, limit.text()).await?;
+            let why = match old {
+                true => "the store was restored from a backup".to_owned(),
+                false => format!("over its limit of {}", limit.text()),
+            };
+            self.hold(memory, rule, &waiting, &why).await?;
             // They wait either way; that nobody could be asked is told.
             if let Err(error) = self.ask_for_release(memory, rule).await {
                 let why = format!("cannot ask for approval of its release: {error}");
@@ -269,7 +275,7 @@ impl Entry {
         memory: &mut Memory,
         rule: &AutoRule,
         acts: &[KnownAct],
-        limit: String,
+        why: &str,
     ) -> Result<()> {
         let now = self.now().0;
         let told = memory.told_held.get(&rule.id);
@@ -279,10 +285,8 @@ impl Entry {
             if at > 0 || told {
                 self.rooms.store.commit(changes, None).await?;
             } else {
-                let why = format!(
-                    "over its limit of {limit}: {} of its acts wait until they are released",
-                    acts.len()
-                );
+                let count = acts.len();
+                let why = format!("{why}: {count} of its acts wait until they are released");
                 let place = (&*rule.namespace_name, rule.record.name.as_str());
                 let mut event = self.of_rule(place, Outcome::denied(why))?;
                 event = event.detail(DetailKey::Count, acts.len() as u64);

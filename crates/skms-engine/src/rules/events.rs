@@ -85,7 +85,7 @@ impl Entry {
         let now = self.now();
         let key = snapshot.as_ref().and_then(|snapshot| {
             let key = snapshot.key();
-            let last = memory.last_use(key.id.0);
+            let last = memory.last_use(key);
             facts(&self.rooms, key, snapshot.at().keyring, last, now)
         });
         let cause = text(event, DetailKey::Cause);

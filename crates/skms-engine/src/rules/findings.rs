@@ -39,7 +39,7 @@ pub(super) async fn found(
     let owner = Roster::load(&entry.rooms)
         .await?
         .named(namespace, &key.owner);
-    let last = memory.last_use(key.id.0);
+    let last = memory.last_use(key);
     let keyring = snapshot.at().keyring;
     let Some(facts) = facts(&entry.rooms, key, keyring, last, entry.now()) else {
         return Ok(Vec::new());

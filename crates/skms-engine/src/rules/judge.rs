@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use skms_keys::NamespaceId;
+use skms_keys::{Key, NamespaceId};
 use skms_policy::rule::Answer;
 use skms_store::{Change, Kind, RecordId};
 use tokio::sync::Mutex;
@@ -25,6 +25,9 @@ const KEPT_SECONDS: i64 = 400 * 86_400;
 /// And how long at least, where a namespace has too many of them: the longest
 /// time that a limit looks back on.
 const KEPT_AT_LEAST_SECONDS: i64 = 7 * 86_400;
+
+/// For how long after a restore what a walk finds is held.
+const RESTORED_SECONDS: i64 = 86_400;
 
 /// Records that one step reads, and that one batch writes at most.
 pub(crate) const STEP: usize = 256;
@@ -81,6 +84,8 @@ pub(crate) struct Memory {
     pub(crate) behind: BTreeMap<String, u64>,
     /// Events that were read since it was written down.
     unsaved: u64,
+    /// When the store was last restored from a backup.
+    restored_at: Option<i64>,
     saved_at: i64,
     stored: Option<(RecordId, u64)>,
     pub(crate) acts: KnownActs,
@@ -162,6 +167,21 @@ pub(crate) async fn remembered<'a>(
         .ok_or(Error::Internal("the rules' memory was not read"))
 }
 
+/// Notes that the store was restored from a backup, before anybody is let in.
+///
+/// # Errors
+/// What the store refuses.
+pub(crate) async fn note_restore(rooms: &Rooms) -> Result<()> {
+    let mut guard = rooms.judge.0.lock().await;
+    let memory = remembered(rooms, &mut guard).await?;
+    memory.restored_at = Some(rooms.clock.now().0);
+    let noted = memory.write_place(rooms).await;
+    if noted.is_err() {
+        *guard = None;
+    }
+    noted
+}
+
 /// Lets the memory go after a commit that may have been done all the same.
 pub(crate) fn doubt(memory: &mut Option<Memory>, error: &Error) {
     if !error.is_away() {
@@ -215,6 +235,7 @@ impl Memory {
             next,
             behind,
             unsaved: 0,
+            restored_at: judged.restored_at,
             saved_at: rooms.clock.now().0,
             stored,
             acts,
@@ -232,9 +253,23 @@ impl Memory {
         })
     }
 
-    /// When a key was used last, as far as the journal was read.
-    pub(crate) fn last_use(&self, key: [u8; 16]) -> Option<LastUse> {
-        self.uses.get(&key).map(|one| one.last)
+    /// When a key was used last, as far as the journal was read. Of keys that
+    /// were there when the store was restored it is that day at least: a backup
+    /// does not know of their uses since.
+    pub(crate) fn last_use(&self, key: &Key) -> Option<LastUse> {
+        let known = self.uses.get(&key.id.0).map(|one| one.last);
+        let restored = self.restored_at.filter(|at| key.created_at.0 <= *at);
+        match (known, restored.map(LastUse::at)) {
+            (Some(known), Some(restored)) if known.at >= restored.at => Some(known),
+            (known, restored) => restored.or(known),
+        }
+    }
+
+    /// Whether the store was restored so lately that what it says of keys and
+    /// principals may be old.
+    pub(crate) fn was_just_restored(&self, now: i64) -> bool {
+        let since = self.restored_at.map(|at| now.saturating_sub(at));
+        since.is_some_and(|since| (0..RESTORED_SECONDS).contains(&since))
     }
 
     /// Takes a use in.
@@ -295,10 +330,17 @@ impl Memory {
             };
             rooms.store.commit(vec![change], None).await?;
         }
+        self.write_place(rooms).await
+    }
+
+    /// Writes the place in the journal.
+    async fn write_place(&mut self, rooms: &Rooms) -> Result<()> {
+        let now = rooms.clock.now().0;
         let behind = self.behind.iter();
         let record = JudgedRecord {
             next: self.next,
             behind: behind.map(|(name, place)| (name.clone(), *place)).collect(),
+            restored_at: self.restored_at,
         };
         let (id, expected) = match self.stored {
             Some((id, revision)) => (id, Some(revision)),

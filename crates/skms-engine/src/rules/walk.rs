@@ -243,7 +243,7 @@ impl Entry {
             let Some(keyring) = walk.rings.get(&key.keyring) else {
                 continue;
             };
-            let last_use = memory.last_use(key.id.0);
+            let last_use = memory.last_use(&key);
             let Some(facts) = facts(&self.rooms, &key, keyring, last_use, self.now()) else {
                 continue;
             };
