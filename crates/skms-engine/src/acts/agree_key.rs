@@ -11,7 +11,9 @@ use skms_exchange::static_key::{Share, StaticKey, is_party};
 use skms_keys::{Key, Operation, Origin, VersionNumber};
 
 use super::agree::Agree;
-use super::create_key::{CreateKey, NewKeySpec, again, describe, keyring, store_as, target};
+use super::create_key::{
+    CreateKey, NewKeySpec, again, describe, keyring, same_ring, store_as, target,
+};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -80,13 +82,12 @@ impl Engine {
             false => at,
         };
         let using = entry.authorize_key::<Agree>(with).await?;
-        let shared = entry.rooms.share_changes().await;
-        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
-        let defaults = ring.map(|(_, ring)| ring.ring.defaults);
+        let found = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = found.as_ref().map(|(_, ring)| ring.ring.defaults);
         let defaults = defaults.unwrap_or_default();
         let algorithm = wanted.spec.algorithm.unwrap_or(defaults.algorithm);
-        let target = target(&entry, at, &wanted.spec, algorithm, defaults.exportable);
-        let allowed = entry.authorize::<CreateKey>(target).await?;
+        let made_of = |spec: &_| target(&entry, at, spec, algorithm, defaults.exportable);
+        let allowed = entry.authorize::<CreateKey>(made_of(&wanted.spec)).await?;
         let made = async {
             let ring = keyring(&entry, at)?;
             let claim = match entry.once(ring.namespace.0).await? {
@@ -101,6 +102,12 @@ impl Engine {
                 let done = self.derive_here(&entry, &using, plan, &wanted).await;
                 entry.failed_key(&using, done).await?
             };
+            // Only now, since whoever changes a policy or suspends a principal
+            // waits for it, and a large group takes its time. What was found
+            // and allowed before may not hold any more.
+            let shared = entry.rooms.share_changes().await;
+            same_ring(&entry, at, found.as_ref())?;
+            entry.authorize::<CreateKey>(made_of(&wanted.spec)).await?;
             let version = in_use.version();
             let by = using.target().snapshot();
             let party = wanted.peer_party.as_str();

@@ -128,7 +128,7 @@ pub(crate) fn target(
 }
 
 /// Refuses to go on when the keyring is not as it was found.
-fn same_ring(
+pub(crate) fn same_ring(
     entry: &Entry,
     at: KeyRef<'_>,
     found: Option<&(NamespaceId, Arc<Ring>)>,

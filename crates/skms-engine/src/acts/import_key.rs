@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber, VersionRef};
 
-use super::create_key::{NewKeySpec, again, describe, keyring, store, target};
+use super::create_key::{NewKeySpec, again, describe, keyring, same_ring, store, target};
 use super::unwrap::Unwrap;
 use crate::act::act;
 use crate::caller::Caller;
@@ -71,9 +71,8 @@ impl Engine {
         incoming: Incoming,
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
-        let shared = entry.rooms.share_changes().await;
-        let ring = entry.rooms.places.ring(at.namespace, at.keyring);
-        let defaults = ring
+        let found = entry.rooms.places.ring(at.namespace, at.keyring);
+        let defaults = found
             .as_ref()
             .map(|(_, ring)| ring.ring.defaults)
             .unwrap_or_default();
@@ -82,8 +81,8 @@ impl Engine {
         let allowed = entry
             .authorize::<ImportKey>(target(&entry, at, &spec, named, exportable))
             .await?;
-        let claim = match ring {
-            Some((namespace, _)) => entry.once(namespace.0).await.map(|once| (namespace, once)),
+        let claim = match &found {
+            Some((namespace, _)) => entry.once(namespace.0).await.map(|once| (*namespace, once)),
             None => Err(Error::NotFound { what: "keyring" }),
         };
         let claim = match entry.failed(&allowed, claim).await? {
@@ -99,6 +98,13 @@ impl Engine {
         let findings = entry.admit_material(&material, lenience).await;
         let findings = entry.failed(&allowed, findings).await?;
         let algorithm = material.algorithm();
+        // Only now, since whoever changes a policy or suspends a principal waits
+        // for it: all of this may have taken long. What was found before may not
+        // hold any more.
+        let shared = entry.rooms.share_changes().await;
+        entry
+            .failed(&allowed, same_ring(&entry, at, found.as_ref()))
+            .await?;
         // The bytes may have said another algorithm than was expected: policy
         // decides on the key that is made.
         let allowed = entry

@@ -6,6 +6,16 @@ use skms_engine::acts::compromise::{Order, Reach, Rotation};
 use skms_engine::acts::namespaces;
 use skms_engine::acts::tokens::NewToken;
 use skms_engine::{Error, KeyRef};
+use std::sync::Arc;
+use std::time::Duration;
+
+use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
+use skms_engine::Error;
+use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::import_key::Incoming;
+use skms_engine::acts::namespaces;
+use skms_engine::acts::tokens::NewToken;
+use tokio::task::JoinSet;
 
 use crate::common::{House, at, caller};
 use crate::ready_made;
@@ -163,9 +173,7 @@ async fn a_tenant_s_rule_does_not_reach_those_who_run_the_server() {
 #[tokio::test]
 async fn an_event_names_the_principal_that_did_it() {
     let house = House::new().await;
-    house
-        .create("held", skms_crypto::Algorithm::Aes256Gcm)
-        .await;
+    house.create("held", Algorithm::Aes256Gcm).await;
     let engine = &house.engine;
     let all = skms_keys::Versions::All;
     engine
@@ -265,5 +273,41 @@ async fn reasons_that_turn_text_round_are_refused_wherever_they_are_shown() {
         };
         let marked = engine.compromise_key(root, at("one"), order).await;
         assert_eq!(marked.is_ok(), good, "{:?}", marked.err());
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspension_does_not_wait_for_what_is_coming_in() {
+    let house = House::new().await;
+    house.caller_in("eve", &["reader"]).await;
+    let key = KeyMaterial::generate(Algorithm::EcP256).unwrap();
+    let passphrase = b"a passphrase that is stretched for long";
+    let sealed = key.export(Format::Pkcs8Der, Some(passphrase)).unwrap();
+    let mut imports = JoinSet::new();
+    for number in 0..16 {
+        let bytes = SecretBytes::new(sealed.expose().to_vec());
+        let (engine, root) = (Arc::clone(&house.engine), Arc::clone(&house.root));
+        imports.spawn(async move {
+            let incoming = Incoming {
+                bytes,
+                format: Format::Pkcs8Der,
+                passphrase: Some(SecretBytes::new(passphrase.to_vec())),
+                wrapped_with: None,
+            };
+            let name = format!("in-{number}");
+            let made = engine.import_key(&root, at(&name), NewKeySpec::default(), incoming);
+            made.await.map(drop)
+        });
+    }
+    // All have begun.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let suspended = house
+        .engine
+        .suspend_principal(&house.root, ("root", "eve"), "stolen");
+    suspended.await.unwrap();
+    let mut done = 0;
+    while imports.try_join_next().is_some() {
+        done += 1;
+    }
+    assert!(done < 16, "it waited for all of them");
+    while let Some(imported) = imports.join_next().await {
+        imported.unwrap().unwrap();
     }
 }
