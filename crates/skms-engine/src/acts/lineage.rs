@@ -1,7 +1,7 @@
 //! What a key depends on and what depends on it, as a graph: keys above and
 //! below, and what stands on each of them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use skms_crypto::hash::sha256;
@@ -118,6 +118,7 @@ impl Engine {
             rings: rings(&entry, at.namespace),
             ssh: None,
             certified: HashMap::new(),
+            principals: BTreeSet::new(),
         };
         let drawn = drawing.draw(snapshot.key()).await;
         entry.failed_key(&allowed, drawn).await?;
@@ -149,6 +150,8 @@ struct Drawing<'a> {
     ssh: Option<Vec<Issued>>,
     /// Certificates that are in the graph, by SHA-256 in hex.
     certified: HashMap<String, String>,
+    /// Those in the graph whose tokens are looked for, all at once.
+    principals: BTreeSet<String>,
 }
 
 impl Drawing<'_> {
@@ -170,6 +173,7 @@ impl Drawing<'_> {
             self.shared(key)?;
             self.handed(key).await?;
         }
+        self.tokens().await?;
         self.holders(&keys).await?;
         self.exchanges(&keys).await
     }
@@ -416,6 +420,10 @@ impl Drawing<'_> {
         };
         let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
         for one in known.certificates {
+            if self.is_full() {
+                self.graph.truncated = true;
+                break;
+            }
             let id = format!("{}/{}", one.authority, one.serial);
             let by = rooms.authorities.by_id(self.namespace, &one.authority);
             let by = by.map_or_else(|| "?".to_owned(), |by| by.record.name.clone());
@@ -447,28 +455,44 @@ impl Drawing<'_> {
                 &under,
                 "signs-in",
             );
-            self.tokens(&principal).await?;
+            self.principals.insert(principal);
         }
         Ok(())
     }
 
-    /// Tokens that a principal made.
-    async fn tokens(&mut self, principal: &str) -> Result<()> {
+    /// Tokens that the principals made.
+    async fn tokens(&mut self) -> Result<()> {
         let rooms = Arc::clone(&self.entry.rooms);
-        let all = places::all::<TokenRecord>(&rooms.store, places::SYSTEM_SCOPE).await?;
-        for (id, _, record) in all {
-            if record.created_by == principal && record.namespace == self.namespace {
-                let under = format!("principal/{principal}");
-                self.thing(
-                    "token",
-                    &id.to_string(),
-                    record.principal,
-                    &under,
-                    "made-by",
-                );
+        let mut after = None;
+        while !self.principals.is_empty() {
+            if self.is_full() {
+                self.graph.truncated = true;
+                break;
+            }
+            let page = (rooms.store).scan(places::SYSTEM_SCOPE, Kind::Token, after, STEP);
+            let page = page.await?;
+            let last = page.len() < STEP;
+            after = page.last().map(|stored| stored.id);
+            for stored in page {
+                let record: TokenRecord = records::decode(stored.plaintext.expose())?;
+                if self.principals.contains(&record.created_by)
+                    && record.namespace == self.namespace
+                {
+                    let under = format!("principal/{}", record.created_by);
+                    let id = stored.id.to_string();
+                    self.thing("token", &id, record.principal, &under, "made-by");
+                }
+            }
+            if last {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing more has a place.
+    fn is_full(&self) -> bool {
+        self.graph.nodes.len() >= self.most
     }
 
     fn shared(&mut self, key: &Key) -> Result<()> {

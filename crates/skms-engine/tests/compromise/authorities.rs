@@ -2,6 +2,8 @@
 //! authority itself, and whoever signs in by what it issued.
 
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 
 use skms_crypto::Algorithm;
@@ -96,6 +98,11 @@ async fn principal(house: &House, name: &str) -> Vec<Vec<u8>> {
     let made = house.engine.register_principal(&house.root, "root", new);
     made.await.unwrap();
     house.create(name, Algorithm::EcP256).await;
+    certify(house, name).await
+}
+
+/// A principal's certificate for the key of its name.
+async fn certify(house: &House, name: &str) -> Vec<Vec<u8>> {
     let new = NewCertificate {
         profile: ProfileKind::Principal.into(),
         key: SubjectKey::Kept {
@@ -157,4 +164,101 @@ async fn who_signs_in_by_a_compromised_key_is_cut_off_with_the_tokens_they_made(
     let done = house.engine.read_incident(&house.root, "root", begun.id);
     let counts = done.await.unwrap().counts;
     assert_eq!((counts.tokens, counts.certificates), (1, 1));
+}
+
+async fn signed_in(house: &House, chain: &[Vec<u8>]) -> Arc<Caller> {
+    let session = house.engine.authenticate_certificate(chain, "root").await;
+    Arc::new(Caller {
+        session: session.unwrap(),
+        source: None,
+        request_id: "signed-in".into(),
+        tls: true,
+        idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
+    })
+}
+
+async fn made_by(house: &House, who: &Arc<Caller>, (namespace, name): (&str, &str)) -> String {
+    let new = NewToken {
+        principal: name.into(),
+        groups: BTreeSet::from(["root".to_owned()]),
+        ttl_seconds: None,
+        description: String::new(),
+    };
+    let made = house
+        .engine
+        .create_token(who, namespace, new)
+        .await
+        .unwrap();
+    String::from_utf8(made.token.into_public()).unwrap()
+}
+
+/// How often a future is looked at until it is ready: each time it has waited
+/// for the store.
+async fn looks<T>(future: impl Future<Output = T>) -> (T, usize) {
+    let (mut future, mut looks) = (pin!(future), 0);
+    let value = poll_fn(|context| {
+        looks += 1;
+        future.as_mut().poll(context)
+    });
+    (value.await, looks)
+}
+
+#[tokio::test]
+async fn a_graph_that_is_full_reads_no_more() {
+    let house = House::new().await;
+    authority(&house).await;
+    principal(&house, "member").await;
+    let draw = async |nodes: usize| {
+        let drawn = house.engine.key_lineage(&house.root, at("member"), nodes);
+        let (graph, looks) = looks(drawn).await;
+        (graph.unwrap(), looks)
+    };
+    let (few, before) = draw(2).await;
+    assert!(few.truncated);
+    for _ in 0..60 {
+        certify(&house, "member").await;
+    }
+    let (few, after) = draw(2).await;
+    assert!(few.truncated);
+    assert!(after <= before + 3, "{before} {after}");
+    let (all, _) = draw(500).await;
+    let of = |kind: &str| all.nodes.iter().filter(|node| node.kind == kind).count();
+    assert_eq!((of("certificate"), of("principal")), (61, 1));
+    assert!(!all.truncated);
+}
+
+#[tokio::test]
+async fn tokens_are_read_once_for_all_certificates_of_a_key() {
+    let house = House::new().await;
+    authority(&house).await;
+    let chain = principal(&house, "member").await;
+    let member = signed_in(&house, &chain).await;
+    made_by(&house, &member, ("root", "robot")).await;
+    let draw = async || {
+        let drawn = house.engine.key_lineage(&house.root, at("member"), 500);
+        let (graph, looks) = looks(drawn).await;
+        (graph.unwrap(), looks)
+    };
+    // What ten more certificates cost, without many tokens and with them.
+    let ten_more = async || {
+        let (_, before) = draw().await;
+        for _ in 0..10 {
+            certify(&house, "member").await;
+        }
+        draw().await.1.saturating_sub(before)
+    };
+    let without = ten_more().await;
+    for _ in 0..600 {
+        made_by(&house, &house.root, ("root", "other")).await;
+    }
+    let with = ten_more().await;
+    assert!(with < without + 15, "{without} {with}");
+    let (all, _) = draw().await;
+    let tokens: Vec<_> = all
+        .nodes
+        .iter()
+        .filter(|node| node.kind == "token")
+        .collect();
+    assert_eq!((tokens.len(), tokens[0].name.as_str()), (1, "robot"));
 }
