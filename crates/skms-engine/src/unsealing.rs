@@ -383,7 +383,7 @@ fn first_records(config: &Config) -> Result<(Vec<Change>, SecretBytes)> {
         ttl_seconds: None,
         description: "made by init".to_owned(),
     };
-    let (token, record) = tokens::mint(ROOT_NAMESPACE, new, "init".to_owned(), now)?;
+    let (token, record) = tokens::mint(ROOT_NAMESPACE, new, tokens::Maker::init(), now)?;
     changes.push(tokens::put(RecordId::random()?, &record)?);
     Ok((changes, token))
 }

@@ -475,7 +475,9 @@ impl Drawing<'_> {
             after = page.last().map(|stored| stored.id);
             for stored in page {
                 let record: TokenRecord = records::decode(stored.plaintext.expose())?;
+                let maker_in = record.created_in.as_ref().unwrap_or(&record.namespace);
                 if self.principals.contains(&record.created_by)
+                    && maker_in == self.namespace
                     && record.namespace == self.namespace
                 {
                     let under = format!("principal/{}", record.created_by);

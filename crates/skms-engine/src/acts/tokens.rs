@@ -11,7 +11,7 @@ use skms_policy::{Action, Principal, PrincipalKind};
 use skms_store::{Change, Kind, RecordId};
 
 use crate::act::act;
-use crate::caller::{Authentication, Caller};
+use crate::caller::{Authentication, Caller, Session};
 use crate::draft::EventDraft;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
@@ -143,6 +143,8 @@ impl Engine {
             ))
             .await?;
         let shared = entry.rooms.share_changes().await;
+        // Whoever takes its credential back afterwards finds what it made.
+        entry.caller.session.check(entry.now())?;
         let place = entry.rooms.places.namespace(namespace);
         let claim = match &place {
             Some(place) => match entry.once::<()>(place.id.0).await {
@@ -153,7 +155,7 @@ impl Engine {
             None => Err(Error::NotFound { what: "namespace" }),
         };
         let claim = entry.failed(&allowed, claim).await?;
-        let by = entry.caller.session.principal.id().to_owned();
+        let by = Maker::of(&entry.caller.session);
         let minted = mint(namespace, new, by, entry.now());
         let (token, record) = entry.failed(&allowed, minted).await?;
         let room = match &place {
@@ -330,11 +332,37 @@ async fn load(rooms: &Rooms, namespace: &str, id: RecordId) -> Result<Option<(Vi
     Ok((view.namespace == namespace).then_some((view, stored.revision)))
 }
 
+/// Who makes a token.
+pub(crate) struct Maker {
+    principal: String,
+    namespace: Option<String>,
+    credential: Option<String>,
+}
+
+impl Maker {
+    fn of(session: &Session) -> Self {
+        Self {
+            principal: session.principal.id().to_owned(),
+            namespace: Some(session.principal.namespace().to_owned()),
+            credential: Some(session.label().to_owned()),
+        }
+    }
+
+    /// Whoever sets the server up.
+    pub(crate) fn init() -> Self {
+        Self {
+            principal: "init".to_owned(),
+            namespace: None,
+            credential: None,
+        }
+    }
+}
+
 /// Makes a token's text and its record.
 pub(crate) fn mint(
     namespace: &str,
     new: NewToken,
-    created_by: String,
+    by: Maker,
     now: UnixSeconds,
 ) -> Result<(SecretBytes, TokenRecord)> {
     // Refuses names that policies could not write down.
@@ -349,7 +377,9 @@ pub(crate) fn mint(
         description: new.description,
         digest,
         created_at: now.0,
-        created_by,
+        created_by: by.principal,
+        created_in: by.namespace,
+        created_with: by.credential,
         expires_at: new.ttl_seconds.map(|seconds| now.plus(seconds).0),
     };
     Ok((token, record))

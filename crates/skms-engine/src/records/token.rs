@@ -19,6 +19,13 @@ pub(crate) struct TokenRecord {
     pub(crate) digest: String,
     pub(crate) created_at: i64,
     pub(crate) created_by: String,
+    /// The namespace of that principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_in: Option<String>,
+    /// By which credential, as the log names it: what is taken back with that
+    /// one is found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_with: Option<String>,
     pub(crate) expires_at: Option<i64>,
 }
 

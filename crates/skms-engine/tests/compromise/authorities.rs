@@ -193,6 +193,52 @@ async fn made_by(house: &House, who: &Arc<Caller>, (namespace, name): (&str, &st
     String::from_utf8(made.token.into_public()).unwrap()
 }
 
+#[tokio::test]
+async fn tokens_that_tokens_made_fall_too_and_no_namesake_s() {
+    let house = House::new().await;
+    authority(&house).await;
+    let chain = principal(&house, "thief").await;
+    let thief = signed_in(&house, &chain).await;
+    house
+        .engine
+        .create_namespace(&house.root, "tenant")
+        .await
+        .unwrap();
+    // A row of them, one in another namespace; and others by a principal that
+    // is called as one of the row is.
+    let first = made_by(&house, &thief, ("root", "x1")).await;
+    let second = made_by(&house, &caller(&house.engine, &first).await, ("root", "x2")).await;
+    let third = made_by(
+        &house,
+        &caller(&house.engine, &second).await,
+        ("tenant", "x3"),
+    )
+    .await;
+    let namesake = made_by(&house, &house.root, ("root", "x1")).await;
+    let theirs = made_by(
+        &house,
+        &caller(&house.engine, &namesake).await,
+        ("root", "x2"),
+    )
+    .await;
+    let order = order();
+    let plan = house
+        .engine
+        .plan_compromise(&house.root, at("thief"), order.clone());
+    assert_eq!(plan.await.unwrap().incident.counts.tokens, 3);
+    let begun = compromise(&house, "thief", order).await;
+    house.engine.finish_incidents().await.unwrap();
+    for gone in [first, second, third] {
+        assert!(house.engine.authenticate_token(&gone).await.is_err());
+    }
+    for good in [namesake, theirs] {
+        house.engine.authenticate_token(&good).await.unwrap();
+    }
+    let done = house.engine.read_incident(&house.root, "root", begun.id);
+    let done = done.await.unwrap();
+    assert_eq!(done.counts.tokens, 3);
+}
+
 /// How often a future is looked at until it is ready: each time it has waited
 /// for the store.
 async fn looks<T>(future: impl Future<Output = T>) -> (T, usize) {

@@ -13,18 +13,16 @@ use skms_store::{Change, Kind, RecordId};
 
 use super::cascade::Work;
 use super::ledger::count;
-use super::{exchanges, ssh, walk};
+use super::{exchanges, ssh, tokens, walk};
 use crate::acts::authorities::unreadable;
 use crate::acts::certificates::{Reached, Verdict, revoke_issued};
 use crate::authority::issuing::key_name;
 use crate::authority::{Authority, Issuer};
-use crate::error::{Error, Result};
-use crate::places::SYSTEM_SCOPE;
+use crate::error::Result;
 use crate::records;
 use crate::records::authority::SigningKeyRecord;
 use crate::records::certificate::{CertificateRecord, CertifiedKeyRecord, serial_name};
 use crate::records::incident::Touched;
-use crate::records::token::TokenRecord;
 use crate::sessions::certified::named;
 use crate::sessions::hex;
 
@@ -76,7 +74,7 @@ pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
     work.note(stopped).await?;
     ssh::certificates(work, of, &spki).await?;
     exchanges::end(work, of, &proofs.certificates).await?;
-    tokens(work, &proofs.principals).await
+    tokens::revoke(work, &proofs.principals).await
 }
 
 /// What proves nothing any more.
@@ -257,81 +255,4 @@ fn of_issuer(work: &Work<'_>, record: &CertificateRecord) -> Result<Option<Touch
     let under = format!("{}/{}", record.authority, record.issuer);
     let one = certificate((record, &serial), "issued", under);
     Ok((!work.ledger.has_other(&one.kind, &one.id)).then_some(one))
-}
-
-/// Revokes the tokens that principals made who signed in by certificates that
-/// prove nothing any more: since the compromise, as far as that is known.
-async fn tokens(work: &mut Work<'_>, principals: &BTreeSet<String>) -> Result<()> {
-    if principals.is_empty() {
-        return Ok(());
-    }
-    let rooms = Arc::clone(&work.entry.rooms);
-    let namespace = work.ledger.record.namespace.clone();
-    let since = work.ledger.record.since.unwrap_or(i64::MIN);
-    let mut after = None;
-    loop {
-        let page = rooms
-            .store
-            .scan(SYSTEM_SCOPE, Kind::Token, after, STEP)
-            .await?;
-        let last = page.len() < STEP;
-        after = page.last().map(|record| record.id);
-        let (mut changes, mut touched, mut gone) = (Vec::new(), Vec::new(), HashSet::new());
-        for stored in page {
-            let record: TokenRecord = records::decode(stored.plaintext.expose())?;
-            let made = principals.contains(&record.created_by)
-                && record.namespace == namespace
-                && record.created_at >= since;
-            if made {
-                gone.insert(stored.id);
-                changes.push(Change::Delete {
-                    namespace: SYSTEM_SCOPE,
-                    kind: Kind::Token,
-                    id: stored.id,
-                    expected: stored.revision,
-                });
-                touched.push(Touched {
-                    kind: "token".to_owned(),
-                    id: stored.id.to_string(),
-                    name: record.principal,
-                    version: None,
-                    how: Some("made-by".to_owned()),
-                    under: Some(record.created_by),
-                    outcome: "revoked".to_owned(),
-                    owner: None,
-                    rotates: false,
-                    detail: None,
-                });
-            }
-        }
-        if work.dry.is_some() {
-            work.note(touched).await?;
-        } else if !changes.is_empty() {
-            let event = work.event(&touched)?;
-            let counted = count(&touched);
-            let (more, record, done) = work.ledger.enter(touched, counted)?.split();
-            changes.extend(more);
-            match work.commit(changes, event).await {
-                Ok(()) => work.ledger.committed(record, done),
-                // One was revoked meanwhile: this step is looked at again.
-                Err(Error::Conflict) => {
-                    after = None;
-                    continue;
-                }
-                Err(error) => {
-                    rooms.sessions.end_any(&gone);
-                    return Err(error);
-                }
-            }
-            rooms.sessions.end_any(&gone);
-            if let Some(place) = rooms.places.namespace(&namespace) {
-                for id in gone {
-                    rooms.quotas.gone(place.id, id);
-                }
-            }
-        }
-        if last {
-            return Ok(());
-        }
-    }
 }

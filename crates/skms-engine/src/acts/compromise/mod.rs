@@ -18,6 +18,7 @@ mod one;
 mod read;
 mod report;
 mod ssh;
+mod tokens;
 mod usage;
 mod walk;
 
