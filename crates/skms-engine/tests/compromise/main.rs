@@ -251,6 +251,35 @@ async fn a_dry_run_has_the_numbers_of_the_act_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_gives_counts_alone_to_who_may_not_read_incidents() {
+    let house = House::new().await;
+    master(&house, "master").await;
+    derive(&house, "master", "leaf").await.unwrap();
+    let policy = r#"permit (principal == SKMS::Principal::"keeper",
+        action == SKMS::Action::"key.compromise", resource);"#;
+    let put = house
+        .engine
+        .write_policy(&house.root, "root", "keeper", policy);
+    put.await.unwrap();
+    let keeper = house.caller_in("keeper", &[]).await;
+    let show = async |who: &Arc<skms_engine::Caller>| {
+        let plan = house.engine.plan_compromise(who, at("master"), order());
+        plan.await
+    };
+    let shown = show(&keeper).await.unwrap();
+    assert_eq!(shown.incident.counts.compromised, 2);
+    assert!(shown.touched.is_empty() && shown.report.is_null());
+    let shown = show(&house.root).await.unwrap();
+    assert_eq!((shown.touched.len(), shown.report.is_null()), (2, false));
+    // One at a time, and the next when that has gone.
+    let (one, other) = tokio::join!(show(&house.root), show(&house.root));
+    let refused = one.as_ref().err().or(other.as_ref().err());
+    assert!(matches!(refused, Some(Error::Busy)), "{refused:?}");
+    assert!(one.is_ok() || other.is_ok());
+    show(&keeper).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_left_wrapped_and_what_came_wrapped_falls_with_the_wrapping_key() {
     let house = House::new().await;
     let (engine, root) = (&house.engine, &house.root);

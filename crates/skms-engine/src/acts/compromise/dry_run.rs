@@ -4,39 +4,45 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use skms_evidence::{DetailKey, Outcome};
 use skms_store::RecordId;
 
 use super::cascade::Work;
 use super::ledger::Ledger;
 use super::report::{self, Report};
-use super::{Compromise, IncidentView, Order, check, incident, numbers, revoke};
+use super::{Compromise, IncidentView, Order, Read, check, incident, numbers, revoke};
+use crate::act::Act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::records::incident::Touched;
+use crate::target::Target;
 
 /// The most of what would be touched that is shown.
 const SHOWN: usize = 1000;
 
-/// What would be done.
+/// What would be done. Whoever may not read incidents gets the counts alone:
+/// the rest names what others have, and who used it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The incident as it would be.
     pub incident: IncidentView,
     /// What would be touched, the first of it.
     pub touched: Vec<Touched>,
-    /// The report as it would be, but for its signature.
-    pub report: serde_json::Value,
+    /// The report as it would be, but for its signature; nothing for who may not
+    /// read incidents.
+    pub report: Value,
 }
 
 impl Engine {
     /// Shows what [`Engine::compromise_key`] would do.
     ///
     /// # Errors
-    /// As there.
+    /// As there; [`Error::Busy`] while another is made for the same namespace,
+    /// or several for others.
     pub async fn plan_compromise(
         &self,
         caller: &Arc<Caller>,
@@ -63,6 +69,10 @@ impl Engine {
     ) -> Result<Plan> {
         check(order, entry.now())?;
         let snapshot = allowed.target().snapshot();
+        let scope = snapshot.key().namespace.0;
+        let _turn = entry.rooms.incidents.show(scope).ok_or(Error::Busy)?;
+        let namespace = Target::namespace(snapshot.at().namespace);
+        let whole = entry.may_see(Read::ACTION, &namespace.resource());
         let id = RecordId::at(entry.now_ms)?;
         let mut record = incident(entry, &snapshot, order);
         let revoke = revoke(id, &record, order.versions)?;
@@ -71,23 +81,26 @@ impl Engine {
             .compromise(&revoke, order.reach.taint(), entry.now())?;
         record.versions = numbers(&key, order.versions);
         let system = self.enter(&Caller::system("incident")?)?;
-        let ledger = Ledger::new(snapshot.key().namespace.0, id, record);
+        let ledger = Ledger::new(scope, id, record);
         let mut work = Work::new(self, system, ledger)?;
         work.dry = Some(Vec::new());
         work.run().await?;
-        let report: Report = report::make(&work).await?;
-        work.ledger.record.counts = report.counts();
-        let mut touched = work.dry.take().unwrap_or_default();
-        touched.truncate(SHOWN);
+        let (mut touched, mut report) = (Vec::new(), Value::Null);
+        if whole {
+            let made: Report = report::make(&work).await?;
+            work.ledger.record.counts = made.counts();
+            report = value(&made)?;
+            touched = work.dry.take().unwrap_or_default();
+            touched.truncate(SHOWN);
+        }
         Ok(Plan {
             incident: IncidentView::of(id, work.ledger.record),
             touched,
-            report: value(&report)?,
+            report,
         })
     }
 }
 
-fn value(report: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(report)
-        .map_err(|_| crate::error::Error::Internal("a report does not encode"))
+fn value(report: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(report).map_err(|_| Error::Internal("a report does not encode"))
 }

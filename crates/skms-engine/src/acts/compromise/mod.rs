@@ -22,7 +22,7 @@ mod tokens;
 mod usage;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ const ATTEMPTS: usize = 8;
 /// to about two minutes.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const WAIT_DOUBLES: u32 = 8;
+/// Dry runs that are made at once.
+const MOST_SHOWN: usize = 4;
 /// The longest reason, in bytes: the key's record has it with the incident's
 /// identifier before it.
 const REASON_MAX: usize = 900;
@@ -97,6 +99,8 @@ pub(crate) struct Incidents {
     open: Mutex<BTreeMap<RecordId, Open>>,
     /// Held by whoever works on them: one at a time.
     working: tokio::sync::Mutex<()>,
+    /// The namespaces that a dry run is made for.
+    shown: Mutex<BTreeSet<[u8; 16]>>,
     bell: Arc<Notify>,
 }
 
@@ -164,6 +168,14 @@ impl Incidents {
         next.map(|(id, open)| (*id, open.scope))
     }
 
+    /// The turn of a namespace to be shown what a compromise would do; there are
+    /// few, and one for each.
+    fn show(&self, scope: [u8; 16]) -> Option<Showing<'_>> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = shown.len() < MOST_SHOWN && shown.insert(scope);
+        free.then(|| Showing { of: self, scope })
+    }
+
     fn done(&self, id: RecordId) {
         self.lock().remove(&id);
     }
@@ -188,6 +200,19 @@ impl Incidents {
     /// Whether one of a namespace is not finished.
     pub(crate) fn is_open_in(&self, scope: [u8; 16]) -> bool {
         self.lock().values().any(|open| open.scope == scope)
+    }
+}
+
+/// A dry run that is being made.
+struct Showing<'a> {
+    of: &'a Incidents,
+    scope: [u8; 16],
+}
+
+impl Drop for Showing<'_> {
+    fn drop(&mut self) {
+        let mut shown = (self.of.shown.lock()).unwrap_or_else(PoisonError::into_inner);
+        shown.remove(&self.scope);
     }
 }
 

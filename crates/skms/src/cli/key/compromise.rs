@@ -94,6 +94,9 @@ fn print_plan(plan: &CompromisePlan) -> Result<()> {
     output::line("Nothing was changed. This is what would be done:")?;
     incident::print_counts(&plan.incident)?;
     incident::print_touched(&plan.touched)?;
+    if plan.report.is_null() {
+        return output::line("Names and uses are shown to whoever may read incidents.");
+    }
     let shown = u64::try_from(plan.touched.len()).unwrap_or(u64::MAX);
     if plan.incident.touched > shown {
         output::line(format!("... and {} more", plan.incident.touched - shown))?;
