@@ -98,6 +98,9 @@ pub struct Files {
     pub segment_bytes: u64,
     /// Bytes kept back beside the database for urgent commits on a full disk.
     pub reserve_bytes: u64,
+    /// Bytes that the database's file may grow to, if that is limited; urgent
+    /// commits may exceed it by the reserve.
+    pub limit_bytes: Option<u64>,
 }
 
 impl Default for Files {
@@ -107,6 +110,7 @@ impl Default for Files {
             disk: Disk::real(),
             segment_bytes: file_journal::Options::default().segment_bytes,
             reserve_bytes: sqlite::Options::default().reserve_bytes,
+            limit_bytes: None,
         }
     }
 }
@@ -145,6 +149,7 @@ impl Config {
     pub(crate) fn open_database(&self) -> Result<SqliteStore> {
         let options = sqlite::Options {
             reserve_bytes: self.files.reserve_bytes,
+            limit_bytes: self.files.limit_bytes,
             disk: self.files.disk.clone(),
             ..sqlite::Options::default()
         };

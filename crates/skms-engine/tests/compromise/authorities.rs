@@ -6,19 +6,27 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 
-use skms_crypto::Algorithm;
+use skms_crypto::{Algorithm, EncryptOptions, Format};
 use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
 use skms_engine::acts::certificates::{NewCertificate, Status, SubjectKey};
+use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::export_key;
+use skms_engine::acts::import_key::WrappedWith;
 use skms_engine::acts::principals::{NewPrincipal, ShownBy};
 use skms_engine::acts::tokens::NewToken;
 use skms_engine::{Caller, Error};
 use skms_pki::issue::ProfileKind;
 
 use super::common::{House, at, caller};
+use super::races::look_at;
 use super::{compromise, order, touched};
 
 async fn authority(house: &House) {
     house.create("ca", Algorithm::EcP256).await;
+    authority_on(house).await;
+}
+
+async fn authority_on(house: &House) {
     let new = NewAuthority {
         name: "ca".to_owned(),
         keyring: "default".to_owned(),
@@ -307,4 +315,99 @@ async fn tokens_are_read_once_for_all_certificates_of_a_key() {
         .filter(|node| node.kind == "token")
         .collect();
     assert_eq!((tokens.len(), tokens[0].name.as_str()), (1, "robot"));
+}
+
+async fn status(house: &House, serial: &str) -> Status {
+    let read = house
+        .engine
+        .read_certificate(&house.root, "root", "ca", serial);
+    read.await.unwrap().status
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_nothing_good_that_a_cascade_takes_away() {
+    let mut house = House::new().await;
+    authority(&house).await;
+    let chain = principal(&house, "thief").await;
+    let thief = signed_in(&house, &chain).await;
+    let token = made_by(&house, &thief, ("root", "sleeper")).await;
+    let mut serials = Vec::new();
+    for number in 0..40 {
+        serials.push(issue(&house, &format!("h{number}.example.org")).await);
+    }
+    // No room but the reserve from here on.
+    drop(thief);
+    let size = std::fs::metadata(house.config.database()).unwrap().len();
+    house.config.files.limit_bytes = Some(size);
+    let mut house = house.restart().await;
+    for number in 0.. {
+        let made = NewKeySpec {
+            algorithm: Some(Algorithm::Xaes256Gcm),
+            ..NewKeySpec::default()
+        };
+        let name = format!("filling-{number}");
+        let made = house.engine.create_key(&house.root, at(&name), made).await;
+        if made.is_err() {
+            break;
+        }
+        assert!(number < 5000, "there is no end to the room");
+    }
+    let begun = compromise(&house, "ca", order()).await;
+    // The report waits for room.
+    assert!(house.engine.finish_incidents().await.is_err());
+    for serial in &serials {
+        assert_eq!(status(&house, serial).await, Status::Revoked, "{serial}");
+    }
+    assert!(house.engine.authenticate_token(&token).await.is_err());
+    house.config.files.limit_bytes = None;
+    let house = house.restart().await;
+    house.engine.finish_incidents().await.unwrap();
+    let done = house.engine.read_incident(&house.root, "root", begun.id);
+    let done = done.await.unwrap();
+    assert_eq!((done.counts.tokens, done.counts.certificates), (1, 41));
+    assert!(done.report.is_some());
+}
+
+#[tokio::test]
+async fn what_stands_on_a_dependent_is_attended_to_however_often_it_is_cut_off() {
+    let house = House::new().await;
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::EcP256),
+        exportable: Some(true),
+        ..NewKeySpec::default()
+    };
+    let made = house.engine.create_key(&house.root, at("ca"), spec);
+    made.await.unwrap();
+    authority_on(&house).await;
+    let mut serials = Vec::new();
+    for number in 0..40 {
+        serials.push(issue(&house, &format!("h{number}.example.org")).await);
+    }
+    // The authority's key left wrapped by another.
+    house.create("kek", Algorithm::Aes256Kwp).await;
+    let request = export_key::Request {
+        version: None,
+        format: Format::Pkcs8Der,
+        passphrase: None,
+        wrapped_with: Some(WrappedWith {
+            keyring: "default".into(),
+            name: "kek".into(),
+            version: None,
+            options: EncryptOptions::default(),
+        }),
+    };
+    let left = house.engine.export_key(&house.root, at("ca"), request);
+    left.await.unwrap();
+    compromise(&house, "kek", order()).await;
+    let mut house = house;
+    for looks in 1.. {
+        // Dropped a step later each time.
+        if look_at(house.engine.finish_incidents(), looks * 3).await {
+            break;
+        }
+        house = house.restart().await;
+    }
+    for serial in &serials {
+        assert_eq!(status(&house, serial).await, Status::Revoked, "{serial}");
+    }
 }

@@ -118,7 +118,7 @@ async fn two_compromises_and_a_cascade_at_once_come_to_one_end() {
 
 /// Looks at a future so often, as it wakes, and lets it fall; whether it was
 /// ready before that.
-async fn look_at(future: impl Future, times: usize) -> bool {
+pub async fn look_at(future: impl Future, times: usize) -> bool {
     let mut future = pin!(future);
     let mut left = times;
     poll_fn(|context| {

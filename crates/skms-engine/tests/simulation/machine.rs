@@ -62,6 +62,7 @@ pub fn config(disk: &Arc<SimulatedDisk>) -> Config {
         disk: Disk::simulated(Arc::clone(disk)),
         segment_bytes: SEGMENT_BYTES,
         reserve_bytes: RESERVE_BYTES,
+        ..Files::default()
     };
     config
 }

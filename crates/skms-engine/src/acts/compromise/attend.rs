@@ -72,9 +72,9 @@ pub(super) async fn key(work: &mut Work<'_>, of: VersionRef) -> Result<()> {
     }
     stopped.retain(|one| !work.ledger.has_other(&one.kind, &one.id));
     work.note(stopped).await?;
-    ssh::certificates(work, of, &spki).await?;
+    tokens::revoke(work, &proofs.principals).await?;
     exchanges::end(work, of, &proofs.certificates).await?;
-    tokens::revoke(work, &proofs.principals).await
+    ssh::certificates(work, of, &spki).await
 }
 
 /// What proves nothing any more.
@@ -231,7 +231,7 @@ async fn revoke_all(work: &mut Work<'_>, chunk: &[(RecordId, CertificateRecord)]
     let counted = count(&touched);
     let (more, record, done) = work.ledger.enter(touched, counted)?.split();
     changes.extend(more);
-    let committed = rooms.recorder.commit(changes, &event, false).await;
+    let committed = rooms.recorder.commit(changes, &event, true).await;
     let committed = match committed {
         Ok(committed) => committed,
         Err(error) => {

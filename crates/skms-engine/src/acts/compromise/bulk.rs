@@ -70,8 +70,15 @@ pub(super) async fn mark(
     let event = work.event(&touched)?;
     let (more, record, entered) = work.ledger.enter(touched.clone(), count(&touched))?.split();
     changes.extend(more);
-    match work.commit(changes, event).await {
+    match work.commit(changes, event, false).await {
         Ok(()) => {}
+        // They are refused for what is above them, and marked when there is
+        // room: the reserve is for what is still good.
+        Err(Error::Store(skms_store::Error::Full)) => {
+            work.no_room = true;
+            done.extend(ready.iter().map(|one| (one.found.child, one.fate)));
+            return Ok(single);
+        }
         // Somebody changed one of them meanwhile: each by itself.
         Err(Error::Conflict) => {
             for one in ready {
@@ -189,10 +196,17 @@ impl Work<'_> {
         Ok(event.touched(touched).finish())
     }
 
-    /// Commits changes with their event, and feeds the journal.
-    pub(super) async fn commit(&self, changes: Vec<Change>, event: Final) -> Result<()> {
+    /// Commits changes with their event, and feeds the journal. What takes
+    /// something away that is still good draws on the reserve where the disk is
+    /// full.
+    pub(super) async fn commit(
+        &self,
+        changes: Vec<Change>,
+        event: Final,
+        takes_away: bool,
+    ) -> Result<()> {
         let rooms = Arc::clone(&self.entry.rooms);
-        let committed = rooms.recorder.commit(changes, &event, false).await?;
+        let committed = rooms.recorder.commit(changes, &event, takes_away).await?;
         rooms.recorder.settle(committed).await
     }
 }

@@ -129,6 +129,8 @@ pub(super) struct Work<'a> {
     pub(super) dry: Option<Vec<Touched>>,
     /// The SSH certificates of the namespace, once they are asked for.
     pub(super) ssh: Option<Vec<Issued>>,
+    /// Whether something is left for when the disk has room again.
+    pub(super) no_room: bool,
 }
 
 impl<'a> Work<'a> {
@@ -141,6 +143,7 @@ impl<'a> Work<'a> {
             ledger,
             dry: None,
             ssh: None,
+            no_room: false,
         })
     }
 
@@ -161,6 +164,10 @@ impl<'a> Work<'a> {
             attend::key(self, root).await?;
         }
         self.go_down().await?;
+        // Only now: what is still good has been taken away as far as it goes.
+        if self.no_room {
+            return Err(Error::Store(skms_store::Error::Full));
+        }
         self.rotate().await
     }
 
@@ -208,8 +215,17 @@ impl<'a> Work<'a> {
         self.note(new).await
     }
 
-    /// Enters what was found, in a batch of its own.
+    /// Enters what was taken away with another batch, in a batch of its own.
     pub(super) async fn note(&mut self, touched: Vec<Touched>) -> Result<()> {
+        self.enter(touched, true).await
+    }
+
+    /// Enters what is only told, which waits for room.
+    pub(super) async fn tell(&mut self, touched: Vec<Touched>) -> Result<()> {
+        self.enter(touched, false).await
+    }
+
+    async fn enter(&mut self, touched: Vec<Touched>, takes_away: bool) -> Result<()> {
         if touched.is_empty() {
             return Ok(());
         }
@@ -222,7 +238,7 @@ impl<'a> Work<'a> {
         }
         let event = self.event(&touched)?;
         let (changes, record, done) = self.ledger.enter(touched, counted)?.split();
-        self.commit(changes, event).await?;
+        self.commit(changes, event, takes_away).await?;
         self.ledger.committed(record, done);
         Ok(())
     }
@@ -257,8 +273,11 @@ impl<'a> Work<'a> {
             }
             let (known, new): (Vec<Found>, Vec<Found>) =
                 (found.into_iter()).partition(|found| self.ledger.has(found.child));
-            // Done before a crash; what is below may not be.
-            let on = self.not_spared(&known).await?;
+            // Done before a crash; what stands on it and is below may not be.
+            let (on, pairs) = self.not_spared(&known).await?;
+            for of in pairs {
+                attend::key(self, of).await?;
+            }
             walk.below(&self.entry.rooms, &on).await?;
             if new.is_empty() {
                 continue;
@@ -279,19 +298,21 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Those that were not spared when they were come to before.
-    async fn not_spared(&self, known: &[Found]) -> Result<Vec<VersionRef>> {
+    /// Those that were not spared when they were come to before, and which of
+    /// them something but keys may stand on.
+    async fn not_spared(&self, known: &[Found]) -> Result<(Vec<VersionRef>, Vec<VersionRef>)> {
         let keys = known.iter().map(|found| found.child.key);
         let read = walk::read_each(&self.entry.rooms, self.ledger.scope, keys).await?;
-        let spared = |of: VersionRef, read: Option<(Key, u64)>| {
-            read.is_some_and(|(key, _)| {
-                let version = key.version(of.version);
-                version.is_ok_and(|version| !version.is_compromised())
-            })
-        };
-        let both = known.iter().map(|found| found.child).zip(read);
-        let on = both.filter_map(|(of, read)| (!spared(of, read)).then_some(of));
-        Ok(on.collect())
+        let (mut on, mut pairs) = (Vec::new(), Vec::new());
+        for (of, read) in known.iter().map(|found| found.child).zip(read) {
+            let version = read.as_ref().and_then(|(key, _)| key.version(of.version).ok());
+            if version.is_some_and(|version| !version.is_compromised()) {
+                continue;
+            }
+            on.push(of);
+            pairs.extend(version.and_then(|version| version.public_spki.as_ref()).map(|_| of));
+        }
+        Ok((on, pairs))
     }
 
     /// Marks dependents: those that are alike at once, the others each by
@@ -307,8 +328,13 @@ impl<'a> Work<'a> {
         }
         let single = bulk::mark(self, found, &mut done).await?;
         for found in single {
-            let fate = one::mark(self, &found).await?;
-            done.push((found.child, fate));
+            match one::mark(self, &found).await {
+                Ok(fate) => done.push((found.child, fate)),
+                // It stays as it is, and so does what is below it; the others
+                // get their turn.
+                Err(Error::Store(skms_store::Error::Full)) => self.no_room = true,
+                Err(error) => return Err(error),
+            }
         }
         Ok(done)
     }

@@ -75,7 +75,7 @@ async fn once(work: &mut Work<'_>, of: VersionRef, certificates: &HashSet<String
     let counted = count(&touched);
     let (more, record, done) = work.ledger.enter(touched, counted)?.split();
     changes.extend(more);
-    work.commit(changes, event).await?;
+    work.commit(changes, event, true).await?;
     work.ledger.committed(record, done);
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(super) async fn mark(work: &mut Work<'_>, found: &Found) -> Result<Fate> {
                 // Beyond it. That is told, and no reason to stop.
                 let mut touched = nowhere(found);
                 touched.detail = Some(error.to_string());
-                work.note(vec![touched]).await?;
+                work.tell(vec![touched]).await?;
                 return Ok(Fate::Already);
             }
             other => return other,
@@ -84,7 +84,7 @@ async fn try_mark(work: &mut Work<'_>, found: &Found) -> Result<Fate> {
     let key = (snapshot.at(), snapshot.key());
     let touched = walk::touched(found, key, (fate, work.rotates(snapshot.key())));
     match fate {
-        Fate::Already => work.note(vec![touched]).await?,
+        Fate::Already => work.tell(vec![touched]).await?,
         Fate::Spared => spare(work, &cell, found, touched).await?,
         Fate::Compromised => compromise(work, &cell, found, touched).await?,
     }
@@ -115,6 +115,7 @@ async fn compromise(
     let allowed = work.entry.authorize_as_system::<Cascade>(cell)?;
     let with = With {
         also: changes,
+        urgent: true,
         certificates: Some(CertificatesFate::Revoked(verdict, versions)),
         revocations: Some(work.entry.rooms.lock_revocations().await),
         event: Some(

@@ -163,7 +163,7 @@ pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
     let signed = signing::sign(&work.entry.rooms, Said::Report, &bytes).await?;
     let event = work.event(&[])?;
     let (changes, record, done) = work.ledger.end(now.0, signed)?.split();
-    work.commit(changes, event).await?;
+    work.commit(changes, event, false).await?;
     work.ledger.committed(record, done);
     Ok(())
 }

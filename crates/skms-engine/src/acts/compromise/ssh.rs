@@ -60,7 +60,7 @@ pub(super) async fn certificates(work: &mut Work<'_>, of: VersionRef, spki: &[u8
     }
     while !touched.is_empty() {
         let rest = touched.split_off(touched.len().min(BATCH));
-        work.note(std::mem::replace(&mut touched, rest)).await?;
+        work.tell(std::mem::replace(&mut touched, rest)).await?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ async fn revoke(work: &mut Work<'_>, authority: &Arc<SshAuthority>, spki: &[u8])
     let event = work.event(&[])?;
     let (more, record, done) = work.ledger.enter(Vec::new(), count(&[]))?.split();
     changes.extend(more);
-    let committed = match rooms.recorder.commit(changes, &event, false).await {
+    let committed = match rooms.recorder.commit(changes, &event, true).await {
         Ok(committed) => committed,
         Err(error) => {
             drop(guard);

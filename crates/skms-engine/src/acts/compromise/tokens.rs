@@ -134,7 +134,7 @@ async fn revoke_some(work: &mut Work<'_>, some: &[RecordId]) -> Result<()> {
     let counted = count(&touched);
     let (more, record, done) = work.ledger.enter(touched, counted)?.split();
     changes.extend(more);
-    match work.commit(changes, event).await {
+    match work.commit(changes, event, true).await {
         Ok(()) => work.ledger.committed(record, done),
         // One was revoked meanwhile: they are looked for again.
         Err(Error::Conflict) => return Ok(()),
