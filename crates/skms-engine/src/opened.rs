@@ -2,14 +2,14 @@
 //! version the live state that revocation flips, the reserve of uses, and
 //! the opened key with its schedules.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use skms_crypto::{KeyMaterial, OpenKey};
 use skms_keys::{
-    InFlight, Key, KeyState, Live, Operation, OperationClass, Taken, UseReserve, VersionNumber,
-    VersionPermits,
+    InFlight, Key, KeyState, Live, Operation, OperationClass, Taken, UnixSeconds, UseReserve,
+    VersionNumber, VersionPermits,
 };
 use skms_policy::ResourceRef;
 use skms_store::Kind;
@@ -20,7 +20,7 @@ use crate::change::to_the_end;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
-use crate::lineage::{Entered, Lineage, Node};
+use crate::lineage::{Barred, Entered, Lineage, Node};
 use crate::operate::KeyOperation;
 use crate::records::key::material_name;
 
@@ -342,8 +342,12 @@ pub(crate) struct InUse {
     state: KeyState,
     opened: Arc<OpenKey>,
     flight: InFlight<Arc<Live>>,
-    /// With what the version depends on, if it does.
-    above: Option<Entered>,
+    open: Arc<OpenVersion>,
+    class: OperationClass,
+    now: UnixSeconds,
+    /// With what the version depends on, if it does: since it began, or since
+    /// it was found that it does now.
+    above: OnceLock<Entered>,
 }
 
 impl InUse {
@@ -357,12 +361,26 @@ impl InUse {
 
     /// Whether the version may still do what this use began with.
     pub(crate) fn still_live(&self) -> bool {
-        self.flight.still_live() && self.above.as_ref().is_none_or(Entered::still_live)
+        self.flight.still_live() && self.barred().is_none()
+    }
+
+    /// Why not, for what the version depends on. What it came to depend on
+    /// since this use began, by leaving under it, counts as well, and waits for
+    /// this use from here on.
+    fn barred(&self) -> Option<Barred> {
+        if let Some(above) = self.above.get() {
+            return above.barred();
+        }
+        let node = (self.state != KeyState::Compromised).then(|| self.open.depends.load_full());
+        match node.flatten()?.enter(self.class, self.now) {
+            Ok(entered) => self.above.get_or_init(|| entered).barred(),
+            Err(barred) => Some(barred),
+        }
     }
 
     /// What to answer when it may not.
     pub(crate) fn refusal(&self, operation: Operation) -> Error {
-        if let Some(barred) = self.above.as_ref().and_then(Entered::barred)
+        if let Some(barred) = self.barred()
             && self.flight.still_live()
         {
             return barred.into();
@@ -446,8 +464,8 @@ async fn take(
     let state = snapshot.key.version(permit.version)?.state;
     // What is marked compromised itself goes by its own grant.
     let above = match &*open.depends.load() {
-        Some(node) if state != KeyState::Compromised => Some(node.enter(permit.class, now)?),
-        _ => None,
+        Some(node) if state != KeyState::Compromised => node.enter(permit.class, now)?.into(),
+        _ => OnceLock::new(),
     };
     let opened = open
         .opened
@@ -458,6 +476,9 @@ async fn take(
         state,
         opened: Arc::clone(opened),
         flight,
+        open: Arc::clone(open),
+        class: permit.class,
+        now,
         above,
     })
 }

@@ -330,13 +330,8 @@ impl Path {
 }
 
 impl Entered {
-    /// Whether nothing that the version depends on was compromised since, or
-    /// came to be something that it depends on and is.
-    pub(crate) fn still_live(&self) -> bool {
-        self.barred().is_none()
-    }
-
-    /// What was, if so.
+    /// What the version depends on that was compromised since, or came to be
+    /// something that it depends on and is; if so.
     pub(crate) fn barred(&self) -> Option<Barred> {
         let mut found = None;
         let looked = self.node.visit(&mut |node, far| {
@@ -532,7 +527,7 @@ mod tests {
         let middle = put(&lineage, 3, &[1], &[]);
         let leaf = put(&lineage, 4, &[3, 2], &[]);
         let entered = leaf.enter(OperationClass::Protect, NOW).unwrap();
-        assert!(entered.still_live());
+        assert_eq!(entered.barred(), None);
         assert_eq!(leaf.ancestors().unwrap().len(), 3);
         root.close(Taint::All);
         assert_eq!(entered.barred(), Some(Barred::By(of(1))));
@@ -569,9 +564,9 @@ mod tests {
         let leaf = put(&lineage, 3, &[2], &[]);
         let entered = leaf.enter(OperationClass::Process, NOW).unwrap();
         let _middle = (middle, put(&lineage, 2, &[1], &[]));
-        assert!(entered.still_live());
+        assert_eq!(entered.barred(), None);
         wrapper.close(Taint::All);
-        assert!(!entered.still_live());
+        assert!(entered.barred().is_some());
         assert_eq!(barred(&leaf), Some(Barred::By(of(1))));
     }
 

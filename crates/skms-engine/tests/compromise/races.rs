@@ -8,7 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use skms_crypto::{Algorithm, EncryptOptions, Format, SignOptions};
 use skms_engine::Error;
+use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::import_key::WrappedWith;
+use skms_engine::acts::payload::Payload;
+use skms_engine::acts::{export_key, sign};
 use skms_keys::KeyState;
 
 use super::common::{House, at};
@@ -167,4 +172,48 @@ async fn a_cascade_begins_although_whoever_ordered_it_has_gone() {
         }
     }
     assert!(left > 0, "nobody left in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_use_that_is_older_than_a_wrapping_is_refused_with_it() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    let spec = NewKeySpec {
+        algorithm: Some(Algorithm::SlhDsaSha2_128s),
+        exportable: Some(true),
+        ..NewKeySpec::default()
+    };
+    engine.create_key(root, at("slow"), spec).await.unwrap();
+    house.create("kek", Algorithm::Aes256Kwp).await;
+    let item = || sign::Request {
+        payload: Payload::Raw(b"x".to_vec()),
+        version: None,
+        options: SignOptions::default(),
+    };
+    let (by, who) = (Arc::clone(engine), Arc::clone(root));
+    let items = (0..20).map(|_| item()).collect();
+    let batch = tokio::spawn(async move {
+        let done = by.operate::<sign::Sign>(&who, at("slow"), items);
+        done.await.unwrap()
+    });
+    // Under way, with nothing above the key.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let request = export_key::Request {
+        version: None,
+        format: Format::Pkcs8Der,
+        passphrase: None,
+        wrapped_with: Some(WrappedWith {
+            keyring: "default".into(),
+            name: "kek".into(),
+            version: None,
+            options: EncryptOptions::default(),
+        }),
+    };
+    engine.export_key(root, at("slow"), request).await.unwrap();
+    compromise(&house, "kek", order()).await;
+    assert!(!batch.is_finished(), "it was over before");
+    for result in batch.await.unwrap() {
+        let barred = matches!(result, Err(Error::AncestorCompromised { .. }));
+        assert!(barred, "{:?}", result.err());
+    }
 }

@@ -305,12 +305,18 @@ impl<'a> Work<'a> {
         let read = walk::read_each(&self.entry.rooms, self.ledger.scope, keys).await?;
         let (mut on, mut pairs) = (Vec::new(), Vec::new());
         for (of, read) in known.iter().map(|found| found.child).zip(read) {
-            let version = read.as_ref().and_then(|(key, _)| key.version(of.version).ok());
+            let version = read
+                .as_ref()
+                .and_then(|(key, _)| key.version(of.version).ok());
             if version.is_some_and(|version| !version.is_compromised()) {
                 continue;
             }
             on.push(of);
-            pairs.extend(version.and_then(|version| version.public_spki.as_ref()).map(|_| of));
+            pairs.extend(
+                version
+                    .and_then(|version| version.public_spki.as_ref())
+                    .map(|_| of),
+            );
         }
         Ok((on, pairs))
     }
