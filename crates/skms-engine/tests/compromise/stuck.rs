@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 use skms_crypto::{Algorithm, Format, SecretBytes};
+use skms_engine::acts::compromise::{Order, Rotation};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::derive_key::NewDerivation;
 use skms_engine::acts::import_key::Incoming;
 use skms_engine::{Error, KeyRef};
+use skms_evidence::DetailKey;
 use skms_keys::{Defaults, Legacy, Rules, Versions};
 use skms_store::{Kind, RecordId};
 
@@ -167,4 +169,68 @@ async fn a_deleted_namespace_leaves_nothing() {
     engine.delete_namespace(root, "tenant").await.unwrap();
     assert_eq!(rows(&house), before);
     assert!(engine.verify_storage(root).await.unwrap().store.is_sound());
+}
+
+#[tokio::test]
+async fn namespaces_take_turns_and_nothing_waits_for_reports() {
+    let house = House::new().await;
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_namespace(root, "tenant").await.unwrap();
+    let ring = engine.create_keyring(root, "tenant", "ring", Defaults::default());
+    ring.await.unwrap();
+    for number in 0..4 {
+        let name = format!("k{number}");
+        let made = engine.create_key(root, at(&name), spec(Algorithm::HkdfSha256));
+        made.await.unwrap();
+        let begun = engine.compromise_key(root, at(&name), order());
+        begun.await.unwrap();
+    }
+    master(&house, "victim").await;
+    let victim = compromise(&house, "victim", order()).await;
+    assert_eq!(engine.finish_incidents().await.unwrap(), 5);
+    // When each incident was first worked on, and when last: for its report.
+    let mut worked = BTreeMap::<String, (u64, u64)>::new();
+    for namespace in ["root", "tenant"] {
+        let read = engine.read_events(root, namespace, 0, 1000).await;
+        for one in read.unwrap().0 {
+            let incident = one.event.details.get(DetailKey::Incident);
+            let (Some(incident), "incident") = (incident, one.event.principal.as_str()) else {
+                continue;
+            };
+            let times = worked.entry(format!("{incident:?}"));
+            let (first, last) = times.or_insert((one.sequence, one.sequence));
+            (*first, *last) = ((*first).min(one.sequence), (*last).max(one.sequence));
+        }
+    }
+    assert_eq!(worked.len(), 5);
+    let mine = worked
+        .iter()
+        .find(|(id, _)| id.contains(&victim.id.to_string()));
+    let mine = mine.unwrap().1.0;
+    let earlier = worked.values().filter(|(first, _)| *first < mine).count();
+    assert!(earlier <= 1, "it waited for {earlier} of another's");
+    let began = worked.values().map(|(first, _)| *first).max().unwrap();
+    let told = worked.values().map(|(_, last)| *last).min().unwrap();
+    assert!(began < told, "one waited for another's report");
+}
+
+#[tokio::test]
+async fn an_order_that_is_under_way_is_no_incident_more() {
+    let house = House::new().await;
+    master(&house, "master").await;
+    let first = compromise(&house, "master", order()).await;
+    let again = compromise(&house, "master", order()).await;
+    assert_eq!(first.id, again.id);
+    let further = Order {
+        rotation: Rotation::All,
+        ..order()
+    };
+    let further = compromise(&house, "master", further).await;
+    assert_ne!(first.id, further.id);
+    let house = house.restart().await;
+    let again = compromise(&house, "master", order()).await;
+    assert_eq!(first.id, again.id);
+    assert_eq!(house.engine.finish_incidents().await.unwrap(), 2);
+    let later = compromise(&house, "master", order()).await;
+    assert!(later.id != first.id && later.id != further.id);
 }

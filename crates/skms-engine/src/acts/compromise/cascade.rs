@@ -4,6 +4,7 @@
 //! It begins when nobody who used the key or a dependent before is left in
 //! flight: whoever was making another dependent is through, and it is found.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use skms_keys::{Key, VersionNumber, VersionRef};
 use skms_store::RecordId;
 use skms_store::priority::{SLOW_WORK, give_way};
 
+use super::incidents::Stage;
 use super::ledger::{Ledger, count};
 use super::walk::{self, Fate, Found, Rings, Walk};
 use super::{attend, bulk, one, report};
@@ -48,18 +50,28 @@ pub(crate) fn start(engine: Weak<Engine>) -> Result<()> {
         .map_err(|_| Error::Internal("no thread for the cascade"))
 }
 
+/// Reports are made beside, since each reads the journal for long.
 async fn work(engine: Weak<Engine>) {
+    tokio::join!(
+        work_at(Stage::Mark, engine.clone()),
+        work_at(Stage::Tell, engine),
+    );
+}
+
+async fn work_at(stage: Stage, engine: Weak<Engine>) {
     loop {
         let bell = {
             let Some(engine) = engine.upgrade() else {
                 return;
             };
-            match engine.finish(Some(Instant::now())).await {
+            match engine.take_on(stage, Some(Instant::now())).await {
                 Ok(_) | Err(Error::Sealed) => {}
                 Err(error) => engine.note_trouble(&error),
             }
             let rooms = engine.rooms();
-            rooms.ok().map(|rooms| Arc::clone(&rooms.incidents.bell))
+            rooms
+                .ok()
+                .map(|rooms| Arc::clone(&rooms.incidents.work(stage).bell))
         };
         match bell {
             Some(bell) => {
@@ -71,49 +83,67 @@ async fn work(engine: Weak<Engine>) {
 }
 
 impl Engine {
-    /// Does what is left to do of every incident. Returns how many it finished.
-    /// One that cannot be finished keeps no other from it.
+    /// Does what is left to do of every incident, and then their reports. Returns
+    /// how many it finished. One that cannot be finished keeps no other from it.
     ///
     /// # Errors
     /// [`Error::Sealed`]; what kept the first that it kept from being finished,
     /// which is tried again with the next call.
     pub async fn finish_incidents(&self) -> Result<usize> {
-        self.finish(None).await
+        let marked = self.take_on(Stage::Mark, None).await;
+        let told = self.take_on(Stage::Tell, None).await;
+        marked.and(told)
     }
 
-    /// As [`Engine::finish_incidents`]; with a time, without those that could not
-    /// be finished a while before.
-    async fn finish(&self, due: Option<Instant>) -> Result<usize> {
+    /// Does a stage of all that are at it; with a time, of those that are due
+    /// then. Returns how many it did something of.
+    async fn take_on(&self, stage: Stage, due: Option<Instant>) -> Result<usize> {
         let entry = self.enter(&Caller::system("incident")?)?;
         let rooms = Arc::clone(&entry.rooms);
-        let _one_at_a_time = rooms.incidents.working.lock().await;
-        let (mut finished, mut kept) = (0, None);
-        let mut last = None;
-        while let Some((id, scope)) = rooms.incidents.next(last, due) {
-            last = Some(id);
-            match self.finish_one(&entry, id, scope).await {
-                Ok(did) => {
-                    finished += usize::from(did);
-                    rooms.incidents.done(id);
-                }
+        let incidents = &rooms.incidents;
+        let _one_at_a_time = incidents.work(stage).lock.lock().await;
+        let (mut did, mut kept) = (0, None);
+        let mut tried = HashSet::new();
+        while let Some((id, scope)) = incidents.next(stage, &tried, due) {
+            tried.insert(id);
+            match self.take_on_one(&entry, stage, (id, scope)).await {
+                Ok(true) => did += 1,
+                Ok(false) => incidents.done(id),
                 Err(Error::Sealed) => return Err(Error::Sealed),
                 Err(error) => {
-                    rooms.incidents.failed(id, error.to_string());
+                    incidents.failed(id, error.to_string());
                     kept = kept.or(Some(error));
                 }
             }
         }
-        kept.map_or(Ok(finished), Err)
+        kept.map_or(Ok(did), Err)
     }
 
     /// Whether there was anything to do.
-    async fn finish_one(&self, entry: &Entry, id: RecordId, scope: [u8; 16]) -> Result<bool> {
+    async fn take_on_one(
+        &self,
+        entry: &Entry,
+        stage: Stage,
+        (id, scope): (RecordId, [u8; 16]),
+    ) -> Result<bool> {
         let ledger = Ledger::open(&entry.rooms, scope, id).await?;
         let Some(ledger) = ledger.filter(|ledger| ledger.record.finished_at.is_none()) else {
             return Ok(false);
         };
         let entry = self.enter(&entry.caller)?;
-        Work::new(self, entry, ledger)?.finish().await?;
+        let rooms = Arc::clone(&entry.rooms);
+        let mut work = Work::new(self, entry, ledger)?;
+        match stage {
+            Stage::Mark => {
+                work.drain().await?;
+                work.run().await?;
+                rooms.incidents.marked(id);
+            }
+            Stage::Tell => {
+                report::finish(&mut work).await?;
+                rooms.incidents.done(id);
+            }
+        }
         Ok(true)
     }
 }
@@ -149,12 +179,6 @@ impl<'a> Work<'a> {
 
     pub(super) fn id(&self) -> RecordId {
         self.ledger.id
-    }
-
-    async fn finish(mut self) -> Result<()> {
-        self.drain().await?;
-        self.run().await?;
-        report::finish(&mut self).await
     }
 
     /// Everything that is to be done, or shown.

@@ -13,6 +13,7 @@ mod cascade;
 mod dry_run;
 mod exchanges;
 mod grants;
+mod incidents;
 mod ledger;
 mod one;
 mod read;
@@ -22,15 +23,11 @@ mod tokens;
 mod usage;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Key, RevocationReason, Revoke, UnixSeconds, VersionNumber, Versions};
-use skms_store::{Change, Kind, RecordId, SealedStore};
-use tokio::sync::Notify;
+use skms_store::{Change, Kind, RecordId};
 
 use crate::act::act;
 use crate::acts::certificates::Verdict;
@@ -41,15 +38,16 @@ use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::{Fate, With};
 use crate::opened::KeySnapshot;
-use crate::places::{self, Places};
 use crate::records;
 use crate::records::incident::IncidentRecord;
 use crate::words::is_plain;
+use incidents::Ordered;
 
 pub use crate::records::incident::{Counts, Reach, Rotation, Touched};
 pub use crate::signing::{SigningKey, verify_report};
 pub(crate) use cascade::start;
 pub use dry_run::Plan;
+pub(crate) use incidents::Incidents;
 pub use read::IncidentView;
 
 act!(
@@ -67,12 +65,6 @@ act!(Read, IncidentRead, "Reads the incidents of a namespace.");
 /// Times that it begins again when a certificate of the key is issued at the
 /// same moment.
 const ATTEMPTS: usize = 8;
-/// The wait after an incident could not be finished; it doubles with each time,
-/// to about two minutes.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const WAIT_DOUBLES: u32 = 8;
-/// Dry runs that are made at once.
-const MOST_SHOWN: usize = 4;
 /// The longest reason, in bytes: the key's record has it with the incident's
 /// identifier before it.
 const REASON_MAX: usize = 900;
@@ -90,130 +82,6 @@ pub struct Order {
     pub reach: Reach,
     /// What is given a new version.
     pub rotation: Rotation,
-}
-
-/// The incidents whose cascade is not finished, and the bell for whoever does
-/// that.
-#[derive(Default)]
-pub(crate) struct Incidents {
-    open: Mutex<BTreeMap<RecordId, Open>>,
-    /// Held by whoever works on them: one at a time.
-    working: tokio::sync::Mutex<()>,
-    /// The namespaces that a dry run is made for.
-    shown: Mutex<BTreeSet<[u8; 16]>>,
-    bell: Arc<Notify>,
-}
-
-/// One that is not finished.
-struct Open {
-    scope: [u8; 16],
-    /// How often it could not be, one time after the other.
-    failures: u32,
-    /// When it is tried again, if it could not be.
-    again: Option<Instant>,
-    /// Why not.
-    why: String,
-}
-
-impl Open {
-    const fn new(scope: [u8; 16]) -> Self {
-        Self {
-            scope,
-            failures: 0,
-            again: None,
-            why: String::new(),
-        }
-    }
-}
-
-impl Incidents {
-    /// Those in the store.
-    pub(crate) async fn load(store: &SealedStore, places: &Places) -> Result<Self> {
-        let mut open = BTreeMap::new();
-        for namespace in places.list() {
-            let scope = namespace.id.0;
-            for (id, _, record) in places::all::<IncidentRecord>(store, scope).await? {
-                if record.finished_at.is_none() {
-                    open.insert(id, Open::new(scope));
-                }
-            }
-        }
-        Ok(Self {
-            open: Mutex::new(open),
-            ..Self::default()
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<RecordId, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds one, and has it worked on if it is in the store.
-    fn begin(&self, id: RecordId, scope: [u8; 16]) {
-        self.lock().insert(id, Open::new(scope));
-        self.bell.notify_one();
-    }
-
-    /// The first after `after`, without those that are not due where only such
-    /// are wanted.
-    fn next(&self, after: Option<RecordId>, due: Option<Instant>) -> Option<(RecordId, [u8; 16])> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let is_due = |open: &Open| {
-            let both = due.zip(open.again);
-            both.is_none_or(|(now, again)| again <= now)
-        };
-        let all = self.lock();
-        let mut rest = all.range((from, Bound::Unbounded));
-        let next = rest.find(|(_, open)| is_due(open));
-        next.map(|(id, open)| (*id, open.scope))
-    }
-
-    /// The turn of a namespace to be shown what a compromise would do; there are
-    /// few, and one for each.
-    fn show(&self, scope: [u8; 16]) -> Option<Showing<'_>> {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = shown.len() < MOST_SHOWN && shown.insert(scope);
-        free.then(|| Showing { of: self, scope })
-    }
-
-    fn done(&self, id: RecordId) {
-        self.lock().remove(&id);
-    }
-
-    /// It could not be finished: others go first for a while.
-    fn failed(&self, id: RecordId, why: String) {
-        if let Some(open) = self.lock().get_mut(&id) {
-            let wait = FIRST_WAIT.saturating_mul(1 << open.failures.min(WAIT_DOUBLES));
-            open.failures = open.failures.saturating_add(1);
-            open.again = Instant::now().checked_add(wait);
-            open.why = why;
-        }
-    }
-
-    /// Why one cannot be finished, as far as it was tried.
-    fn why(&self, id: RecordId) -> Option<String> {
-        let all = self.lock();
-        let open = all.get(&id).filter(|open| open.failures > 0);
-        open.map(|open| open.why.clone())
-    }
-
-    /// Whether one of a namespace is not finished.
-    pub(crate) fn is_open_in(&self, scope: [u8; 16]) -> bool {
-        self.lock().values().any(|open| open.scope == scope)
-    }
-}
-
-/// A dry run that is being made.
-struct Showing<'a> {
-    of: &'a Incidents,
-    scope: [u8; 16],
-}
-
-impl Drop for Showing<'_> {
-    fn drop(&mut self) {
-        let mut shown = (self.of.shown.lock()).unwrap_or_else(PoisonError::into_inner);
-        shown.remove(&self.scope);
-    }
 }
 
 impl Engine {
@@ -322,7 +190,12 @@ async fn begin(
     let snapshot = allowed.target().snapshot();
     let scope = snapshot.key().namespace.0;
     let id = RecordId::at(entry.now_ms)?;
-    let record = incident(entry, &snapshot, order);
+    let mut record = incident(entry, &snapshot, order);
+    record.versions = all(snapshot.key(), order.versions);
+    let ordered = Ordered::of(&record);
+    if let Some(open) = under_way(entry, allowed, order, &ordered).await? {
+        return Ok(open);
+    }
     let revoke = revoke(id, &record, order.versions)?;
     let verdict = Verdict {
         reason: revoke.reason,
@@ -344,16 +217,60 @@ async fn begin(
             first.versions = numbers(key, versions);
             Ok(vec![put(scope, id, &first, None)?])
         })),
-        begins: Some(Box::new(move |rooms| rooms.incidents.begin(id, scope))),
+        begins: Some(Box::new(move |rooms| {
+            rooms.incidents.begin(id, scope, ordered)
+        })),
         ..With::default()
     };
     let changed = entry.change_key(allowed, with, |key, now| {
         Ok(key.compromise(&revoke, taint, now)?)
     });
     let changed = changed.await?;
-    let mut record = record;
     record.versions = numbers(changed.key(), versions);
     Ok(IncidentView::of(id, record))
+}
+
+/// The incident that does already what is ordered, where nothing is left to be
+/// marked at once: whoever orders it again is told of that one.
+async fn under_way(
+    entry: &Entry,
+    allowed: &Authorized<Compromise, KeyTarget>,
+    order: &Order,
+    ordered: &Ordered,
+) -> Result<Option<IncidentView>> {
+    let snapshot = allowed.target().snapshot();
+    let key = snapshot.key();
+    let (scope, taint) = (key.namespace.0, order.reach.taint());
+    let marked = |number: &u32| {
+        let version = key.version(VersionNumber(*number));
+        version.is_ok_and(|version| version.is_compromised() && version.taint >= taint)
+    };
+    if !ordered.versions.iter().all(marked) {
+        return Ok(None);
+    }
+    let Some(id) = entry.rooms.incidents.covering(scope, ordered) else {
+        return Ok(None);
+    };
+    let stored = entry.rooms.store.get(scope, Kind::Incident, id).await?;
+    let Some(stored) = stored else {
+        return Ok(None);
+    };
+    let record: IncidentRecord = records::decode(stored.plaintext.expose())?;
+    let event = EventDraft::of_key(entry, allowed, Outcome::Success)?
+        .detail(DetailKey::Incident, id.to_string())
+        .detail(DetailKey::Reason, order.reason.as_str());
+    entry.record(event).await?;
+    Ok(Some(IncidentView::of(id, record)))
+}
+
+/// The versions that are meant.
+fn all(key: &Key, versions: Versions) -> Vec<u32> {
+    let meant = |number: &u32| match versions {
+        Versions::All => true,
+        Versions::One(one) => one.0 == *number,
+    };
+    let numbers = key.versions.iter().map(|version| version.number.0);
+    numbers.filter(meant).collect()
 }
 
 /// The compromised ones among `versions`.
