@@ -1,20 +1,16 @@
 //! Principals that are suspended, by rules and by hand.
 
 use std::collections::BTreeSet;
-
-use skms_engine::acts::compromise::{Order, Reach, Rotation};
-use skms_engine::acts::namespaces;
-use skms_engine::acts::tokens::NewToken;
-use skms_engine::{Error, KeyRef};
 use std::sync::Arc;
 use std::time::Duration;
 
 use skms_crypto::{Algorithm, Format, KeyMaterial, SecretBytes};
-use skms_engine::Error;
+use skms_engine::acts::compromise::{Order, Reach, Rotation};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::import_key::Incoming;
 use skms_engine::acts::namespaces;
 use skms_engine::acts::tokens::NewToken;
+use skms_engine::{Error, KeyRef};
 use tokio::task::JoinSet;
 
 use crate::common::{House, at, caller};
@@ -273,6 +269,9 @@ async fn reasons_that_turn_text_round_are_refused_wherever_they_are_shown() {
         };
         let marked = engine.compromise_key(root, at("one"), order).await;
         assert_eq!(marked.is_ok(), good, "{:?}", marked.err());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspension_does_not_wait_for_what_is_coming_in() {
     let house = House::new().await;
