@@ -244,7 +244,8 @@ pub(crate) mod tests {
 
     #[test]
     fn every_field_is_in_the_hash() {
-        let changes: Vec<(&str, fn(&mut Facts))> = vec![
+        type Change = (&'static str, fn(&mut Facts));
+        let changes: Vec<Change> = vec![
             ("id", |f| f.id.push('x')),
             ("install", |f| f.install.push('x')),
             ("namespace", |f| f.namespace.push('x')),
