@@ -250,7 +250,7 @@ async fn whoever_is_called_alike_elsewhere_is_somebody_else() {
 async fn reasons_that_turn_text_round_are_refused_wherever_they_are_shown() {
     let house = House::new().await;
     let (engine, root) = (&house.engine, &house.root);
-    house.create("one", skms_crypto::Algorithm::Aes256Gcm).await;
+    house.create("one", Algorithm::Aes256Gcm).await;
     for (reason, good) in [
         ("odd \u{202e}x", false),
         ("odd\u{2028}", false),
