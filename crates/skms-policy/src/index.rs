@@ -54,6 +54,12 @@ impl Index {
         together.insert(at, Arc::clone(statement));
     }
 
+    /// Whether any statement is of a kind.
+    pub(crate) fn any(&self, meant: impl Fn(&Statement) -> bool) -> bool {
+        let all = self.filed.values().flatten();
+        all.into_iter().any(|statement| meant(statement))
+    }
+
     /// Takes a statement out that was filed before.
     pub(crate) fn withdraw(&mut self, statement: &Arc<Statement>) {
         let pair = self.pair(statement);

@@ -316,6 +316,14 @@ impl PolicySet {
             .collect())
     }
 
+    /// Whether [`PolicySet::forbids_by_name`] can hold for any request at all: for
+    /// who would ask it many times.
+    #[must_use]
+    pub fn may_forbid_by_name(&self, action: Action) -> bool {
+        self.index
+            .any(|statement| statement.forbids && statement.scope.named.contains(action))
+    }
+
     /// What can apply to a request and is meant, and what it is evaluated with;
     /// nothing where none is.
     fn asked(

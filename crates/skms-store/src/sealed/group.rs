@@ -58,11 +58,8 @@ impl SealedStore {
         let mut records = Vec::new();
         // What lies behind the group is not opened.
         for row in rows.iter().take_while(|row| alike(row.id, first)) {
-            let (found, record) = self.open_any(&keyring, row).await?;
-            if found != namespace {
-                return Err(Error::Altered { kind, id: row.id });
-            }
-            records.push(record);
+            let record = self.open_at(&keyring, (namespace, scope), row).await?;
+            records.push(record.ok_or(Error::Altered { kind, id: row.id })?);
         }
         Ok(records)
     }

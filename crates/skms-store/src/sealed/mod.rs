@@ -55,6 +55,7 @@ use crate::store::{Forgotten, Kind, RecordId, Row, Snapshot, Store};
 use check::Checked;
 use header::Public;
 use keyring::Keyring;
+use place::Place;
 use slot::Slot;
 
 /// An open store. Cheap to clone; all clones are one store.
@@ -285,7 +286,7 @@ impl SealedStore {
         let keyring = self.0.keyring()?;
         let scope = place::scope(&keyring, namespace, kind)?;
         match self.true_row(kind, known::prefix(Some(&scope)), id).await? {
-            Some(row) => self.open_in(keyring, namespace, &row).await,
+            Some(row) => self.open_at(&keyring, (namespace, scope), &row).await,
             None => Ok(None),
         }
     }
@@ -307,7 +308,7 @@ impl SealedStore {
         let mut records = Vec::with_capacity(ids.len());
         for row in rows.await? {
             records.push(match row {
-                Some(row) => self.open_in(Arc::clone(&keyring), namespace, &row).await?,
+                Some(row) => self.open_at(&keyring, (namespace, scope), &row).await?,
                 None => None,
             });
         }
@@ -353,11 +354,8 @@ impl SealedStore {
         let rows = self.true_scan(kind, Some(scope), after, limit).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
-            let (found, record) = self.open_any(&keyring, &row).await?;
-            if found != namespace {
-                return Err(Error::Altered { kind, id: row.id });
-            }
-            records.push(record);
+            let record = self.open_at(&keyring, (namespace, scope), &row).await?;
+            records.push(record.ok_or(Error::Altered { kind, id: row.id })?);
         }
         Ok(records)
     }
@@ -411,6 +409,27 @@ impl SealedStore {
     /// The backend's.
     pub async fn forget(&self) -> Result<Forgotten> {
         self.0.store.forget().await
+    }
+
+    /// Opens a row, if it belongs to the namespace of this scope. Where it says
+    /// so itself, as it nearly always does, the scope need not be opened.
+    async fn open_at(
+        &self,
+        keyring: &Arc<Keyring>,
+        (namespace, scope): ([u8; 16], [u8; 32]),
+        row: &Row,
+    ) -> Result<Option<Record>> {
+        let newer = place::term(row).is_some_and(|term| term > keyring.current);
+        if newer || !place::belongs(Some(scope), row) {
+            return self.open_in(Arc::clone(keyring), namespace, row).await;
+        }
+        let place = Place {
+            namespace,
+            kind: row.kind,
+            id: row.id,
+            revision: row.revision,
+        };
+        place.open(keyring, row).map(Some)
     }
 
     async fn open_in(

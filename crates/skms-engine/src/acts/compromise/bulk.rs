@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use skms_evidence::Outcome;
 use skms_keys::{Key, VersionRef, Versions};
+use skms_policy::Action;
 use skms_store::Change;
 use tokio::sync::OwnedMutexGuard;
 
@@ -42,9 +43,12 @@ pub(super) async fn mark(
     let keys = found.iter().map(|one| one.child.key);
     let read = walk::read_each(&work.entry.rooms, work.ledger.scope, keys).await?;
     let mut keys = HashSet::new();
+    // Seldom: asking for each key is a good part of the work.
+    let policies = work.entry.rooms.policies.load_full();
+    let asks = policies.may_forbid_by_name(Action::KeyCascade);
     for (found, read) in found.into_iter().zip(read) {
         let key = found.child.key;
-        match prepare(work, found, read)? {
+        match prepare(work, (found, asks), read)? {
             // Two versions of a key are two changes of one record.
             Ok(one) if keys.insert(key) => {
                 touched.push(walk::touched(
@@ -128,7 +132,7 @@ fn put_in_force(work: &Work<'_>, one: Ready) {
 /// others.
 fn prepare(
     work: &Work<'_>,
-    found: Found,
+    (found, asks): (Found, bool),
     read: Option<(Key, u64)>,
 ) -> Result<std::result::Result<Ready, Found>> {
     let rooms = &work.entry.rooms;
@@ -161,8 +165,11 @@ fn prepare(
             Some((cell, guard))
         }
     };
-    let target = walk::target(work.rings.at(&key), &key, revision);
-    let fate = walk::fate(&work.entry, &target, &key, found.child)?;
+    let forbidden = || {
+        let target = walk::target(work.rings.at(&key), &key, revision);
+        asks && work.entry.is_forbidden::<Cascade>(&target)
+    };
+    let fate = walk::fate_unless(&key, found.child, forbidden)?;
     let changed = match fate {
         Fate::Already => None,
         Fate::Compromised => Some(compromised(work, &key, found.child)?),

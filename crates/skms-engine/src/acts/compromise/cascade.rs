@@ -24,10 +24,10 @@ use crate::gate::{Entry, KeyRef};
 use crate::records::incident::{Counts, Reach, Touched};
 
 /// Dependents that are marked in one batch.
-const BATCH: usize = 64;
-/// A batch is begun no sooner than this after the one before, so that other
-/// work goes on beside.
-const PACE: Duration = Duration::from_millis(14);
+const BATCH: usize = 256;
+/// After each batch it rests for this part of the time that the batch took, so
+/// that other work goes on beside: on a busy machine, where that is longer, too.
+const REST: f64 = 0.5;
 /// Between two looks for what could not be finished.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -316,9 +316,7 @@ impl<'a> Work<'a> {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let worked = begun.elapsed();
-            let rest = PACE.saturating_sub(worked).max(worked / 4);
-            tokio::time::sleep(rest).await;
+            tokio::time::sleep(begun.elapsed().mul_f64(REST)).await;
         }
     }
 

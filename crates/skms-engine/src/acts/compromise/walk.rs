@@ -173,12 +173,21 @@ impl Fate {
     }
 }
 
-/// Asks policy, and the version's state.
+/// Asks the version's state, and policy.
 pub(super) fn fate(entry: &Entry, target: &Target, key: &Key, of: VersionRef) -> Result<Fate> {
+    let forbidden = || entry.is_forbidden::<Cascade>(target);
+    fate_unless(key, of, forbidden)
+}
+
+pub(super) fn fate_unless(
+    key: &Key,
+    of: VersionRef,
+    forbidden: impl FnOnce() -> bool,
+) -> Result<Fate> {
     let version = key.version(of.version)?;
     Ok(if version.is_compromised() {
         Fate::Already
-    } else if entry.is_forbidden::<Cascade>(target) {
+    } else if forbidden() {
         Fate::Spared
     } else {
         Fate::Compromised
