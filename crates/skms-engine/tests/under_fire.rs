@@ -5,15 +5,85 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{House, at, plain};
-use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
+use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes, SignOptions};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::import_key::{Incoming, WrappedWith};
-use skms_engine::acts::{agree, encrypt, export_key};
+use skms_engine::acts::payload::Payload;
+use skms_engine::acts::{agree, encrypt, export_key, sign};
 use skms_engine::{Engine, Error};
 use skms_keys::{KeyState, RevocationReason, Revoke, Rules, VersionNumber, Versions};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rotation_refuses_nobody() {
+    let house = Arc::new(House::new().await);
+    house.create("key", Algorithm::Aes256Gcm).await;
+    let rotated = Arc::new(AtomicBool::new(false));
+    let users: Vec<_> = (0..4)
+        .map(|_| {
+            let (house, rotated) = (Arc::clone(&house), Arc::clone(&rotated));
+            tokio::spawn(async move {
+                let mut newest = 0;
+                while !rotated.load(Ordering::SeqCst) {
+                    let sealed = house.encrypt("key", b"x").await.unwrap();
+                    assert!(sealed.version.0 >= newest, "an older version came back");
+                    newest = sealed.version.0;
+                }
+            })
+        })
+        .collect();
+    for number in 2..40 {
+        let done = house.engine.rotate_key(&house.root, at("key"), None);
+        done.await.unwrap();
+        let sealed = house.encrypt("key", b"x").await.unwrap();
+        assert_eq!(sealed.version.0, number);
+    }
+    rotated.store(true, Ordering::SeqCst);
+    for user in users {
+        user.await.unwrap();
+    }
+}
+
+/// A signature takes its time, and more of them wait for a thread.
+#[tokio::test]
+async fn a_rotation_waits_for_uses_that_it_overtakes_and_lets_them_end() {
+    const USES: usize = 32;
+    let house = Arc::new(House::new().await);
+    house.create("key", Algorithm::SlhDsaSha2_128f).await;
+    let sign = async |house: &House| {
+        let request = sign::Request {
+            payload: Payload::Raw(b"x".to_vec()),
+            version: None,
+            options: SignOptions::default(),
+        };
+        let signed = house
+            .engine
+            .operate_one::<sign::Sign>(&house.root, at("key"), request);
+        signed.await.map(|signed| signed.version.0)
+    };
+    sign(&house).await.unwrap();
+    let ended = Arc::<AtomicUsize>::default();
+    let uses: Vec<_> = (0..USES)
+        .map(|_| {
+            let (house, ended) = (Arc::clone(&house), Arc::clone(&ended));
+            tokio::spawn(async move {
+                let signed = sign(&house).await;
+                ended.fetch_add(1, Ordering::SeqCst);
+                signed
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let done = house.engine.rotate_key(&house.root, at("key"), None);
+    done.await.unwrap();
+    assert_eq!(ended.load(Ordering::SeqCst), USES, "it did not wait");
+    for signed in uses {
+        assert_eq!(signed.await.unwrap().unwrap(), 1);
+    }
+    assert_eq!(sign(&house).await.unwrap(), 2);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_answer_goes_out_after_a_revocation_returned() {

@@ -9,19 +9,21 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, EncryptOptions, Format};
 use skms_engine::acts::authorities::{Extent, Foundation, NewAuthority, Rules};
 use skms_engine::acts::certificates::{NewCertificate, Status, SubjectKey};
+use skms_engine::acts::compromise::Order;
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::export_key;
 use skms_engine::acts::import_key::WrappedWith;
 use skms_engine::acts::principals::{NewPrincipal, ShownBy};
 use skms_engine::acts::tokens::NewToken;
 use skms_engine::{Caller, Error};
+use skms_keys::UnixSeconds;
 use skms_pki::issue::ProfileKind;
 
-use super::common::{House, at, caller};
+use super::common::{House, START_MS, at, caller};
 use super::races::look_at;
 use super::{compromise, order, touched};
 
-async fn authority(house: &House) {
+pub async fn authority(house: &House) {
     house.create("ca", Algorithm::EcP256).await;
     authority_on(house).await;
 }
@@ -156,10 +158,17 @@ async fn who_signs_in_by_a_compromised_key_is_cut_off_with_the_tokens_they_made(
         let made = house.engine.create_token(who, "root", new).await.unwrap();
         String::from_utf8(made.token.into_public()).unwrap()
     };
+    // Made before anybody else had the key.
+    let before = token(&thief).await;
+    house.config.clock.advance_seconds(20);
     let (theirs, ours) = (token(&thief).await, token(&house.root).await);
     let sleeper = caller(&house.engine, &theirs).await;
     house.engine.list_keyrings(&sleeper, "root").await.unwrap();
-    let begun = compromise(&house, "thief", order()).await;
+    let order = Order {
+        since: Some(UnixSeconds(START_MS / 1000 + 10)),
+        ..order()
+    };
+    let begun = compromise(&house, "thief", order).await;
     let refused = house.engine.list_keyrings(&thief, "root").await;
     assert!(matches!(refused, Err(Error::Unauthenticated)));
     house.engine.finish_incidents().await.unwrap();
@@ -167,6 +176,7 @@ async fn who_signs_in_by_a_compromised_key_is_cut_off_with_the_tokens_they_made(
     assert!(matches!(refused, Err(Error::Unauthenticated)));
     assert!(house.engine.authenticate_token(&theirs).await.is_err());
     house.engine.authenticate_token(&ours).await.unwrap();
+    house.engine.authenticate_token(&before).await.unwrap();
     let refused = house.engine.authenticate_certificate(&chain, "root").await;
     assert!(refused.is_err());
     let done = house.engine.read_incident(&house.root, "root", begun.id);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod authorities;
+mod behind;
 #[path = "../common/mod.rs"]
 mod common;
 mod grants;
@@ -64,7 +65,7 @@ async fn middle(house: &House, from: &str, name: &str) {
     derive_further(house, from, name).await.unwrap();
 }
 
-async fn derive_further(house: &House, from: &str, name: &str) -> Result<Arc<KeySnapshot>> {
+pub async fn derive_further(house: &House, from: &str, name: &str) -> Result<Arc<KeySnapshot>> {
     let spec = NewKeySpec {
         algorithm: Some(Algorithm::HkdfSha256),
         uses: Some(Uses::of(&[Use::Derive])),
