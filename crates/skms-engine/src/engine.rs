@@ -210,6 +210,8 @@ pub(crate) struct Rooms {
     pub(crate) judging: Arc<Semaphore>,
     changes: Arc<RwLock<()>>,
     revocations: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever writes with which key another one rotates.
+    pub(crate) leaders: Arc<tokio::sync::Mutex<()>>,
     /// Memory may differ from the store and has to be read again.
     behind: AtomicBool,
 }
@@ -278,6 +280,7 @@ impl Rooms {
             judging: Arc::new(Semaphore::new(JUDGING)),
             changes: Arc::new(RwLock::new(())),
             revocations: Arc::default(),
+            leaders: Arc::default(),
             behind: AtomicBool::new(false),
         })
     }

@@ -79,6 +79,8 @@ pub(crate) struct With {
     /// The lock of revocations, which comes with them: held until memory knows
     /// what was committed, even when the caller hangs up.
     pub(crate) revocations: Option<OwnedMutexGuard<()>>,
+    /// The lock of rules about which key rotates with which, held likewise.
+    pub(crate) leaders: Option<OwnedMutexGuard<()>>,
     /// What its event says beside what happened.
     pub(crate) said: Vec<(DetailKey, DetailValue)>,
     /// What it is a part of, if it is.
@@ -128,7 +130,7 @@ impl Entry {
             reached_by(&self.rooms, &snapshot, change, &mut reached).await?;
         }
         changes.append(&mut reached.changes);
-        let (urgent, held) = (with.urgent, with.revocations);
+        let (urgent, held, leaders) = (with.urgent, with.revocations, with.leaders);
         let by = (self.now(), self.caller.session.principal.id());
         let (spoilt, more) = Spoilt::by(&self.rooms, &snapshot, &transitions, by).await?;
         changes.extend(more);
@@ -202,8 +204,10 @@ impl Entry {
                 after(&rooms, &also.copied().collect::<Vec<_>>())?;
                 drop(changes);
             }
-            drop((guard, held));
-            rooms.agenda.note(cell.snapshot().key(), rooms.clock.now());
+            drop((guard, held, leaders));
+            rooms
+                .agenda
+                .changed(cell.snapshot().key(), rooms.clock.now());
             // Uses that began before the flip refuse their own answers, and so
             // do those of what depends on a compromised version; the wait makes
             // sure that none is still on its way out.

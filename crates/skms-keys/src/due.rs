@@ -1,5 +1,6 @@
 //! What is due, and when: for the jobs that keep the records up to date.
 
+use crate::change::Cause;
 use crate::key::Key;
 use crate::schedule::Schedule;
 use crate::state::KeyState;
@@ -25,6 +26,12 @@ pub enum DueAct {
     Destroy,
     /// A new version is wanted: [`Key::rotate`].
     Rotate,
+    /// A version that was replaced has processed for the last time, and is to be
+    /// scheduled for destruction: [`Key::schedule_destroy`].
+    DestroyOld,
+    /// One of these comes near, or the end of a usage period does:
+    /// [`Key::note_warned`].
+    Warn,
 }
 
 impl DueAct {
@@ -37,6 +44,8 @@ impl DueAct {
             DueAct::EndRecovery => "end-recovery",
             DueAct::Destroy => "destroy",
             DueAct::Rotate => "rotate",
+            DueAct::DestroyOld => "destroy-old",
+            DueAct::Warn => "warn",
         }
     }
 }
@@ -55,11 +64,44 @@ pub enum Why {
     RotateAfterUses,
     /// [`crate::Rules::rotate_after_bytes`], or the algorithm's limit.
     RotateAfterBytes,
-    /// A date of the version's or the key's own.
+    /// [`crate::Rules::rotate_with`].
+    RotateWith,
+    /// Something called for it.
+    Called,
+    /// [`crate::Rules::originator_usage_period_seconds`].
+    OriginatorUsagePeriod,
+    /// [`crate::Rules::recipient_usage_period_seconds`].
+    RecipientUsagePeriod,
+    /// [`crate::Rules::expires_at`].
+    ExpiresAt,
+    /// [`crate::Rules::destroy_old_after_seconds`].
+    DestroyOldAfter,
+    /// A date of the version's own.
     Date,
 }
 
 impl Why {
+    const ALL: [Self; 12] = [
+        Self::RotateEvery,
+        Self::RotateAt,
+        Self::RotateAtAge,
+        Self::RotateAfterUses,
+        Self::RotateAfterBytes,
+        Self::RotateWith,
+        Self::Called,
+        Self::OriginatorUsagePeriod,
+        Self::RecipientUsagePeriod,
+        Self::ExpiresAt,
+        Self::DestroyOldAfter,
+        Self::Date,
+    ];
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.name() == name)
+    }
+
     /// The rule's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -69,6 +111,12 @@ impl Why {
             Why::RotateAtAge => "rotate-at-age",
             Why::RotateAfterUses => "rotate-after-uses",
             Why::RotateAfterBytes => "rotate-after-bytes",
+            Why::RotateWith => "rotate-with",
+            Why::Called => "called",
+            Why::OriginatorUsagePeriod => "originator-usage-period",
+            Why::RecipientUsagePeriod => "recipient-usage-period",
+            Why::ExpiresAt => "expires-at",
+            Why::DestroyOldAfter => "destroy-old-after",
             Why::Date => "date",
         }
     }
@@ -93,6 +141,11 @@ impl Key {
     pub fn due(&self, now: UnixSeconds) -> Vec<Due> {
         let mut due = self.agenda();
         due.retain(|item| item.at <= now);
+        // Nobody is warned of what is past.
+        due.retain(|item| {
+            let date = self.warned_date(item.version, item.why);
+            item.act != DueAct::Warn || date.is_none_or(|date| date > now)
+        });
         // A rotation that would be refused is not due: nobody could do it.
         if due.iter().any(|item| item.act == DueAct::Rotate) && self.check_rotation(now).is_err() {
             due.retain(|item| item.act != DueAct::Rotate);
@@ -135,9 +188,22 @@ impl Key {
                     add(DueAct::Activate, version.activate_at, Why::Date);
                 }
                 KeyState::Active => {
-                    add(DueAct::Deactivate, self.protect_end(version).0, Why::Date);
+                    let (at, cause) = self.protect_end(version);
+                    let why = match cause {
+                        Cause::Expired => Why::ExpiresAt,
+                        _ => Why::OriginatorUsagePeriod,
+                    };
+                    add(DueAct::Deactivate, at, why);
+                }
+                KeyState::Deactivated => {
+                    if let Some(at) = self.destroy_old_at(version) {
+                        add(DueAct::DestroyOld, at, Why::DestroyOldAfter);
+                    }
                 }
                 _ => {}
+            }
+            for warning in self.warnings(version) {
+                add(DueAct::Warn, warning.at, warning.why);
             }
             if let Some((at, why)) = self.rotation_due(version) {
                 add(DueAct::Rotate, at, why);
@@ -171,11 +237,22 @@ impl Key {
                 return Some((activated_at, why));
             }
         }
+        self.rotation_dates(version)
+            .map(|(at, why)| (at.max(activated_at), why))
+            .min()
+    }
+
+    /// When the rules about time have a version replaced, each of them.
+    pub(crate) fn rotation_dates(
+        &self,
+        version: &Version,
+    ) -> impl Iterator<Item = (UnixSeconds, Why)> + use<> {
         let rules = &self.rules;
         // Earlier by the spread and not later: a usage period may end with it.
         let by_period = |from: UnixSeconds, period: Option<u64>| {
             period.map(|period| from.plus(period - self.place_in(rules.spread_of(period))))
         };
+        let activated_at = version.activated_at.unwrap_or(version.created_at);
         let every = by_period(activated_at, rules.rotate_after_seconds);
         let age = by_period(version.created_at, rules.rotate_at_age_seconds);
         let clock = rules.rotate_at.map(|schedule| self.next_of(&schedule));
@@ -185,8 +262,17 @@ impl Key {
             (age, Why::RotateAtAge),
         ]
         .into_iter()
-        .filter_map(|(at, why)| Some((at?.max(activated_at), why)))
-        .min()
+        .filter_map(|(at, why)| Some((at?, why)))
+    }
+
+    /// When a version that was replaced, and processes no more, is to go.
+    fn destroy_old_at(&self, version: &Version) -> Option<UnixSeconds> {
+        let after = self.rules.destroy_old_after_seconds?;
+        let period = self.rules.recipient_usage_period_seconds?;
+        let newest = self.versions.last()?.number;
+        let old = version.number < newest && version.destroy_at.is_none();
+        let ended = version.activated_at?.plus(period);
+        old.then(|| ended.plus(after))
     }
 
     /// Whether the rules are about replacing this version: it is the newest,

@@ -26,6 +26,7 @@ mod confirm;
 mod create;
 mod destroy;
 mod expire;
+mod follow;
 mod lineage;
 mod minimum;
 mod recover;
@@ -76,6 +77,9 @@ pub struct KeyParts {
     pub minimum_decrypt_version: VersionNumber,
     /// Older versions do not protect.
     pub minimum_encrypt_version: VersionNumber,
+    /// The version of the key by [`Rules::rotate_with`] that this one last
+    /// followed; `None` until it is first looked at.
+    pub followed: Option<VersionNumber>,
     /// When it was made.
     pub created_at: UnixSeconds,
 }

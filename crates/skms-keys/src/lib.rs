@@ -39,6 +39,7 @@ mod state;
 mod time;
 pub mod transitions;
 mod version;
+mod warn;
 
 pub use change::{Cause, Changed, Transition, Versions};
 pub use due::{Due, DueAct, Why};

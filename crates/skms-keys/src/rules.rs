@@ -3,6 +3,7 @@
 use skms_crypto::{Algorithm, Uses};
 
 use crate::error::{Error, Result};
+use crate::ids::KeyId;
 use crate::schedule::Schedule;
 use crate::time::UnixSeconds;
 
@@ -40,9 +41,21 @@ pub struct Rules {
     /// encrypted, each text counted in whole blocks of 16. It does not stop the
     /// old version either.
     pub rotate_after_bytes: Option<u64>,
+    /// The key is due for a new version when this one got one.
+    pub rotate_with: Option<KeyId>,
     /// Over how many seconds the rotations of keys that are due at one time are
     /// spread; `None` for [`Rules::spread_of`]'s own measure.
     pub rotate_spread_seconds: Option<u64>,
+    /// How long before its date a rotation, the end of a usage period or the
+    /// key's expiry is warned of; none at all for 0. Where nobody says, a tenth
+    /// of the time until then, and a week at most.
+    pub warn_before_seconds: Option<u64>,
+    /// At what part of a count of uses or bytes, in percent, a rotation is
+    /// warned of; none at all for 0. 80 where nobody says.
+    pub warn_at_percent: Option<u8>,
+    /// How long after it processed for the last time a version that was replaced
+    /// is scheduled for destruction, in seconds; never, where nobody says.
+    pub destroy_old_after_seconds: Option<u64>,
     /// When the whole key stops protecting. It is not rotated after that.
     pub expires_at: Option<UnixSeconds>,
     /// How long a destruction waits and can be taken back, in seconds. None
@@ -72,7 +85,11 @@ impl Default for Rules {
             rotate_at_age_seconds: None,
             rotate_after_uses: None,
             rotate_after_bytes: None,
+            rotate_with: None,
             rotate_spread_seconds: None,
+            warn_before_seconds: None,
+            warn_at_percent: None,
+            destroy_old_after_seconds: None,
             expires_at: None,
             destroy_window_seconds: DEFAULT_DESTROY_WINDOW_SECONDS,
             legacy: Legacy::default(),
@@ -125,6 +142,17 @@ impl Rules {
                 "the recipient-usage period ends before the originator-usage period",
             ));
         }
+        if self.warn_at_percent.is_some_and(|percent| percent > 99) {
+            return Err(Error::InvalidRules(
+                "a warning comes at 99 percent at the latest",
+            ));
+        }
+        if self.destroy_old_after_seconds.is_some() && self.recipient_usage_period_seconds.is_none()
+        {
+            return Err(Error::InvalidRules(
+                "old versions are destroyed after their recipient-usage period: it needs one",
+            ));
+        }
         if self.destroy_window_seconds > MAX_DESTROY_WINDOW_SECONDS {
             return Err(Error::InvalidRules(
                 "the window before a destruction is at most ten years",
@@ -141,6 +169,7 @@ impl Rules {
             || self.rotate_at_age_seconds.is_some()
             || self.rotate_after_uses.is_some()
             || self.rotate_after_bytes.is_some()
+            || self.rotate_with.is_some()
     }
 
     /// Over how many seconds rotations that come every `period` are spread
@@ -180,7 +209,9 @@ mod tests {
     #[test]
     fn rules_that_cannot_hold_are_refused() {
         assert!(Rules::default().check().is_ok());
-        let wrong: [fn(&mut Rules); 10] = [
+        let wrong: [fn(&mut Rules); 12] = [
+            |rules| rules.warn_at_percent = Some(100),
+            |rules| rules.destroy_old_after_seconds = Some(0),
             |rules| rules.rotate_at_age_seconds = Some(0),
             |rules| rules.rotate_after_bytes = Some(0),
             |rules| rules.rotate_spread_seconds = Some(MAX_SPREAD_SECONDS + 1),

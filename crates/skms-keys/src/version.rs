@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::due::Why;
 use crate::ids::KeyId;
 use crate::reason::RevocationReason;
 use crate::state::KeyState;
@@ -169,6 +170,10 @@ pub struct Version {
     pub spared_from: Vec<VersionRef>,
     /// How far its own compromise reaches, if it is.
     pub taint: Taint,
+    /// What of its dates and counts was warned of.
+    pub warned: Vec<Why>,
+    /// What called for it, by the caller's short digests: each calls once.
+    pub made_for: Vec<[u8; 16]>,
 }
 
 /// What the caller says about a version that is to be made.
@@ -228,6 +233,8 @@ impl Version {
             wrapped_by: Vec::new(),
             spared_from: Vec::new(),
             taint: Taint::All,
+            warned: Vec::new(),
+            made_for: Vec::new(),
         }
     }
 

@@ -18,6 +18,7 @@ const FEBRUARY: i64 = 2_678_400;
 fn no_spread(rules: Rules) -> Rules {
     Rules {
         rotate_spread_seconds: Some(0),
+        warn_before_seconds: Some(0),
         ..rules
     }
 }
@@ -165,12 +166,16 @@ fn keys_of_one_date_are_spread_within_the_bound_and_keep_their_places() {
 
 #[test]
 fn bytes_call_for_a_rotation_and_stop_nothing() {
-    let key = aes(Rules::default());
+    let rules = Rules {
+        warn_at_percent: Some(0),
+        ..Rules::default()
+    };
+    let key = aes(rules);
     // 2^38 by the draft on the limits of AEADs, three quarters of it.
     assert_eq!(key.rotation_bytes(), Some((1 << 38) / 4 * 3));
     let rules = Rules {
         rotate_after_bytes: Some(1 << 20),
-        ..Rules::default()
+        ..rules
     };
     let key = aes(rules);
     assert_eq!(key.rotation_bytes(), Some(1 << 20));
@@ -223,6 +228,7 @@ fn the_agenda_lists_everything_in_order() {
         originator_usage_period_seconds: Some(1000),
         rotate_after_seconds: Some(300),
         rotate_spread_seconds: Some(0),
+        warn_before_seconds: Some(0),
         destroy_window_seconds: 50,
         ..Rules::default()
     });
@@ -276,4 +282,174 @@ fn the_agenda_lists_everything_in_order() {
     );
     let quiet = aes(Rules::default());
     assert_eq!(quiet.next_due(), None);
+}
+
+fn warnings(key: &Key) -> Vec<(i64, Why)> {
+    let agenda = key.agenda();
+    let warnings = agenda.iter().filter(|item| item.act == DueAct::Warn);
+    warnings
+        .map(|item| (item.at.0 - START.0, item.why))
+        .collect()
+}
+
+#[test]
+fn warnings_come_ahead_once_and_again_for_other_rules() {
+    let rules = Rules {
+        rotate_after_seconds: Some(10_000),
+        originator_usage_period_seconds: Some(20_000),
+        recipient_usage_period_seconds: Some(100 * DAY),
+        expires_at: Some(at(30_000)),
+        rotate_spread_seconds: Some(0),
+        ..Rules::default()
+    };
+    let key = aes(rules);
+    let week = 7 * DAY as i64;
+    assert_eq!(
+        warnings(&key),
+        [
+            (9_000, Why::RotateEvery),
+            (18_000, Why::OriginatorUsagePeriod),
+            (27_000, Why::ExpiresAt),
+            (100 * DAY as i64 - week, Why::RecipientUsagePeriod),
+        ]
+    );
+    let due = key.due(at(9_500));
+    assert_eq!(due.len(), 1);
+    assert_eq!(key.warned_date(V1, Why::RotateEvery), Some(at(10_000)));
+    let said = key
+        .note_warned(&[(V1, Why::RotateEvery)], at(9_500))
+        .unwrap()
+        .0;
+    assert!(said.due(at(9_500)).is_empty());
+    // What is past is not warned of.
+    assert!(
+        said.due(at(25_000))
+            .iter()
+            .all(|item| item.act != DueAct::Warn)
+    );
+    // Another rule is another date.
+    let update = KeyUpdate {
+        rules: Some(Rules {
+            rotate_after_seconds: Some(15_000),
+            warn_before_seconds: Some(60),
+            ..rules
+        }),
+        ..KeyUpdate::default()
+    };
+    let key = said.update(update, at(9_600)).unwrap().0;
+    assert_eq!(warnings(&key)[0], (14_940, Why::RotateEvery));
+    // The key's own end was said, whichever version is in use then.
+    let key = key
+        .note_warned(&[(V1, Why::ExpiresAt)], at(9_700))
+        .unwrap()
+        .0;
+    let key = key.rotate(NewVersion::generated(), at(9_800)).unwrap().0;
+    let of_two: Vec<_> = key
+        .agenda()
+        .into_iter()
+        .filter(|item| item.version == V2)
+        .collect();
+    assert!(
+        of_two
+            .iter()
+            .any(|item| item.why == Why::RotateEvery && item.act == DueAct::Warn)
+    );
+    assert!(
+        of_two
+            .iter()
+            .all(|item| item.why != Why::ExpiresAt || item.act != DueAct::Warn)
+    );
+    // A warning is not said before the version was in use, and not at all for 0.
+    let early = Rules {
+        warn_before_seconds: Some(1_000_000_000),
+        ..rules
+    };
+    assert!(warnings(&aes(early)).iter().all(|(at, _)| *at == 0));
+    let silent = Rules {
+        warn_before_seconds: Some(0),
+        ..rules
+    };
+    assert_eq!(warnings(&aes(silent)), []);
+}
+
+#[test]
+fn counts_are_warned_of_at_their_part() {
+    let rules = Rules {
+        rotate_after_uses: Some(1000),
+        rotate_after_bytes: Some(1000),
+        warn_at_percent: Some(50),
+        ..Rules::default()
+    };
+    let key = aes(rules);
+    assert_eq!(warnings(&key), []);
+    let (key, _) = key.reserve_uses(V1, 499).unwrap();
+    assert_eq!(warnings(&key), []);
+    let (key, _) = key.reserve_uses(V1, 1).unwrap();
+    assert_eq!(warnings(&key), [(0, Why::RotateAfterUses)]);
+    let (key, _) = key.reserve_bytes(V1, 500).unwrap();
+    assert_eq!(warnings(&key).len(), 2);
+    let usual = Rules {
+        warn_at_percent: None,
+        ..rules
+    };
+    let (key, _) = aes(usual).reserve_uses(V1, 799).unwrap();
+    assert_eq!(warnings(&key), []);
+    let (key, _) = key.reserve_uses(V1, 1).unwrap();
+    assert_eq!(warnings(&key).len(), 1);
+}
+
+#[test]
+fn old_versions_are_due_when_they_process_no_more_and_newer_ones_never() {
+    let rules = Rules {
+        recipient_usage_period_seconds: Some(1000),
+        destroy_old_after_seconds: Some(100),
+        destroy_window_seconds: 50,
+        warn_before_seconds: Some(0),
+        ..Rules::default()
+    };
+    let old = |key: &Key| {
+        let agenda = key.agenda();
+        let old = agenda
+            .into_iter()
+            .filter(|item| item.act == DueAct::DestroyOld);
+        old.map(|item| (item.version, item.at)).collect::<Vec<_>>()
+    };
+    let key = aes(rules);
+    assert_eq!(old(&key), []);
+    let key = key.rotate(NewVersion::generated(), at(300)).unwrap().0;
+    assert_eq!(old(&key), [(V1, at(1100))]);
+    let key = key
+        .schedule_destroy(Versions::One(V1), None, at(1100))
+        .unwrap()
+        .0;
+    assert_eq!(old(&key), []);
+    assert_eq!(key.version(V1).unwrap().destroy_at, Some(at(1150)));
+    let key = key.expire(at(5000)).unwrap().0;
+    assert_eq!(old(&key), [], "the newest stays");
+}
+
+#[test]
+fn what_a_version_was_made_for_is_remembered() {
+    let key = aes(Rules::default());
+    let (key, _) = key.note_made_for(&[[1; 16], [2; 16]], at(1)).unwrap();
+    let (key, _) = key.rotate(NewVersion::generated(), at(2)).unwrap();
+    assert!(key.was_made_for(&[1; 16]) && key.was_made_for(&[2; 16]));
+    assert!(!key.was_made_for(&[3; 16]));
+    let many: Vec<_> = (0..100).map(|number| [number; 16]).collect();
+    let (key, _) = key.note_made_for(&many, at(3)).unwrap();
+    assert_eq!(key.newest().unwrap().made_for.len(), 64);
+    let leader = Rules {
+        rotate_with: Some(KeyId([7; 16])),
+        ..Rules::default()
+    };
+    let (key, _) = key.follow(V2, at(4)).unwrap();
+    assert_eq!(key.followed, Some(V2));
+    let update = KeyUpdate {
+        rules: Some(leader),
+        ..KeyUpdate::default()
+    };
+    assert_eq!(key.update(update, at(5)).unwrap().0.followed, None);
+    assert_eq!(key.newest_in_use(), Some(V2));
+    let waits = key.rotate(later(900), at(6)).unwrap().0;
+    assert_eq!(waits.newest_in_use(), Some(V2));
 }

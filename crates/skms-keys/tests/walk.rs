@@ -63,6 +63,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             rotate_after_seconds: rotate,
             expires_at: expires.map(|seconds| UnixSeconds(START.0 + seconds)),
             destroy_window_seconds: window,
+            destroy_old_after_seconds: recipient.filter(|period| period % 2 == 0),
             ..Rules::default()
         })
 }
@@ -189,7 +190,10 @@ fn check_key(key: &Key, now: UnixSeconds) {
     let left: Vec<_> = done
         .due(now)
         .into_iter()
-        .filter(|due| due.act != skms_keys::DueAct::Rotate)
+        .filter(|due| {
+            use skms_keys::DueAct::{DestroyOld, Rotate, Warn};
+            !matches!(due.act, Rotate | DestroyOld | Warn)
+        })
         .collect();
     assert_eq!(left, []);
 }

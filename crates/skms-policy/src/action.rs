@@ -84,6 +84,8 @@ actions! {
     KeyDistribute = "key.distribute", [], [Key], "Fetch a key's secret material by the key exchange, sealed to oneself.";
     KeyHolders = "key.holders", ["administer", "audit"], [Key], "Read who was given which version of a key.";
     KeyLineage = "key.lineage", ["administer", "audit"], [Key], "Read what a key depends on and what depends on it.";
+    KeyDue = "key.due", ["read"], [Namespace], "See what is due for a namespace's keys, and when.";
+    KeyWarn = "key.warn", [], [Key], "Warn of a date or limit of a key that comes near. The server itself does it.";
     KeyRecoveryGrant = "key.recovery-grant", [], [Key], "Let a compromised key process data for a while.";
 
     KeyringList = "keyring.list", ["read"], [Namespace], "List a namespace's keyrings.";

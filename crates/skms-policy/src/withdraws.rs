@@ -81,6 +81,8 @@ impl Action {
             | Self::KeyDistribute
             | Self::KeyHolders
             | Self::KeyLineage
+            | Self::KeyDue
+            | Self::KeyWarn
             | Self::KeyRecoveryGrant
             | Self::KeyringList
             | Self::KeyringRead

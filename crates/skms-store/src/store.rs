@@ -94,6 +94,8 @@ pub enum Kind {
     ChannelCursor = 39,
     /// A notification that was given up.
     DeadLetter = 40,
+    /// That something calls for the rotation of a key.
+    RotationCall = 42,
     /// A compromise and what is done about it.
     Incident = 43,
     /// That a version of a key depends on one of another.
@@ -115,7 +117,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -154,6 +156,7 @@ impl Kind {
         Self::Channel,
         Self::ChannelCursor,
         Self::DeadLetter,
+        Self::RotationCall,
         Self::Incident,
         Self::Descent,
         Self::Epoch,
@@ -223,6 +226,7 @@ impl Kind {
             Self::Channel => "notification channel",
             Self::ChannelCursor => "notification cursor",
             Self::DeadLetter => "dead letter",
+            Self::RotationCall => "rotation call",
             Self::Incident => "incident",
             Self::Descent => "descent",
             Self::Epoch => "compromise epoch",

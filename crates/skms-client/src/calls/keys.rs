@@ -1,5 +1,6 @@
 //! Keys and their versions.
 
+use skms_wire::native::due::{DueQuery, DueView};
 use skms_wire::native::keys::{
     AgreeKeyRequest, AgreeKeyResponse, CreateKeyRequest, DeriveKeyRequest, DeriveKeyResponse,
     ExportRequest, ExportResponse, ImportKeyRequest, KeyChange, KeyView, PublicKeyQuery,
@@ -51,6 +52,17 @@ calls! {
 }
 
 impl Client {
+    /// Shows what is due for the namespace's keys, and when.
+    pub async fn keys_due(&self, query: &DueQuery) -> Result<DueView> {
+        const ROUTE: &Route = route("key-due");
+        let within = query
+            .within_seconds
+            .map(|seconds| ("within_seconds", seconds.to_string()));
+        let limit = query.limit.map(|limit| ("limit", limit.to_string()));
+        let query: Vec<_> = within.into_iter().chain(limit).collect();
+        self.json(ROUTE, &[], &query, None::<&()>).await
+    }
+
     /// Shows a public key.
     pub async fn public_key(
         &self,

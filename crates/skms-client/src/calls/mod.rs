@@ -115,7 +115,13 @@ mod tests {
         .concat();
         for route in ROUTES {
             let times = called.iter().filter(|id| **id == route.id).count();
-            let by_hand = ["key-public", "key-lineage", "exchange-bind", "event-stream"];
+            let by_hand = [
+                "key-public",
+                "key-due",
+                "key-lineage",
+                "exchange-bind",
+                "event-stream",
+            ];
             let by_hand = by_hand.contains(&route.id);
             let by_hand = usize::from(by_hand);
             assert_eq!(times + by_hand, 1, "{}", route.id);

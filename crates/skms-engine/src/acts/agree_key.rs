@@ -12,7 +12,7 @@ use skms_keys::{Key, Operation, Origin, VersionNumber};
 
 use super::agree::Agree;
 use super::create_key::{
-    CreateKey, NewKeySpec, again, describe, keyring, same_ring, store_as, target,
+    CreateKey, NewKeySpec, again, check_leader, describe, keyring, same_ring, store_as, target,
 };
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -122,6 +122,7 @@ impl Engine {
                 version,
                 peer: derived.peer,
             };
+            check_leader(&entry, &ring, &wanted.spec).await?;
             let described = describe(
                 &entry,
                 &ring,

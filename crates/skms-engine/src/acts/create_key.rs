@@ -12,6 +12,7 @@ use skms_keys::{
 };
 use skms_store::{Change, Kind, RecordId};
 
+use super::leader;
 use crate::act::{Act, act};
 use crate::caller::Caller;
 use crate::change::to_the_end;
@@ -93,6 +94,7 @@ impl Engine {
                     (material, shared)
                 }
             };
+            check_leader(&entry, &ring, &spec).await?;
             let described = describe(
                 &entry,
                 &ring,
@@ -162,6 +164,17 @@ pub(crate) async fn generate(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyM
 async fn make(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
     let made = rooms.making.run(move || KeyMaterial::generate(algorithm));
     Ok(made.await??)
+}
+
+/// Whether a new key may rotate with the one that it is to rotate with. Nothing
+/// rotates with a key that is not there yet: there is no circle.
+pub(crate) async fn check_leader(entry: &Entry, ring: &Keyring, spec: &NewKeySpec) -> Result<()> {
+    match &spec.rules {
+        Some(rules) => leader::of(entry, ring.namespace, rules, None)
+            .await
+            .map(drop),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn owner(entry: &Entry, spec: &NewKeySpec) -> String {

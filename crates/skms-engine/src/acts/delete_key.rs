@@ -12,6 +12,7 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
+use crate::jobs::agenda::calls;
 use crate::lineage::{handed, remnant};
 use crate::opened::lock_key;
 
@@ -54,6 +55,7 @@ impl Engine {
         };
         let deletable = deletable.await;
         let mut changes = entry.failed_key(&allowed, deletable).await?;
+        changes.extend(calls::forget(&entry.rooms, snapshot.key()));
         changes.push(Change::Delete {
             namespace: snapshot.key().namespace.0,
             kind: Kind::Key,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber, VersionRef};
 
-use super::create_key::{NewKeySpec, again, describe, keyring, same_ring, store, target};
+use super::create_key::{
+    NewKeySpec, again, check_leader, describe, keyring, same_ring, store, target,
+};
 use super::unwrap::Unwrap;
 use crate::act::act;
 use crate::caller::Caller;
@@ -112,6 +114,7 @@ impl Engine {
             .await?;
         let made = async {
             let ring = keyring(&entry, at)?;
+            check_leader(&entry, &ring, &spec).await?;
             let described = describe(
                 &entry,
                 &ring,

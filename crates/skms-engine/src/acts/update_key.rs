@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use skms_keys::{KeyUpdate, VersionNumber};
 
+use super::leader::{self, Leader};
 use crate::act::act;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::gate::KeyRef;
+use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::opened::KeySnapshot;
 
@@ -34,8 +35,18 @@ impl Engine {
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<Update>(at).await?;
+        let leader = leader(&entry, &allowed, &update).await;
+        let leader = entry.failed_key(&allowed, leader).await?;
+        let (newest, writing) = match leader {
+            Some(leader) => (leader.newest, Some(leader.writing)),
+            None => (None, None),
+        };
+        let with = With {
+            leaders: writing,
+            ..With::default()
+        };
         entry
-            .change_key(&allowed, With::default(), |key, now| {
+            .change_key(&allowed, with, move |key, now| {
                 let shorter = update.rules.is_some_and(|rules| {
                     rules.destroy_window_seconds < key.rules.destroy_window_seconds
                 });
@@ -48,8 +59,27 @@ impl Engine {
                 let (key, more) =
                     key.set_minimum_versions(minimum_decrypt, minimum_encrypt, now)?;
                 transitions.extend(more);
-                Ok((key, transitions))
+                Ok(match newest {
+                    Some(newest) => (key.follow(newest, now)?.0, transitions),
+                    None => (key, transitions),
+                })
             })
             .await
+    }
+}
+
+/// The key that another one is to rotate with from now on.
+async fn leader(
+    entry: &Entry,
+    allowed: &Authorized<Update, KeyTarget>,
+    update: &KeyUpdate,
+) -> Result<Option<Leader>> {
+    let snapshot = allowed.target().snapshot();
+    let key = snapshot.key();
+    match &update.rules {
+        Some(rules) if rules.rotate_with != key.rules.rotate_with => {
+            leader::of(entry, key.namespace, rules, Some(key.id)).await
+        }
+        _ => Ok(None),
     }
 }

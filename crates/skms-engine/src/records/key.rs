@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use skms_keys::{
     Key, KeyId, KeyParts, KeyringId, Name, NamespaceId, Origin, RecoveryGrant, Revocation, Taint,
-    UnixSeconds, Version, VersionNumber, VersionRef,
+    UnixSeconds, Version, VersionNumber, VersionRef, Why,
 };
 use skms_store::{Kind, RecordId};
 
@@ -30,6 +30,8 @@ pub(crate) struct KeyRecord {
     versions: Vec<VersionRecord>,
     minimum_decrypt_version: u32,
     minimum_encrypt_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    followed: Option<u32>,
     created_at: i64,
 }
 
@@ -79,6 +81,12 @@ struct VersionRecord {
     /// How far a compromise reaches: `none` or `direct`, where not to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taint: Option<String>,
+    /// What of its dates and counts was warned of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warned: Vec<String>,
+    /// What called for it, in hex.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    made_for: Vec<String>,
 }
 
 /// For serde, which hands numbers over by reference.
@@ -172,6 +180,7 @@ impl From<&Key> for KeyRecord {
             versions: key.versions.iter().map(VersionRecord::from).collect(),
             minimum_decrypt_version: key.minimum_decrypt_version.0,
             minimum_encrypt_version: key.minimum_encrypt_version.0,
+            followed: key.followed.map(|version| version.0),
             created_at: key.created_at.0,
         }
     }
@@ -229,6 +238,12 @@ impl From<&Version> for VersionRecord {
             wrapped_by: refs(&version.wrapped_by),
             spared_from: refs(&version.spared_from),
             taint: taint_name(version.taint).map(str::to_owned),
+            warned: version
+                .warned
+                .iter()
+                .map(|why| why.name().to_owned())
+                .collect(),
+            made_for: version.made_for.iter().map(|event| hex(event)).collect(),
         }
     }
 }
@@ -281,6 +296,7 @@ impl KeyRecord {
             versions: versions?,
             minimum_decrypt_version: VersionNumber(self.minimum_decrypt_version),
             minimum_encrypt_version: VersionNumber(self.minimum_encrypt_version),
+            followed: self.followed.map(VersionNumber),
             created_at: UnixSeconds(self.created_at),
         })?)
     }
@@ -339,6 +355,18 @@ impl VersionRecord {
             wrapped_by: read_refs(self.wrapped_by)?,
             spared_from: read_refs(self.spared_from)?,
             taint: taint_from(self.taint.as_deref())?,
+            warned: self
+                .warned
+                .iter()
+                .map(|name| Why::from_name(name))
+                .collect::<Option<_>>()
+                .ok_or_else(|| damaged("warned"))?,
+            made_for: self
+                .made_for
+                .iter()
+                .map(|event| unhex(event).and_then(|event| event.try_into().ok()))
+                .collect::<Option<_>>()
+                .ok_or_else(|| damaged("made_for"))?,
         })
     }
 }

@@ -23,7 +23,15 @@ pub(crate) struct RulesRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rotate_after_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotate_with: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     rotate_spread_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warn_before_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warn_at_percent: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    destroy_old_after_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     destroy_window_seconds: u64,
@@ -52,7 +60,11 @@ impl From<&Rules> for RulesRecord {
             rotate_at_age_seconds: rules.rotate_at_age_seconds,
             rotate_after_uses: rules.rotate_after_uses,
             rotate_after_bytes: rules.rotate_after_bytes,
+            rotate_with: rules.rotate_with.map(|key| key.to_string()),
             rotate_spread_seconds: rules.rotate_spread_seconds,
+            warn_before_seconds: rules.warn_before_seconds,
+            warn_at_percent: rules.warn_at_percent,
+            destroy_old_after_seconds: rules.destroy_old_after_seconds,
             expires_at: rules.expires_at.map(|at| at.0),
             destroy_window_seconds: rules.destroy_window_seconds,
             mixed_uses: rules.legacy.mixed_uses,
@@ -63,11 +75,12 @@ impl From<&Rules> for RulesRecord {
 
 impl RulesRecord {
     pub(crate) fn into_domain(self) -> Result<Rules> {
+        let damaged = |error: skms_keys::Error| Error::Record {
+            kind: "rules",
+            reason: error.to_string(),
+        };
         let schedule = |record: ScheduleRecord| {
-            Schedule::read(&record.cron, Some(&record.zone)).map_err(|error| Error::Record {
-                kind: "rules",
-                reason: error.to_string(),
-            })
+            Schedule::read(&record.cron, Some(&record.zone)).map_err(damaged)
         };
         Ok(Rules {
             originator_usage_period_seconds: self.originator_usage_period_seconds,
@@ -77,7 +90,15 @@ impl RulesRecord {
             rotate_at_age_seconds: self.rotate_at_age_seconds,
             rotate_after_uses: self.rotate_after_uses,
             rotate_after_bytes: self.rotate_after_bytes,
+            rotate_with: self
+                .rotate_with
+                .map(|key| key.parse())
+                .transpose()
+                .map_err(damaged)?,
             rotate_spread_seconds: self.rotate_spread_seconds,
+            warn_before_seconds: self.warn_before_seconds,
+            warn_at_percent: self.warn_at_percent,
+            destroy_old_after_seconds: self.destroy_old_after_seconds,
             expires_at: self.expires_at.map(UnixSeconds),
             destroy_window_seconds: self.destroy_window_seconds,
             legacy: Legacy {

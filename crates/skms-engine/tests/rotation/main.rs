@@ -3,16 +3,30 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod followers;
+mod occasions;
+mod old;
+mod warnings;
 
 use common::{House, at};
 use skms_crypto::Algorithm;
 use skms_engine::acts::create_key::NewKeySpec;
+use skms_engine::acts::events::Recorded;
+use skms_evidence::{DetailKey, DetailValue};
 use skms_keys::{KeyUpdate, Rules, Schedule, VersionNumber, Versions};
 
-const DAY: i64 = 86_400;
+pub const DAY: i64 = 86_400;
+
+pub fn detail(recorded: &Recorded, key: DetailKey) -> String {
+    match recorded.event.details.get(key) {
+        Some(DetailValue::Text(text)) => text.as_str().to_owned(),
+        Some(DetailValue::Number(number)) => number.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
 
 impl House {
-    async fn with_rules(&self, name: &str, algorithm: Algorithm, rules: Rules) {
+    pub async fn with_rules(&self, name: &str, algorithm: Algorithm, rules: Rules) {
         let spec = NewKeySpec {
             algorithm: Some(algorithm),
             rules: Some(rules),
@@ -22,14 +36,33 @@ impl House {
         made.unwrap();
     }
 
+    /// The events of an act that the server itself did.
+    pub async fn acts(&self, action: &str) -> Vec<Recorded> {
+        let mut all: Vec<Recorded> = Vec::new();
+        loop {
+            let from = all.last().map_or(0, |last| last.sequence + 1);
+            let read = self.engine.read_events(&self.root, "root", from, 1000);
+            let (some, _) = read.await.unwrap();
+            let less = some.len() < 1000;
+            all.extend(some);
+            if less {
+                break;
+            }
+        }
+        all.retain(|one| {
+            one.event.principal.as_str() == "agenda" && one.event.action.as_str() == action
+        });
+        all
+    }
+
     /// The number of a key's newest version.
-    async fn newest(&self, name: &str) -> u32 {
+    pub async fn newest(&self, name: &str) -> u32 {
         let read = self.engine.read_key(&self.root, at(name)).await.unwrap();
         read.key().newest().unwrap().number.0
     }
 
     /// Everything that is due, until nothing is.
-    async fn settle(&self) {
+    pub async fn settle(&self) {
         for _ in 0..1000 {
             if self.engine.do_what_is_due().await.unwrap() == 0 {
                 return;
@@ -39,7 +72,7 @@ impl House {
     }
 }
 
-fn monthly() -> Rules {
+pub fn monthly() -> Rules {
     Rules {
         rotate_at: Some(Schedule::read("0 3 1 * *", Some("Europe/Berlin")).unwrap()),
         rotate_spread_seconds: Some(0),

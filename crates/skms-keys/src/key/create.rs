@@ -69,6 +69,7 @@ impl Key {
             versions: vec![first],
             minimum_decrypt_version: VersionNumber::FIRST,
             minimum_encrypt_version: VersionNumber::FIRST,
+            followed: None,
             created_at: now,
         };
         Change::create(parts, now).finish()

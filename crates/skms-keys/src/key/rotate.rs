@@ -2,6 +2,7 @@
 
 use super::Key;
 use crate::change::{Change, Changed};
+use crate::due::Why;
 use crate::error::{Error, Result};
 use crate::key::KeyParts;
 use crate::state::KeyState;
@@ -33,10 +34,12 @@ impl Key {
                 key: self.id,
                 why: "it has as many versions as can be counted",
             })?;
-        change
-            .parts
-            .versions
-            .push(Version::waiting(number, new, now));
+        let mut version = Version::waiting(number, new, now);
+        // The key's own end was warned of, whichever version protects then.
+        if change.parts.newest()?.warned.contains(&Why::ExpiresAt) {
+            version.warned.push(Why::ExpiresAt);
+        }
+        change.parts.versions.push(version);
         change.finish()
     }
 

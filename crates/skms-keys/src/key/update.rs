@@ -45,6 +45,15 @@ impl Key {
             change.parts.tags = tags;
         }
         if let Some(rules) = update.rules {
+            if rules.rotate_with != change.parts.rules.rotate_with {
+                change.parts.followed = None;
+            }
+            if rules != change.parts.rules {
+                // Their dates are others now, and worth a word again.
+                for version in &mut change.parts.versions {
+                    version.warned.clear();
+                }
+            }
             change.parts.rules = rules;
         }
         change.finish()

@@ -47,10 +47,26 @@ pub struct Rules {
     /// whole blocks of 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_after_bytes: Option<u64>,
+    /// Rotate when this key of the namespace got a new version: `KEYRING/NAME`,
+    /// or its identifier, which is what is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_with: Option<String>,
     /// Over how many seconds rotations that are due at one time are spread;
     /// docs/rotation.md says what it is if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_spread_seconds: Option<u64>,
+    /// Warn so long before a rotation by date, the end of a usage period or the
+    /// key's expiry; 0 for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_before_seconds: Option<u64>,
+    /// Warn at so many percent of the uses or bytes of a rotation; 0 for not at
+    /// all, 80 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_at_percent: Option<u8>,
+    /// Schedule a version that was replaced for destruction so long after its
+    /// recipient-usage period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_old_after_seconds: Option<u64>,
     /// The key no longer protects after then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
@@ -63,7 +79,8 @@ pub struct Rules {
     /// In a request: rules to take away, by name, before the others are set:
     /// `originator-usage-period`, `recipient-usage-period`, `rotate-every`,
     /// `rotate-at`, `rotate-at-age`, `rotate-after-uses`, `rotate-after-bytes`,
-    /// `rotate-spread`, `expires-at`.
+    /// `rotate-with`, `rotate-spread`, `warn-before`, `warn-at-percent`,
+    /// `destroy-old-after`, `expires-at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
 }

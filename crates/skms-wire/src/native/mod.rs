@@ -10,6 +10,7 @@ pub mod batch;
 pub mod certificates;
 pub mod directory;
 pub mod documents;
+pub mod due;
 pub mod est;
 pub mod events;
 pub mod exchange;

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
-    acme, approvals, authorities, certificates, directory, documents, est, events, exchange,
+    acme, approvals, authorities, certificates, directory, documents, due, est, events, exchange,
     groups, health, incidents, keyrings, keys, limits, namespaces, notifications, operations,
     policies, principals, problem, rules, seals, ssh, terms, tokens, trusts, tsa, validation,
     versions, weak,
@@ -73,6 +73,7 @@ pub fn schemas() -> Named {
             ImportTrustCrlRequest, TrustView, TrustCrlView;
         groups: GroupMember, CreateGroupRequest, AddGroupMembersRequest, RemoveGroupMembersRequest,
             GroupView, GroupMemberView, HolderStanding, HolderView;
+        due: DueView, DueItem;
         incidents: LineageNode, LineageEdge, LineageView, CompromiseRequest, IncidentCounts,
             IncidentView, TouchedView, CompromisePlan, IncidentKey;
         weak: ImportBlocklistRequest, BlocklistView, WeakFindingView, WeakSweepView;

@@ -223,6 +223,7 @@ pub const ROUTES: &[Route] = routes! {
     Post "/keyrings/{keyring}/keys/{key}/revoke" "key-revoke" ["key.revoke"] Body::Json("RevokeRequest") => Answer::Json("KeyChange"), "Revoke, with a reason.";
     Post "/keyrings/{keyring}/keys/{key}/compromise" "key-compromise" ["key.compromise"] Body::Json("CompromiseRequest") => Answer::Json("IncidentView"), "Mark a key as compromised, with everything that depends on it.";
     Post "/keyrings/{keyring}/keys/{key}/compromise/plan" "key-compromise-plan" ["key.compromise"] Body::Json("CompromiseRequest") => Answer::Json("CompromisePlan"), "Show what a compromise would touch, and change nothing.";
+    Get "/due" "key-due" ["key.due"] None => Answer::Json("DueView"), "Show what is due for the namespace's keys, and when.";
     Get "/keyrings/{keyring}/keys/{key}/lineage" "key-lineage" ["key.lineage"] None => Answer::Json("LineageView"), "Show what a key depends on and what depends on it.";
     Post "/keyrings/{keyring}/keys/{key}/destroy" "key-destroy" ["key.destroy"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Begin the wait before destruction.";
     Post "/keyrings/{keyring}/keys/{key}/restore" "key-restore" ["key.restore"] OptionalJson("VersionRequest") => Answer::Json("KeyChange"), "Cancel a destruction that still waits.";

@@ -547,6 +547,8 @@ mod tests {
             "skms group holders orders --json",
             "skms key holders orders",
             "skms key derive orders --from master --from-version 2 --context x -a AES-256-GCM",
+            "skms key due --within 7d --limit 10 --json",
+            "skms key create orders --rotate-at @monthly --zone UTC --rotate-with a/b --without x",
             "skms key lineage orders --format svg -o f.svg --limit 30",
             "skms key compromise orders --reason lost --since 2026-01-01T00:00:00Z --dry-run",
             "skms key compromise orders --reason lost --cascade direct --rotate all --wait",

@@ -112,3 +112,59 @@ fn a_key_that_is_due_gets_its_version_by_itself() {
     let log = server.text(&["log", "tail"]);
     assert!(log.contains("key.rotate"), "{log}");
 }
+
+#[test]
+fn what_is_due_is_listed_and_circles_are_refused() {
+    let server = Server::dev();
+    server
+        .run(&[
+            "key",
+            "create",
+            "a",
+            "--rotate-every",
+            "10d",
+            "--warn-before",
+            "2d",
+        ])
+        .ok();
+    let made = server.json(&["key", "create", "b", "--rotate-with", "a"]);
+    let leader = server.json(&["key", "show", "a"])["id"].clone();
+    assert_eq!(made["key"]["rules"]["rotate_with"], leader);
+    let due = server.json(&["key", "due", "--within", "30d"]);
+    let items = due["items"].as_array().unwrap();
+    let shown: Vec<_> = items
+        .iter()
+        .map(|item| (item["act"].as_str().unwrap(), item["why"].as_str().unwrap()))
+        .collect();
+    assert!(shown.contains(&("warn", "rotate-every")), "{due}");
+    assert!(shown.contains(&("rotate", "rotate-every")), "{due}");
+    assert_eq!(due["more"], false);
+    let near = server.json(&["key", "due", "--within", "7d"]);
+    assert_eq!(near["items"].as_array().unwrap().len(), 0, "{near}");
+    assert!(server.text(&["key", "due"]).contains("default/a"));
+    server
+        .run(&["key", "due", "--limit", "0"])
+        .fails(2, "from 1 to 1000");
+    server
+        .run(&["key", "update", "a", "--rotate-with", "b"])
+        .fails(2, "in a circle");
+    server
+        .run(&["key", "create", "c", "--rotate-with", "nobody"])
+        .fails(3, "key");
+    server
+        .run(&["keyring", "create", "k", "--rotate-with", "a"])
+        .fails(2, "its keys do");
+    server
+        .run(&["key", "update", "a", "--warn-at-percent", "100"])
+        .fails(2, "99 percent");
+    server
+        .run(&["key", "update", "a", "--destroy-old-after", "1d"])
+        .fails(2, "recipient-usage period");
+    // What follows follows.
+    server.run(&["key", "rotate", "a"]).ok();
+    let end = Instant::now() + Duration::from_secs(30);
+    while server.json(&["key", "show", "b"])["latest_version"] == 1 {
+        assert!(Instant::now() < end, "it did not follow");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}

@@ -5,7 +5,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use skms_keys::{DueAct, Key, KeyId, NamespaceId, UnixSeconds};
+use skms_keys::{Due, DueAct, Key, KeyId, NamespaceId, UnixSeconds, VersionNumber, Why};
+use skms_store::RecordId;
+
+use super::calls::OpenCall;
 
 /// The index.
 #[derive(Default)]
@@ -20,15 +23,46 @@ struct Dates {
     by_key: HashMap<KeyId, (UnixSeconds, NamespaceId)>,
     /// Keys that could not be rotated when they were due, or not be attended
     /// to at all, and when that is tried again.
-    put_off: HashMap<KeyId, PutOff>,
+    put_off: HashMap<KeyId, Vec<PutOff>>,
+    /// Calls that wait for their answers.
+    calls: HashMap<KeyId, Vec<OpenCall>>,
+    followers: Followers,
+    /// Keys whose leaders are to be looked at, since when.
+    look: HashMap<KeyId, UnixSeconds>,
+}
+
+/// Keys that rotate with others.
+#[derive(Default)]
+struct Followers {
+    leader_of: HashMap<KeyId, KeyId>,
+    of: HashMap<KeyId, HashMap<KeyId, NamespaceId>>,
+    /// The newest version in use of each leader, as far as is known.
+    newest: HashMap<KeyId, VersionNumber>,
 }
 
 #[derive(Clone, Copy)]
 struct PutOff {
+    what: What,
     since: UnixSeconds,
     until: UnixSeconds,
-    /// The rotation alone, or everything.
-    rotation_alone: bool,
+}
+
+/// What waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum What {
+    Everything,
+    Rotation,
+    OldVersions,
+}
+
+impl What {
+    const fn includes(self, act: DueAct) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Rotation => matches!(act, DueAct::Rotate),
+            Self::OldVersions => matches!(act, DueAct::DestroyOld),
+        }
+    }
 }
 
 /// A key that wants attention.
@@ -52,6 +86,84 @@ impl Dates {
             self.in_order.insert((at, key));
         }
     }
+
+    fn bring_forward(&mut self, key: KeyId, namespace: NamespaceId, at: UnixSeconds) {
+        let known = self.by_key.get(&key).map(|(at, _)| *at);
+        if known.is_none_or(|known| at < known) {
+            self.set(key, namespace, Some(at));
+        }
+    }
+
+    /// What keeps a key from its turn. A clock that went back to before that
+    /// puts nothing off.
+    fn put_off(&mut self, key: KeyId, now: UnixSeconds) -> Vec<PutOff> {
+        let Some(known) = self.put_off.get_mut(&key) else {
+            return Vec::new();
+        };
+        known.retain(|off| off.since <= now && now < off.until);
+        let in_force = known.clone();
+        if in_force.is_empty() {
+            self.put_off.remove(&key);
+        }
+        in_force
+    }
+
+    /// When a key wants attention next, as far as its record says.
+    fn next(&mut self, key: &Key, agenda: &[Due], now: UnixSeconds) -> Option<UnixSeconds> {
+        let put_off = self.put_off(key.id, now);
+        let waits = |at: UnixSeconds, act: DueAct| {
+            let off = put_off.iter().filter(|off| off.what.includes(act));
+            off.map(|off| off.until)
+                .max()
+                .map_or(at, |until| at.max(until))
+        };
+        // Nobody is warned of what is past.
+        let warns = |item: &&Due| {
+            let date = key.warned_date(item.version, item.why);
+            item.act != DueAct::Warn || date.is_none_or(|date| date > now)
+        };
+        let dates = agenda.iter().filter(warns);
+        let dates = dates.map(|item| waits(item.at, item.act));
+        let calls = self.calls.get(&key.id).into_iter().flatten();
+        let calls = calls.map(|call| waits(call.at, DueAct::Rotate));
+        let look = self.look.get(&key.id).map(|at| waits(*at, DueAct::Rotate));
+        dates.chain(calls).chain(look).min()
+    }
+
+    /// Notes with which key one rotates, and has those looked at that rotate
+    /// with it, if it has a version that is new to them.
+    fn note_leads(&mut self, key: &Key, now: UnixSeconds) {
+        let followers = &mut self.followers;
+        let known = followers.leader_of.get(&key.id).copied();
+        if known != key.rules.rotate_with {
+            if let Some(known) = known {
+                followers.leader_of.remove(&key.id);
+                if let Some(others) = followers.of.get_mut(&known) {
+                    others.remove(&key.id);
+                }
+            }
+            if let Some(leader) = key.rules.rotate_with {
+                followers.leader_of.insert(key.id, leader);
+                let others = followers.of.entry(leader).or_default();
+                others.insert(key.id, key.namespace);
+                self.look.insert(key.id, now);
+            }
+        }
+        let Some(newest) = key.newest_in_use() else {
+            return;
+        };
+        let Some(led) = self.followers.of.get(&key.id) else {
+            return;
+        };
+        let led: Vec<_> = led.iter().map(|(key, place)| (*key, *place)).collect();
+        if self.followers.newest.insert(key.id, newest) == Some(newest) {
+            return;
+        }
+        for (follower, namespace) in led {
+            self.look.insert(follower, now);
+            self.bring_forward(follower, namespace, now);
+        }
+    }
 }
 
 impl Agenda {
@@ -63,67 +175,135 @@ impl Agenda {
         self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes when a key wants attention next that was changed. What kept it from
+    /// its turn may not any more.
+    pub(crate) fn changed(&self, key: &Key, now: UnixSeconds) {
+        self.dates().put_off.remove(&key.id);
+        self.note(key, now);
+    }
+
     /// Notes when a key wants attention next, as it is recorded now.
     pub(crate) fn note(&self, key: &Key, now: UnixSeconds) {
-        self.note_as(key, now, false);
+        let agenda = key.agenda();
+        let mut dates = self.dates();
+        dates.note_leads(key, now);
+        let next = dates.next(key, &agenda, now);
+        dates.set(key.id, key.namespace, next);
     }
 
     /// As [`Agenda::note`], of a record that may have been changed since it was
     /// read: it adds a date or brings one forward, and takes none away.
     pub(super) fn note_found(&self, key: &Key, now: UnixSeconds) {
-        self.note_as(key, now, true);
-    }
-
-    fn note_as(&self, key: &Key, now: UnixSeconds, may_be_older: bool) {
         let agenda = key.agenda();
         let mut dates = self.dates();
-        // A clock that went back before it was put off puts nothing off.
-        let put_off = dates.put_off.get(&key.id).copied();
-        let put_off = put_off.filter(|off| off.since <= now && now < off.until);
-        if put_off.is_none() {
-            dates.put_off.remove(&key.id);
+        // What is known of a leader already is as new as this.
+        if !dates.followers.leader_of.contains_key(&key.id) {
+            dates.note_leads(key, now);
         }
-        let next = agenda.into_iter().map(|item| match put_off {
-            Some(off) if item.act == DueAct::Rotate || !off.rotation_alone => {
-                item.at.max(off.until)
-            }
-            _ => item.at,
-        });
-        let next = next.min();
-        let known = dates.by_key.get(&key.id).map(|(at, _)| *at);
-        if may_be_older && next.is_none_or(|next| known.is_some_and(|known| known <= next)) {
-            return;
+        if let Some(next) = dates.next(key, &agenda, now) {
+            dates.bring_forward(key.id, key.namespace, next);
         }
-        dates.set(key.id, key.namespace, next);
     }
 
     /// Has a key wait that could not be attended to.
-    pub(super) fn put_off(
-        &self,
-        wanting: Wanting,
-        now: UnixSeconds,
-        seconds: u64,
-        rotation_alone: bool,
-    ) {
+    pub(super) fn put_off(&self, wanting: Wanting, now: UnixSeconds, seconds: u64, what: What) {
         let until = now.plus(seconds);
         let mut dates = self.dates();
-        dates.put_off.insert(
-            wanting.key,
-            PutOff {
-                since: now,
-                until,
-                rotation_alone,
-            },
-        );
+        let known = dates.put_off.entry(wanting.key).or_default();
+        known.retain(|off| off.what != what);
+        known.push(PutOff {
+            what,
+            since: now,
+            until,
+        });
         dates.set(wanting.key, wanting.namespace, Some(until));
     }
 
     /// Forgets a key that is gone.
     pub(crate) fn forget(&self, key: KeyId) {
         let mut dates = self.dates();
-        let namespace = NamespaceId([0; 16]);
-        dates.set(key, namespace, None);
+        dates.set(key, NamespaceId([0; 16]), None);
         dates.put_off.remove(&key);
+        dates.calls.remove(&key);
+        dates.look.remove(&key);
+        let followers = &mut dates.followers;
+        followers.newest.remove(&key);
+        if let Some(leader) = followers.leader_of.remove(&key)
+            && let Some(others) = followers.of.get_mut(&leader)
+        {
+            others.remove(&key);
+        }
+    }
+
+    /// Notes a call that waits for its answer.
+    pub(super) fn called(&self, key: KeyId, namespace: NamespaceId, call: OpenCall) {
+        let mut dates = self.dates();
+        let at = call.at;
+        let known = dates.calls.entry(key).or_default();
+        if known.iter().all(|other| other.id != call.id) {
+            known.push(call);
+        }
+        dates.bring_forward(key, namespace, at);
+    }
+
+    /// The calls for a rotation of a key that wait for their answers.
+    pub(super) fn calls_of(&self, key: KeyId) -> Vec<OpenCall> {
+        self.dates().calls.get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Forgets calls that are answered.
+    pub(super) fn answered(&self, key: KeyId, ids: &[RecordId]) {
+        let mut dates = self.dates();
+        if let Some(known) = dates.calls.get_mut(&key) {
+            known.retain(|call| !ids.contains(&call.id));
+            if known.is_empty() {
+                dates.calls.remove(&key);
+            }
+        }
+    }
+
+    /// Notes that a key's leader is being looked at: what happens to that from
+    /// here on has it looked at again.
+    pub(super) fn looking(&self, key: KeyId) {
+        self.dates().look.remove(&key);
+    }
+
+    /// Has a key's leader looked at again: it was not followed yet.
+    pub(super) fn look_again(&self, key: KeyId, now: UnixSeconds) {
+        self.dates().look.entry(key).or_insert(now);
+    }
+
+    /// Everything that is to be done with a key, by time: its own dates, and a
+    /// rotation that is called for.
+    pub(crate) fn due_of(&self, key: &Key) -> Vec<Due> {
+        let mut due = key.agenda();
+        let calls = self.calls_of(key.id);
+        if let (Some(at), Ok(newest)) = (calls.iter().map(|call| call.at).min(), key.newest()) {
+            due.push(Due {
+                at,
+                version: newest.number,
+                act: DueAct::Rotate,
+                why: Why::Called,
+            });
+        }
+        due
+    }
+
+    /// As [`Agenda::wanting`], of one namespace.
+    pub(crate) fn wanting_of(
+        &self,
+        namespace: NamespaceId,
+        until: UnixSeconds,
+        most: usize,
+    ) -> Vec<Wanting> {
+        let dates = self.dates();
+        let due = dates.in_order.iter().take_while(|(at, _)| *at <= until);
+        let due = due.filter_map(|(at, key)| {
+            let (_, of) = dates.by_key.get(key)?;
+            let (at, key) = (*at, *key);
+            (*of == namespace).then_some(Wanting { at, namespace, key })
+        });
+        due.take(most).collect()
     }
 
     /// Keys that want attention by `until`, the longest overdue first.

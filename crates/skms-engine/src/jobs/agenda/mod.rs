@@ -8,15 +8,17 @@
 //! due. So a crash loses nothing and doubles nothing, and a key that missed
 //! many dates is attended to once.
 
+pub(crate) mod calls;
 mod dates;
+mod old;
+mod rotate_due;
 mod walk;
+mod warning;
 
-use skms_evidence::{DetailKey, DetailValue};
-use skms_keys::{Due, DueAct};
+use skms_keys::{DueAct, Key, KeyId, NamespaceId};
 use skms_store::{Kind, RecordId};
 
 use crate::act::act;
-use crate::acts::rotate;
 use crate::caller::Caller;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
@@ -25,6 +27,7 @@ use crate::keychange::With;
 use crate::records;
 use crate::records::key::KeyRecord;
 
+use dates::What;
 pub(crate) use dates::{Agenda, Wanting};
 
 act!(
@@ -37,7 +40,6 @@ act!(
     KeyDestroy,
     "Destroys the versions whose window is over."
 );
-act!(RotateDue, KeyRotate, "Rotates a key that is due for it.");
 
 /// Keys that are attended to in one round: two rounds are a second.
 const KEYS_AT_ONCE: usize = 256;
@@ -50,7 +52,7 @@ const TROUBLE_SECONDS: u64 = 60;
 const FORBIDDEN_SECONDS: u64 = 24 * 60 * 60;
 
 /// What became of a key that wanted attention.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Attended {
     Nothing,
     Changed,
@@ -79,7 +81,7 @@ impl Engine {
                 Err(error) if error.is_away() => return Err(error),
                 Err(error) => {
                     let agenda = &entry.rooms.agenda;
-                    agenda.put_off(wanting, entry.now(), TROUBLE_SECONDS, false);
+                    agenda.put_off(wanting, entry.now(), TROUBLE_SECONDS, What::Everything);
                     self.note_trouble(&error);
                 }
             }
@@ -88,9 +90,12 @@ impl Engine {
     }
 }
 
-/// The key of an entry in the index, in memory; `None` if it is gone.
-async fn resolve(rooms: &Rooms, wanting: Wanting) -> Result<Option<KeyTarget>> {
-    let (namespace, id) = (wanting.namespace, wanting.key);
+/// A key's record.
+pub(crate) async fn stored_key(
+    rooms: &Rooms,
+    namespace: NamespaceId,
+    id: KeyId,
+) -> Result<Option<Key>> {
     let found = rooms
         .store
         .get(namespace.0, Kind::Key, RecordId(id.0))
@@ -99,7 +104,15 @@ async fn resolve(rooms: &Rooms, wanting: Wanting) -> Result<Option<KeyTarget>> {
         return Ok(None);
     };
     let record: KeyRecord = records::decode(stored.plaintext.expose())?;
-    let key = record.into_domain(stored.id, namespace)?;
+    Ok(Some(record.into_domain(stored.id, namespace)?))
+}
+
+/// The key of an entry in the index, in memory; `None` if it is gone.
+async fn resolve(rooms: &Rooms, wanting: Wanting) -> Result<Option<KeyTarget>> {
+    let (namespace, id) = (wanting.namespace, wanting.key);
+    let Some(key) = stored_key(rooms, namespace, id).await? else {
+        return Ok(None);
+    };
     let Some((namespace, keyring)) = rooms.places.names_of(namespace, key.keyring) else {
         return Ok(None);
     };
@@ -114,8 +127,9 @@ async fn resolve(rooms: &Rooms, wanting: Wanting) -> Result<Option<KeyTarget>> {
 
 /// Does what is due for one key, and notes when it wants attention again.
 async fn attend(entry: &Entry, wanting: Wanting) -> Result<Attended> {
+    let agenda = &entry.rooms.agenda;
     let Some(cell) = resolve(&entry.rooms, wanting).await? else {
-        entry.rooms.agenda.forget(wanting.key);
+        agenda.forget(wanting.key);
         return Ok(Attended::Nothing);
     };
     let mut done = Attended::Nothing;
@@ -125,14 +139,13 @@ async fn attend(entry: &Entry, wanting: Wanting) -> Result<Attended> {
         done = Attended::Changed;
     }
     let mut put_off = None;
-    if let Some(item) = first(&due, DueAct::Rotate) {
-        match rotate_due(entry, &cell, item).await {
-            Ok(()) => done = Attended::Rotated,
-            // Rotated by somebody else meanwhile, or no longer to be.
-            Err(Error::Conflict | Error::Key(_)) => {}
-            Err(Error::KeyForbids(_)) => put_off = Some(FORBIDDEN_SECONDS),
-            Err(other) => return Err(other),
-        }
+    match rotate_due::rotate(entry, &cell).await {
+        Ok(Attended::Nothing) => {}
+        Ok(rotated) => done = rotated,
+        // Somebody else changed it meanwhile: it is looked at again at once.
+        Err(Error::Conflict) => {}
+        Err(Error::Key(_) | Error::KeyForbids(_)) => put_off = Some(FORBIDDEN_SECONDS),
+        Err(other) => return Err(other),
     }
     // A rotation records the dates that passed, too.
     let passed = [DueAct::Activate, DueAct::Deactivate, DueAct::EndRecovery];
@@ -143,59 +156,30 @@ async fn attend(entry: &Entry, wanting: Wanting) -> Result<Attended> {
             .await?;
         done = Attended::Changed;
     }
+    let old = old::destroy(entry, &cell).await?;
+    let warned = warning::warn(entry, &cell).await?;
+    done = done.max(old.attended).max(warned);
     let snapshot = cell.snapshot();
     let key = snapshot.key();
-    let agenda = &entry.rooms.agenda;
-    match put_off {
-        Some(seconds) => agenda.put_off(wanting, entry.now(), seconds, true),
-        // A rotation that the key's state refuses.
-        None if key.due(entry.now()).is_empty()
-            && key.next_due().is_some_and(|at| at <= entry.now()) =>
-        {
-            agenda.put_off(wanting, entry.now(), FORBIDDEN_SECONDS, true);
-        }
-        None => {}
+    let now = entry.now();
+    // A rotation by date that the key's state refuses is not due and is past.
+    let due = key.due(now);
+    let is_due = due.iter().any(|item| item.act == DueAct::Rotate);
+    let agenda_of_key = key.agenda();
+    let mut rotations = agenda_of_key
+        .iter()
+        .filter(|item| item.act == DueAct::Rotate);
+    if !is_due && rotations.any(|item| item.at <= now) {
+        put_off = put_off.or(Some(FORBIDDEN_SECONDS));
     }
-    agenda.note(key, entry.now());
+    if let Some(seconds) = put_off {
+        agenda.put_off(wanting, now, seconds, What::Rotation);
+    }
+    if old.kept {
+        agenda.put_off(wanting, now, FORBIDDEN_SECONDS, What::OldVersions);
+    }
+    agenda.note(key, now);
     Ok(done)
-}
-
-fn first(due: &[Due], act: DueAct) -> Option<Due> {
-    due.iter().copied().find(|item| item.act == act)
-}
-
-/// Rotates a key that is due for it, unless it no longer is when its turn has
-/// come: the key is compared and set by the number of its newest version.
-async fn rotate_due(entry: &Entry, cell: &KeyTarget, item: Due) -> Result<()> {
-    let allowed = entry.authorize_as_system::<RotateDue>(cell)?;
-    let snapshot = allowed.target().snapshot();
-    let ready = rotate::check(entry, &snapshot);
-    entry.failed_key(&allowed, ready).await?;
-    let (material, next) = rotate::next(entry, &snapshot, None).await?;
-    let with = With {
-        also: vec![material],
-        said: explained(item),
-        ..With::default()
-    };
-    let rotated = entry
-        .change_key(&allowed, with, move |key, now| {
-            match first(&key.due(now), DueAct::Rotate) {
-                Some(_) => next.follow(key, now),
-                None => Err(Error::Conflict),
-            }
-        })
-        .await?;
-    entry.rooms.weak.made(&rotated);
-    Ok(())
-}
-
-/// What the event says about why something was due.
-fn explained(item: Due) -> Vec<(DetailKey, DetailValue)> {
-    let mut said: Vec<(DetailKey, DetailValue)> = vec![(DetailKey::Reason, item.why.name().into())];
-    if let Ok(at) = u64::try_from(item.at.0) {
-        said.push((DetailKey::DueAt, at.into()));
-    }
-    said
 }
 
 async fn complete_destroy(entry: &Entry, cell: &KeyTarget) -> Result<()> {

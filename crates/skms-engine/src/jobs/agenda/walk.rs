@@ -76,7 +76,13 @@ impl Engine {
         // Taken out while it is read: who comes meanwhile finds nothing to do.
         let state = std::mem::replace(&mut rooms.agenda.walk().state, State::Done);
         let (mut namespaces, mut after) = match state {
-            State::Due => (rooms.places.list(), None),
+            State::Due => {
+                if let Err(error) = super::calls::load(&rooms).await {
+                    rooms.agenda.walk().state = State::Due;
+                    return Err(error);
+                }
+                (rooms.places.list(), None)
+            }
             State::At { namespaces, after } => (namespaces, after),
             State::Done => return Ok(false),
         };
@@ -124,5 +130,12 @@ impl Engine {
             }
         }
         Ok(last)
+    }
+}
+
+impl super::dates::Agenda {
+    /// Whether every stored key has been looked at since the unseal.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.walk().complete
     }
 }

@@ -5,6 +5,7 @@ mod change;
 mod compromise;
 mod create;
 mod derive;
+mod due;
 mod export;
 mod holders;
 mod life;
@@ -38,6 +39,8 @@ pub enum Key {
     Show(show::Show),
     /// List who was given which version by the key exchange
     Holders(holders::Holders),
+    /// Show what is due for keys, and when
+    Due(due::Due),
     /// Show what a key depends on and what depends on it
     Lineage(lineage::Lineage),
     /// Change a key's rules, tags, owner or minimum versions
@@ -75,6 +78,7 @@ impl Key {
             Self::List(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
             Self::Holders(command) => command.run(global).await,
+            Self::Due(due) => due.run(global).await,
             Self::Lineage(command) => command.run(global).await,
             Self::Update(command) => command.run(global).await,
             Self::Rotate(command) => command.run(global).await,

@@ -6,6 +6,7 @@ use skms_wire::native::keys::Rules;
 
 use crate::cli::duration;
 use crate::cli::error::{CliError, Result};
+use crate::cli::keyname::KeyName;
 use crate::cli::size;
 
 /// A key's rules.
@@ -39,9 +40,21 @@ pub struct RuleOptions {
     /// Rotate after a version encrypted so much, such as 64GiB
     #[arg(long, value_name = "SIZE", value_parser = size::bytes)]
     rotate_after_bytes: Option<u64>,
+    /// Rotate when this key got a new version: KEYRING/NAME or NAME
+    #[arg(long, value_name = "KEY")]
+    rotate_with: Option<KeyName>,
     /// Spread rotations that are due at one time over so long, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     rotate_spread: Option<u64>,
+    /// Warn so long before a rotation, the end of a period or the expiry
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    warn_before: Option<u64>,
+    /// Warn at so many percent of the uses or bytes of a rotation
+    #[arg(long, value_name = "PERCENT")]
+    warn_at_percent: Option<u8>,
+    /// Destroy a replaced version so long after its recipient-usage period
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
+    destroy_old_after: Option<u64>,
     /// The key no longer protects after then (RFC 3339)
     #[arg(long, value_name = "INSTANT")]
     expires_at: Option<Moment>,
@@ -72,7 +85,13 @@ impl RuleOptions {
             rotate_at_age_seconds: self.rotate_at_age,
             rotate_after_uses: self.rotate_after_uses,
             rotate_after_bytes: self.rotate_after_bytes,
+            rotate_with: self
+                .rotate_with
+                .map(|key| format!("{}/{}", key.keyring, key.name)),
             rotate_spread_seconds: self.rotate_spread,
+            warn_before_seconds: self.warn_before,
+            warn_at_percent: self.warn_at_percent,
+            destroy_old_after_seconds: self.destroy_old_after,
             expires_at: self.expires_at,
             destroy_window_seconds: self.destroy_window,
             legacy: self.legacy,

@@ -159,7 +159,17 @@ fn print_key(key: &KeyView) -> Result<()> {
             .collect::<Vec<_>>()
             .join(", "),
         ),
+        ("rotate with", rules.rotate_with.clone().unwrap_or_default()),
         ("rotate spread", days(rules.rotate_spread_seconds)),
+        ("warn before", days(rules.warn_before_seconds)),
+        (
+            "warn at",
+            rules
+                .warn_at_percent
+                .map(|percent| format!("{percent} %"))
+                .unwrap_or_default(),
+        ),
+        ("destroy old after", days(rules.destroy_old_after_seconds)),
         ("destroy window", days(rules.destroy_window_seconds)),
         ("legacy", rules.legacy.join(", ")),
     ])

@@ -58,7 +58,7 @@ pub async fn agree_key(call: Call) -> Result<Reply, Failure> {
         hash: convert::hash(asked.hash.as_deref())?.unwrap_or(Hash::Sha256),
         salt: optional(asked.salt),
         version: version(asked.version)?,
-        spec: said.spec()?,
+        spec: said.spec(&call).await?,
     };
     let mut at = call.key();
     at.name = &asked.name;

@@ -6,7 +6,7 @@ use skms_crypto::{
 };
 use skms_engine::acts::payload::Payload;
 use skms_keys::{
-    Cron, RevocationReason, Rules, Schedule, UnixSeconds, VersionNumber, Versions, Zone,
+    Cron, KeyId, RevocationReason, Rules, Schedule, UnixSeconds, VersionNumber, Versions, Zone,
 };
 use skms_wire::{
     Bytes, Moment, SecretB64, SecretText,
@@ -232,7 +232,11 @@ const WEAK_MATERIAL: &str = "weak-material";
 ///
 /// # Errors
 /// An invalid argument for a legacy permission that does not exist.
-pub fn rules(said: &keys::Rules, mut base: Rules) -> Result<(Rules, Option<UnixSeconds>), Failure> {
+pub fn rules(
+    said: &keys::Rules,
+    mut base: Rules,
+    leader: Option<KeyId>,
+) -> Result<(Rules, Option<UnixSeconds>), Failure> {
     for name in &said.without {
         take_away(&mut base, name)?;
     }
@@ -260,7 +264,13 @@ pub fn rules(said: &keys::Rules, mut base: Rules) -> Result<(Rules, Option<UnixS
         rotate_at_age_seconds: said.rotate_at_age_seconds.or(base.rotate_at_age_seconds),
         rotate_after_uses: said.rotate_after_uses.or(base.rotate_after_uses),
         rotate_after_bytes: said.rotate_after_bytes.or(base.rotate_after_bytes),
+        rotate_with: leader.or(base.rotate_with),
         rotate_spread_seconds: said.rotate_spread_seconds.or(base.rotate_spread_seconds),
+        warn_before_seconds: said.warn_before_seconds.or(base.warn_before_seconds),
+        warn_at_percent: said.warn_at_percent.or(base.warn_at_percent),
+        destroy_old_after_seconds: said
+            .destroy_old_after_seconds
+            .or(base.destroy_old_after_seconds),
         expires_at: said.expires_at.map(seconds).or(base.expires_at),
         destroy_window_seconds: said
             .destroy_window_seconds
@@ -280,7 +290,11 @@ fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
         "rotate-at-age" => rules.rotate_at_age_seconds = None,
         "rotate-after-uses" => rules.rotate_after_uses = None,
         "rotate-after-bytes" => rules.rotate_after_bytes = None,
+        "rotate-with" => rules.rotate_with = None,
         "rotate-spread" => rules.rotate_spread_seconds = None,
+        "warn-before" => rules.warn_before_seconds = None,
+        "warn-at-percent" => rules.warn_at_percent = None,
+        "destroy-old-after" => rules.destroy_old_after_seconds = None,
         "expires-at" => rules.expires_at = None,
         _ => {
             return Err(Failure::invalid(
@@ -322,7 +336,11 @@ pub fn rules_view(rules: &Rules) -> keys::Rules {
         rotate_at_age_seconds: rules.rotate_at_age_seconds,
         rotate_after_uses: rules.rotate_after_uses,
         rotate_after_bytes: rules.rotate_after_bytes,
+        rotate_with: rules.rotate_with.map(|key| key.to_string()),
         rotate_spread_seconds: rules.rotate_spread_seconds,
+        warn_before_seconds: rules.warn_before_seconds,
+        warn_at_percent: rules.warn_at_percent,
+        destroy_old_after_seconds: rules.destroy_old_after_seconds,
         expires_at: rules.expires_at.map(moment),
         destroy_window_seconds: Some(rules.destroy_window_seconds),
         legacy: [
@@ -366,7 +384,7 @@ mod tests {
             destroy_window_seconds: Some(5),
             ..keys::Rules::default()
         };
-        let (rules, activate_at) = rules(&said, base).unwrap();
+        let (rules, activate_at) = rules(&said, base, None).unwrap();
         assert_eq!(rules.rotate_after_uses, Some(7));
         assert_eq!(rules.rotate_after_seconds, Some(9));
         assert_eq!(rules.destroy_window_seconds, 5);
@@ -375,6 +393,6 @@ mod tests {
             legacy: vec!["sha1".to_owned()],
             ..keys::Rules::default()
         };
-        assert!(super::rules(&odd, Rules::default()).is_err());
+        assert!(super::rules(&odd, Rules::default(), None).is_err());
     }
 }

@@ -34,7 +34,7 @@ pub async fn derive_key(call: Call) -> Result<Reply, Failure> {
     let wanted = NewDerivation {
         version: version(asked.version)?,
         context: optional(asked.context),
-        spec: said.spec()?,
+        spec: said.spec(&call).await?,
     };
     let mut at = call.key();
     at.name = &asked.name;

@@ -37,7 +37,12 @@ fn defaults(said: Option<KeyDefaults>) -> Result<Defaults, Failure> {
     let Some(said) = said else { return Ok(base) };
     let rules = match &said.rules {
         None => base.rules,
-        Some(rules) => match convert::rules(rules, Rules::default())? {
+        Some(rules) if rules.rotate_with.is_some() => {
+            return Err(Failure::invalid(
+                "a keyring rotates with no key: its keys do",
+            ));
+        }
+        Some(rules) => match convert::rules(rules, Rules::default(), None)? {
             (rules, None) => rules,
             (_, Some(_)) => {
                 return Err(Failure::invalid(

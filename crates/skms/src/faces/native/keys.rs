@@ -1,12 +1,13 @@
 //! Keys and their versions: making, bringing, showing, changing, handing out.
 
 use skms_crypto::Format;
+use skms_engine::KeyRef;
 use skms_engine::acts::{
     create_key::NewKeySpec,
     export_key,
     import_key::{Incoming, WrappedWith},
 };
-use skms_keys::{KeyUpdate, Revoke, Rules, Version, VersionNumber, Versions};
+use skms_keys::{KeyId, KeyUpdate, Revoke, Rules, Version, VersionNumber, Versions};
 use skms_wire::{
     Bytes,
     native::{
@@ -39,11 +40,12 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn spec(self) -> Result<NewKeySpec, Failure> {
+    pub(super) async fn spec(self, call: &Call) -> Result<NewKeySpec, Failure> {
         let (rules, activate_at) = match &self.rules {
             None => (None, None),
             Some(rules) => {
-                let (rules, activate_at) = convert::rules(rules, Rules::default())?;
+                let leader = leader(call, rules).await?;
+                let (rules, activate_at) = convert::rules(rules, Rules::default(), leader)?;
                 (Some(rules), activate_at)
             }
         };
@@ -61,6 +63,31 @@ impl Said {
             activate_at,
         })
     }
+}
+
+/// The key that another one is to rotate with.
+async fn leader(
+    call: &Call,
+    said: &skms_wire::native::keys::Rules,
+) -> Result<Option<KeyId>, Failure> {
+    let Some(name) = &said.rotate_with else {
+        return Ok(None);
+    };
+    if let Ok(id) = name.parse() {
+        return Ok(Some(id));
+    }
+    let Some((keyring, name)) = name.split_once('/') else {
+        return Err(Failure::invalid(
+            "rotate_with is KEYRING/NAME or a key's identifier",
+        ));
+    };
+    let at = KeyRef {
+        namespace: &call.namespace,
+        keyring,
+        name,
+    };
+    let found = call.engine().read_key(call.caller()?, at).await?;
+    Ok(Some(found.key().id))
 }
 
 pub async fn list(call: Call) -> Result<Reply, Failure> {
@@ -87,7 +114,8 @@ pub async fn create(call: Call) -> Result<Reply, Failure> {
         tags: request.tags,
         rules: request.rules,
     }
-    .spec()?;
+    .spec(&call)
+    .await?;
     let mut at = call.key();
     at.name = &request.name;
     let made = call.engine().create_key(call.caller()?, at, spec).await?;
@@ -110,7 +138,8 @@ pub async fn import(call: Call) -> Result<Reply, Failure> {
         tags: request.tags,
         rules: request.rules,
     }
-    .spec()?;
+    .spec(&call)
+    .await?;
     let mut at = call.key();
     at.name = &request.name;
     let made = call
@@ -145,8 +174,9 @@ pub async fn update(call: Call) -> Result<Reply, Failure> {
         None => None,
         // Rules that are not mentioned stay, so the present ones are needed.
         Some(said) => {
+            let leader = leader(&call, said).await?;
             let present = call.engine().read_key(call.caller()?, call.key()).await?;
-            match convert::rules(said, present.key().rules)? {
+            match convert::rules(said, present.key().rules, leader)? {
                 (rules, None) => Some(rules),
                 (_, Some(_)) => {
                     return Err(Failure::invalid("activate_at is for new versions only"));

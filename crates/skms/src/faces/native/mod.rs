@@ -18,6 +18,7 @@ mod certificates;
 mod convert;
 mod directory;
 mod documents;
+mod due;
 pub mod error;
 mod est;
 mod events;

@@ -166,6 +166,18 @@ fn parameters(route: &Route) -> Vec<Value> {
             json!({"type": "string"}),
         ));
     }
+    if route.id == "key-due" {
+        parameters.push(query(
+            "within_seconds",
+            "How far ahead to look; 30 days if left out.",
+            json!({"type": "integer", "minimum": 0, "default": 2_592_000}),
+        ));
+        parameters.push(query(
+            "limit",
+            "At most this many items.",
+            json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 1000}),
+        ));
+    }
     if route.id == "key-public" {
         let formats: Vec<&str> = KeyFormat::ALL.iter().map(|format| format.word()).collect();
         parameters.push(query(

@@ -4,8 +4,8 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, approvals, authorities, call::Call, certificates, directory,
-    documents, error::Failure, est, events, exchange, groups, health, incidents, keyrings, keys,
-    limits, namespaces, notifications, operations, policies, principals, rules, seals, ssh,
+    documents, due, error::Failure, est, events, exchange, groups, health, incidents, keyrings,
+    keys, limits, namespaces, notifications, operations, policies, principals, rules, seals, ssh,
     storage, stream, tokens, trusts, tsa, validation, weak,
 };
 
@@ -138,6 +138,7 @@ handlers! {
     "key-revoke" => keys::revoke;
     "key-compromise" => incidents::compromise;
     "key-compromise-plan" => incidents::plan;
+    "key-due" => due::due;
     "key-lineage" => incidents::lineage;
     "incident-list" => incidents::list;
     "incident-read" => incidents::read;
