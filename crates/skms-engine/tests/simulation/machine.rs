@@ -11,7 +11,7 @@ use skms_store::simulation::SimulatedDisk;
 use skms_store::{Disk, NewSeal, SealInput};
 
 /// 2026-01-01T00:00:00Z.
-const START_MS: i64 = 1_767_225_600_000;
+pub const START_MS: i64 = 1_767_225_600_000;
 
 const KEY_FILE: [u8; 32] = [7; 32];
 
@@ -82,7 +82,14 @@ pub struct Up {
 impl Up {
     /// Opens what is on the disk, as a start of the server does.
     pub async fn boot(disk: &Arc<SimulatedDisk>) -> Result<Self, Error> {
-        let engine = Engine::open(config(disk)).await?;
+        Self::boot_at(disk, Clock::fixed(START_MS)).await
+    }
+
+    /// As [`Up::boot`], by a clock of its own.
+    pub async fn boot_at(disk: &Arc<SimulatedDisk>, clock: Clock) -> Result<Self, Error> {
+        let mut config = config(disk);
+        config.clock = clock;
+        let engine = Engine::open(config).await?;
         let key = SecretArray::from_slice(&KEY_FILE).map_err(Error::from)?;
         match engine.unseal(SealInput::KeyFile(key)).await? {
             UnsealProgress::Unsealed => {}

@@ -9,14 +9,18 @@
 mod check;
 mod driver;
 mod machine;
+mod months;
 mod workload;
 
 use std::sync::{Mutex, PoisonError};
 
 use driver::{Ran, Twist, run};
+use months::Months;
 
 /// Seeds in the tests; `cargo xtask simulate` asks for more.
 const SEEDS: u64 = 200;
+/// Seeds of months.
+const MONTHS: u64 = 24;
 /// The tests they are spread over.
 const PARTS: u64 = 4;
 
@@ -99,6 +103,32 @@ fn seeds_part_2() {
 #[test]
 fn seeds_part_3() {
     part(3);
+}
+
+#[test]
+fn months_of_schedules() {
+    let from = asked_for("SKMS_SIMULATE_FROM").unwrap_or(0);
+    let seeds = asked_for("SKMS_SIMULATE_MONTHS").unwrap_or(MONTHS);
+    let (mut sum, mut broken) = (Months::default(), Vec::new());
+    for seed in from..from + seeds {
+        match alone(|| months::run(seed)) {
+            Ok(ran) => sum += ran,
+            Err(why) => broken.push(format!("seed {seed}: {why}")),
+        }
+    }
+    println!("{seeds} seeds of months: {sum:?}");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    // All that is looked for has to have been there.
+    let numbers = [
+        sum.rotations,
+        sum.followed,
+        sum.warnings,
+        sum.destroyed,
+        sum.kept,
+        sum.back,
+    ];
+    let seen = numbers.iter().all(|number| *number > 0);
+    assert!(seen || seeds < MONTHS, "{sum:?}");
 }
 
 #[test]

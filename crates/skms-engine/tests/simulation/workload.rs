@@ -137,6 +137,7 @@ pub async fn perform(
                 algorithm: Some(Algorithm::Aes256Gcm),
                 rules: Some(Rules {
                     rotate_after_uses: Some(ROTATE_AFTER_USES),
+                    warn_at_percent: Some(0),
                     ..Rules::default()
                 }),
                 ..NewKeySpec::default()
