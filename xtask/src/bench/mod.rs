@@ -22,6 +22,7 @@ pub(crate) mod ours;
 pub(crate) mod parts;
 pub(crate) mod process;
 mod results;
+mod schedule;
 pub(crate) mod server;
 mod weak;
 
@@ -85,6 +86,9 @@ pub fn bench(arguments: &[String]) -> Result {
     }
     if options.measures("weak") {
         weak::bench(&options)?;
+    }
+    if options.measures("schedule") {
+        schedule::bench(&options)?;
     }
     if options.measures_apart() {
         say(&format!("measured in {} s", begun.elapsed().as_secs()));

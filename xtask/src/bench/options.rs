@@ -8,13 +8,14 @@ use super::load::Pressure;
 use crate::Result;
 
 /// What the full run measures beside the main cases; `--only` takes these too.
-pub const PARTS: [&str; 10] = [
+pub const PARTS: [&str; 11] = [
     "more",
     "certificates",
     "files",
     "exchange",
     "compromise",
     "weak",
+    "schedule",
     "rsa-keys",
     "slow-work",
     "loaded",
@@ -92,7 +93,10 @@ impl Options {
 
     /// Whether nothing is measured but what needs no server beside others.
     pub fn measures_apart(&self) -> bool {
-        let apart = |part: &&str| matches!(*part, "files" | "exchange" | "compromise" | "weak");
+        let apart = |part: &&str| {
+            let alone = ["files", "exchange", "compromise", "weak", "schedule"];
+            alone.contains(part)
+        };
         self.cases.is_empty() && self.parts.iter().all(apart)
     }
 
