@@ -22,9 +22,9 @@ fn database(house: &House) -> Connection {
 }
 
 /// Puts other bytes in a row's place, and gives those that were there.
-fn put_sealed(house: &House, id: RecordId, sealed: &[u8]) -> Vec<u8> {
+pub fn put_sealed(house: &House, kind: Kind, id: RecordId, sealed: &[u8]) -> Vec<u8> {
     let database = database(house);
-    let place = params![Kind::Incident.number(), id.0];
+    let place = params![kind.number(), id.0];
     let before = database
         .query_row(
             "SELECT sealed FROM record WHERE kind = ?1 AND id = ?2",
@@ -33,7 +33,7 @@ fn put_sealed(house: &House, id: RecordId, sealed: &[u8]) -> Vec<u8> {
         )
         .unwrap();
     let set = "UPDATE record SET sealed = ?3 WHERE kind = ?1 AND id = ?2";
-    let changed = database.execute(set, params![Kind::Incident.number(), id.0, sealed]);
+    let changed = database.execute(set, params![kind.number(), id.0, sealed]);
     assert_eq!(changed.unwrap(), 1);
     before
 }
@@ -52,7 +52,7 @@ async fn one_that_cannot_be_finished_holds_up_no_other() {
     // The first that is come to.
     begun.sort_by_key(|incident| incident.id);
     let stuck = begun.remove(0);
-    let whole = put_sealed(&house, stuck.id, b"nothing that opens");
+    let whole = put_sealed(&house, Kind::Incident, stuck.id, b"nothing that opens");
     for _ in 0..2 {
         assert!(house.engine.finish_incidents().await.is_err());
     }
@@ -64,7 +64,7 @@ async fn one_that_cannot_be_finished_holds_up_no_other() {
         let other = read(other.id).await;
         assert!(other.finished_at.is_some() && other.trouble.is_none());
     }
-    put_sealed(&house, stuck.id, &whole);
+    put_sealed(&house, Kind::Incident, stuck.id, &whole);
     let held = read(stuck.id).await;
     assert!(held.finished_at.is_none());
     assert!(held.trouble.is_some(), "it says what holds it up");
