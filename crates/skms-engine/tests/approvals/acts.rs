@@ -204,3 +204,36 @@ async fn making_what_is_not_there_yet() {
     .await;
     house.encrypt("k", b"x").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_is_answered() {
+    let house = House::new().await;
+    house.create("k", Algorithm::Aes256Gcm).await;
+    let sealed = house.encrypt("k", b"secret").await.unwrap();
+    house.policy("officers", OFFICERS).await;
+    house
+        .policy("marks", &mark("SKMS::Action::\"key.decrypt\""))
+        .await;
+    let dora = house.dora().await;
+    // What can be done any number of times, but for its approval.
+    let decrypt = |caller: Arc<Caller>| {
+        let engine = house.engine.clone();
+        let (ciphertext, version) = (sealed.ciphertext.clone(), sealed.version);
+        async move {
+            let item = opening(&ciphertext, version);
+            engine.operate_one::<Decrypt>(&caller, at("k"), item).await
+        }
+    };
+    let id = waits(decrypt(asking(&dora, Asked::new("decrypt"))).await);
+    house.approved(&id).await;
+    let asked = Asked::new("decrypt").with_approvals(&id).unwrap();
+    let approved = asking(&dora, asked);
+    let tries: Vec<_> = (0..16)
+        .map(|_| tokio::spawn(decrypt(Arc::clone(&approved))))
+        .collect();
+    let mut answered = 0;
+    for one in tries {
+        answered += usize::from(one.await.unwrap().is_ok());
+    }
+    assert_eq!(answered, 1);
+}
