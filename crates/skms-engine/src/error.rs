@@ -102,6 +102,27 @@ pub enum Error {
     /// own terms.
     #[error("{0}")]
     Key(#[source] skms_keys::Error),
+    /// A re-encryption job that has ended, is paused, or is sent a batch out of
+    /// turn.
+    #[error("{0}")]
+    JobRefuses(String),
+    /// What a re-encryption job is to move is of a compromised version, and no
+    /// recovery grant lets that process.
+    #[error(
+        "version {version} is compromised: it processes only under a recovery grant. Nothing of \
+         this batch was moved or counted; ask for one with `skms key grant {key} --for 1d \
+         --reason ...`, then resume the job"
+    )]
+    NeedsGrant {
+        /// The key, as the command line takes it.
+        key: String,
+        /// The version.
+        version: u32,
+    },
+    /// A key's oldest version that processes is not raised, since something may
+    /// be left that needs an older one; with what speaks for that.
+    #[error("{0}")]
+    NoEvidence(String),
     /// Known-compromised or weak material, with what was found: docs/weak-keys.md.
     #[error("the key is refused: {0}")]
     WeakKey(String),

@@ -26,15 +26,18 @@ const JWS_MAX: usize = 8 * 1024 * 1024;
 pub(crate) enum Said {
     /// What an incident touched.
     Report,
+    /// What a re-encryption job moved.
+    Job,
     /// That somebody approved.
     Approval,
 }
 
 impl Said {
     /// As the header says it.
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Report => "skms-incident-report",
+            Self::Job => "skms-reencryption-report",
             Self::Approval => "skms-approval",
         }
     }
@@ -42,6 +45,7 @@ impl Said {
     const fn words(self) -> &'static str {
         match self {
             Self::Report => "no incident report",
+            Self::Job => "no report on a re-encryption job",
             Self::Approval => "no approval that the server signed",
         }
     }
@@ -137,6 +141,16 @@ pub fn verify_report(report: &str, key: &[u8]) -> Result<serde_json::Value> {
     let payload = verify(Said::Report, report, key)?;
     serde_json::from_slice(&payload)
         .map_err(|_| Error::Invalid("no incident report: it says no JSON".into()))
+}
+
+/// As [`verify_report`], of a report on a re-encryption job.
+///
+/// # Errors
+/// As there.
+pub fn verify_job_report(report: &str, key: &[u8]) -> Result<serde_json::Value> {
+    let payload = verify(Said::Job, report, key)?;
+    serde_json::from_slice(&payload)
+        .map_err(|_| Error::Invalid("no report on a re-encryption job: it says no JSON".into()))
 }
 
 /// Checks what the server said by its public key (any format), and gives the

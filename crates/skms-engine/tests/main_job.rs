@@ -98,6 +98,7 @@ async fn rotation_keeps_the_old_readable_and_reencryption_moves_it() {
             skms_keys::KeyUpdate::default(),
             Some(VersionNumber(2)),
             None,
+            Some(skms_engine::acts::reencryption::Evidence::Insisted),
         )
         .await
         .unwrap();

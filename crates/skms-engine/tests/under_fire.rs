@@ -571,11 +571,11 @@ async fn the_window_before_a_destruction_is_not_shortened() {
         ..skms_keys::KeyUpdate::default()
     };
     let shorter = engine
-        .update_key(root, at("k"), window(0), None, None)
+        .update_key(root, at("k"), window(0), None, None, None)
         .await;
     assert!(matches!(shorter, Err(Error::KeyForbids(_))));
     engine
-        .update_key(root, at("k"), window(30 * 24 * 3600), None, None)
+        .update_key(root, at("k"), window(30 * 24 * 3600), None, None, None)
         .await
         .unwrap();
 }

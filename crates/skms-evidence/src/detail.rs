@@ -89,12 +89,18 @@ detail_keys! {
     Hash "hash";
     /// The incident that an act is a part of.
     Incident "incident";
+    /// An act was done against advice, because the caller insisted.
+    Insisted "insisted";
+    /// A re-encryption job.
+    Job "job";
     /// What a rule looked at, and what it was.
     Matched "matched";
     /// The oldest version that may process.
     MinimumDecryptVersion "minimum_decrypt_version";
     /// The oldest version that may protect.
     MinimumEncryptVersion "minimum_encrypt_version";
+    /// Ciphertexts that were moved: from which version to which, and how many.
+    Moved "moved";
     /// The names that a certificate is asked for.
     Names "names";
     /// An order's identifier.

@@ -170,6 +170,11 @@ actions! {
     DirectoryPublish = "directory.publish", ["manage"], [Principal], "Publish or withdraw one's own sealing key.";
     DirectoryRead = "directory.read", ["read"], [Principal, Namespace], "Look up a principal's sealing key, or fetch revocation lists with a message.";
 
+    JobCreate = "job.create", ["use"], [Key], "Make a re-encryption job for a key.";
+    JobUpdate = "job.update", ["use"], [Key], "Pause, resume, finish or cancel a re-encryption job of a key.";
+    JobRead = "job.read", ["read"], [Key], "Read a re-encryption job of a key, with its report.";
+    JobList = "job.list", ["read"], [Namespace], "List a namespace's re-encryption jobs.";
+
     IncidentRead = "incident.read", ["administer", "audit"], [Namespace], "Read a namespace's incidents, with their reports.";
     WeakList = "weak.list", ["administer", "audit"], [Namespace], "List what was found about a namespace's keys and certificates.";
     WeakFind = "weak.find", [], [Namespace, Key], "Put on record that something stored is weak. The server itself does it.";

@@ -138,6 +138,10 @@ impl Action {
             | Self::GroupAdd
             | Self::GroupRekey
             | Self::DirectoryRead
+            | Self::JobCreate
+            | Self::JobUpdate
+            | Self::JobRead
+            | Self::JobList
             | Self::IncidentRead
             | Self::WeakList
             | Self::WeakFind

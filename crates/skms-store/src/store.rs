@@ -94,6 +94,8 @@ pub enum Kind {
     ChannelCursor = 39,
     /// A notification that was given up.
     DeadLetter = 40,
+    /// A re-encryption job.
+    Reencryption = 41,
     /// That something calls for the rotation of a key.
     RotationCall = 42,
     /// A compromise and what is done about it.
@@ -117,7 +119,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Namespace,
         Self::Keyring,
         Self::Key,
@@ -156,6 +158,7 @@ impl Kind {
         Self::Channel,
         Self::ChannelCursor,
         Self::DeadLetter,
+        Self::Reencryption,
         Self::RotationCall,
         Self::Incident,
         Self::Descent,
@@ -226,6 +229,7 @@ impl Kind {
             Self::Channel => "notification channel",
             Self::ChannelCursor => "notification cursor",
             Self::DeadLetter => "dead letter",
+            Self::Reencryption => "re-encryption job",
             Self::RotationCall => "rotation call",
             Self::Incident => "incident",
             Self::Descent => "descent",

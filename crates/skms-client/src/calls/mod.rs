@@ -68,6 +68,7 @@ mod est;
 mod exchange;
 mod groups;
 mod incidents;
+mod jobs;
 mod keys;
 mod notifications;
 mod operations;
@@ -102,6 +103,7 @@ mod tests {
             super::exchange::CALLED,
             super::groups::CALLED,
             super::incidents::CALLED,
+            super::jobs::CALLED,
             super::keys::CALLED,
             super::notifications::CALLED,
             super::operations::CALLED,

@@ -47,6 +47,7 @@ pub mod random;
 pub mod read_key;
 pub mod recover;
 pub mod reencrypt;
+pub mod reencryption;
 pub mod restore;
 pub mod resume;
 pub mod revoke;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use skms_evidence::DetailKey;
 use skms_keys::{KeyUpdate, VersionNumber};
 
 use super::leader::{self, Leader};
 use crate::act::act;
+use crate::acts::reencryption::{self, Evidence};
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -20,11 +22,12 @@ act!(
 );
 
 impl Engine {
-    /// Changes a key's owner, tags, rules or minimum versions.
+    /// Changes a key's owner, tags, rules or minimum versions. The oldest version
+    /// that processes is raised on evidence that nothing needs an older one.
     ///
     /// # Errors
     /// [`Error::Invalid`] for rules that cannot hold; [`Error::KeyForbids`]
-    /// for a shorter window before a destruction.
+    /// for a shorter window before a destruction; [`Error::NoEvidence`].
     pub async fn update_key(
         &self,
         caller: &Arc<Caller>,
@@ -32,9 +35,24 @@ impl Engine {
         update: KeyUpdate,
         minimum_decrypt: Option<VersionNumber>,
         minimum_encrypt: Option<VersionNumber>,
+        evidence: Option<Evidence>,
     ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<Update>(at).await?;
+        let snapshot = allowed.target().snapshot();
+        let mut said = Vec::new();
+        let present = snapshot.key().minimum_decrypt_version;
+        // What is no raise needed no evidence.
+        let unshown = minimum_decrypt.filter(|minimum| *minimum <= present);
+        if let Some(minimum) = minimum_decrypt {
+            let of = (at.namespace, snapshot.key());
+            let shown = reencryption::shows(&entry, of, minimum, evidence).await;
+            said = entry.failed_key(&allowed, shown).await?;
+            said.push((DetailKey::MinimumDecryptVersion, minimum.0.into()));
+        }
+        if let Some(minimum) = minimum_encrypt {
+            said.push((DetailKey::MinimumEncryptVersion, minimum.0.into()));
+        }
         let leader = leader(&entry, &allowed, &update).await;
         let leader = entry.failed_key(&allowed, leader).await?;
         let (newest, writing) = match leader {
@@ -43,10 +61,14 @@ impl Engine {
         };
         let with = With {
             leaders: writing,
+            said,
             ..With::default()
         };
         entry
             .change_key(&allowed, with, move |key, now| {
+                if unshown.is_some_and(|minimum| minimum > key.minimum_decrypt_version) {
+                    return Err(Error::Conflict);
+                }
                 let shorter = update.rules.is_some_and(|rules| {
                     rules.destroy_window_seconds < key.rules.destroy_window_seconds
                 });

@@ -83,6 +83,7 @@ impl Engine {
         if forget {
             self.forget_ended_idempotency_keys().await?;
             self.forget_ended_exchanges().await?;
+            self.forget_ended_jobs().await?;
         }
         if sweep {
             self.keep_acme_orders().await?;

@@ -19,6 +19,7 @@ pub(crate) mod notification;
 pub(crate) mod policy;
 pub(crate) mod principal;
 pub(crate) mod publication;
+pub(crate) mod reencryption;
 pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod ssh;

@@ -27,7 +27,7 @@ impl House {
         };
         let updated = self
             .engine
-            .update_key(&self.root, at(follower), update, None, None);
+            .update_key(&self.root, at(follower), update, None, None, None);
         updated.await.map(drop)
     }
 

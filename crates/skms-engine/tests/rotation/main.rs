@@ -213,7 +213,7 @@ async fn a_rule_that_was_taken_away_calls_no_more() {
     };
     let (engine, root) = (&house.engine, &house.root);
     engine
-        .update_key(root, at("monthly"), update, None, None)
+        .update_key(root, at("monthly"), update, None, None, None)
         .await
         .unwrap();
     house.config.clock.advance_seconds(400 * DAY);

@@ -305,6 +305,13 @@ pub struct UpdateKeyRequest {
     /// Versions below this no longer protect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_encrypt_version: Option<u32>,
+    /// The re-encryption job that shows that no ciphertext is left of a version
+    /// below `minimum_decrypt_version`. Raising that needs this or `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_job: Option<String>,
+    /// Raises `minimum_decrypt_version` whatever may be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
 }
 
 /// A key: everything but its material.

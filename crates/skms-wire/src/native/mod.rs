@@ -18,6 +18,7 @@ pub mod groups;
 pub mod health;
 pub mod idempotency;
 pub mod incidents;
+pub mod jobs;
 pub mod keyrings;
 pub mod keys;
 pub mod limits;

@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     acme, approvals, authorities, certificates, directory, documents, due, est, events, exchange,
-    groups, health, incidents, keyrings, keys, limits, namespaces, notifications, operations,
+    groups, health, incidents, jobs, keyrings, keys, limits, namespaces, notifications, operations,
     policies, principals, problem, rules, seals, ssh, terms, tokens, trusts, tsa, validation,
     versions, weak,
 };
@@ -30,7 +30,7 @@ macro_rules! collect {
 pub fn schemas() -> Named {
     let mut schemas = collect! {
         problem: Problem;
-        terms: KeyState, KeyUse, Origin, RevocationReason, IncidentReach, IncidentRotation, KeyFormat, WrapMode, SignatureScheme,
+        terms: KeyState, KeyUse, Origin, RevocationReason, IncidentReach, IncidentRotation, JobState, JobStep, JobOutcome, KeyFormat, WrapMode, SignatureScheme,
             SignatureEncoding, SealKind, Outcome, ValidationProfile, RevocationCheck;
         health: Health, ServerStatus, AlgorithmView, Algorithms;
         namespaces: CreateNamespaceRequest, NamespaceView;
@@ -74,6 +74,8 @@ pub fn schemas() -> Named {
         groups: GroupMember, CreateGroupRequest, AddGroupMembersRequest, RemoveGroupMembersRequest,
             GroupView, GroupMemberView, HolderStanding, HolderView;
         due: DueView, DueItem;
+        jobs: CreateJobRequest, UpdateJobRequest, JobItem, JobBatchRequest, JobItemResult,
+            JobBatchResponse, JobVersionCount, JobFailedItem, JobView, JobReport;
         incidents: LineageNode, LineageEdge, LineageView, CompromiseRequest, IncidentCounts,
             IncidentView, TouchedView, CompromisePlan, IncidentKey;
         weak: ImportBlocklistRequest, BlocklistView, WeakFindingView, WeakSweepView;

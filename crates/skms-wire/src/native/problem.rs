@@ -83,6 +83,10 @@ problems! {
         "The key version is suspended, deactivated, compromised, destroyed or not yet active, and that state does not allow the act. The detail names the state.";
     CompromisedAncestor = "compromised-ancestor", 409, "A key that this one depends on is compromised",
         "The key was derived from, agreed on by, unwrapped by or wrapped under a key that is compromised, and is refused with it. The detail names that key by its identifier. See docs/compromise.md for what can be saved.";
+    JobRefuses = "job-refuses", 409, "The re-encryption job does not take this",
+        "The job has ended, is paused, or waits for another batch than the one that was sent. The detail says which; nothing was done.";
+    NoEvidence = "no-evidence", 409, "Nothing shows that nothing older is left",
+        "The oldest version that processes is raised only when a re-encryption job shows that no ciphertext of an older one is left. The detail says what speaks against it. Finish a job over everything, or insist with force: what is left then cannot be decrypted until the minimum is lowered again.";
     NotEmpty = "not-empty", 409, "Something is still inside",
         "A namespace or keyring that still holds something cannot be deleted, nor a key with a version that is not destroyed.";
     UseLimit = "use-limit", 409, "The key version is used up",

@@ -367,6 +367,13 @@ pub const ROUTES: &[Route] = routes! {
     Get "/limits" "limits-read" ["limits.read"] None => Answer::Json("LimitsView"), "Show the namespace's limits.";
     Put "/limits" "limits-write" ["limits.write"] Body::Json("PutLimitsRequest") => Answer::Json("LimitsView"), "Set the namespace's limits.";
 
+    Post "/keyrings/{keyring}/keys/{key}/jobs" "job-create" ["job.create"] OptionalJson("CreateJobRequest") => Answer::Json("JobView"), "Make a re-encryption job for a key.";
+    Get "/jobs" "job-list" ["job.list"] None => Page("JobView"), "List the re-encryption jobs of the namespace.";
+    Get "/jobs/{job}" "job-read" ["job.read"] None => Answer::Json("JobView"), "Show a re-encryption job.";
+    Patch "/jobs/{job}" "job-update" ["job.update"] Body::Json("UpdateJobRequest") => Answer::Json("JobView"), "Pause, resume, finish or cancel a re-encryption job.";
+    Post "/jobs/{job}/batches" "job-batch" ["key.reencrypt"] Body::Json("JobBatchRequest") => Answer::Json("JobBatchResponse"), "Move the next batch of ciphertexts of a job to the newest version.";
+    Get "/jobs/{job}/report" "job-report" ["job.read"] None => Answer::Json("JobReport"), "Give the signed report of a re-encryption job.";
+
     Get "/incidents" "incident-list" ["incident.read"] None => Page("IncidentView"), "List the incidents of the namespace.";
     Get "/incidents/{incident}" "incident-read" ["incident.read"] None => Answer::Json("IncidentView"), "Show an incident, with its signed report.";
     Get "/incidents/{incident}/touched" "incident-touched" ["incident.read"] None => Page("TouchedView"), "List what an incident touched.";

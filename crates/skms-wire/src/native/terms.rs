@@ -135,6 +135,50 @@ words! {
 }
 
 words! {
+    /// Where a re-encryption job stands.
+    JobState {
+        /// No batch came yet.
+        Ready = "ready",
+        /// Batches come in.
+        Running = "running",
+        /// None are taken until it is resumed.
+        Paused = "paused",
+        /// It ended, and everything it saw is where it should be.
+        Finished = "finished",
+        /// It ended, and something it saw could not be moved.
+        Failed = "failed",
+        /// Somebody ended it early.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// What a re-encryption job is told.
+    JobStep {
+        /// To take no batches for now.
+        Pause = "pause",
+        /// To take them again.
+        Resume = "resume",
+        /// That there are no more.
+        Finish = "finish",
+        /// That nobody goes on with it.
+        Cancel = "cancel",
+    }
+}
+
+words! {
+    /// What became of an item of a re-encryption job.
+    JobOutcome {
+        /// It is encrypted anew.
+        Moved = "moved",
+        /// It is at the newest version, and opens.
+        Newest = "newest",
+        /// It could not be moved.
+        Failed = "failed",
+    }
+}
+
+words! {
     /// How far a compromise goes along a key's lineage.
     IncidentReach {
         /// The key alone: what depends on it stays in use.

@@ -86,6 +86,8 @@ impl Exit {
                 P::WrongState
                 | P::ApprovalRequired
                 | P::CompromisedAncestor
+                | P::JobRefuses
+                | P::NoEvidence
                 | P::UseLimit
                 | P::AlreadyExists
                 | P::Conflict

@@ -213,14 +213,14 @@ pub fn print_report(report: &Value) -> Result<()> {
     }
     let rows: Vec<_> = (list("/reencrypt").into_iter().flatten())
         .map(|row| {
-            ["key", "grant", "command"]
+            ["key", "job", "grant", "command"]
                 .map(|name| text(row, name))
                 .to_vec()
         })
         .collect();
     if !rows.is_empty() {
         output::line("\nto be encrypted anew:")?;
-        output::table(&["KEY", "UNDER", "BY"], &rows)?;
+        output::table(&["KEY", "JOB", "UNDER", "BY"], &rows)?;
     }
     let rows: Vec<_> = (list("/tell/holders").into_iter().flatten())
         .map(|row| {

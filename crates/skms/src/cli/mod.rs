@@ -25,6 +25,7 @@ mod group;
 mod incident;
 mod init;
 mod input;
+mod job;
 mod kem;
 mod key;
 mod keyname;
@@ -251,6 +252,9 @@ enum Command {
     /// Show compromises of keys, and check their signed reports
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// Show re-encryption jobs, go on with them, and check their signed reports
+    #[command(subcommand)]
+    Job(job::Job),
     /// Have events delivered to webhooks and mailboxes
     #[command(subcommand)]
     Notify(notify::Notify),
@@ -416,6 +420,7 @@ async fn call(command: Command, global: &Global) -> Result<()> {
         Command::Verdict(command) => command.run(global).await,
         Command::Trust(command) => command.run(global).await,
         Command::Incident(command) => command.run(global).await,
+        Command::Job(command) => command.run(global).await,
         Command::Group(command) => command.run(global).await,
         Command::Notify(command) => command.run(global).await,
         Command::Acme(command) => command.run(global).await,
@@ -557,6 +562,16 @@ mod tests {
             "skms incident touched id -o f",
             "skms incident key -o f",
             "skms incident verify f --key k --touched t",
+            "skms key reencrypt orders --from l --to m --complete --aad x",
+            "skms key reencrypt orders --from - --job id --more",
+            "skms key reencrypt orders --from d --in-place --oaep-hash SHA-256",
+            "skms key update orders --min-version 2 --from-job id",
+            "skms key update orders --min-version 2 --force",
+            "skms job create orders --input l --output m",
+            "skms job list --json",
+            "skms job resume id --to m --aad x",
+            "skms job report id -o f --key-out k",
+            "skms job verify f --key k --from l --to m",
             "skms limits show",
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",
@@ -600,6 +615,11 @@ mod tests {
             "skms principal create p --certificate c.pem --identity x",
             "skms limits set --rate fast",
             "skms group add orders",
+            "skms key reencrypt orders",
+            "skms key reencrypt orders --from l --to m --in-place",
+            "skms key reencrypt orders --from l --complete --more",
+            "skms key update orders --min-version 2 --from-job id --force",
+            "skms key update orders --force",
             "skms group add orders a/b/c",
             "skms group remove orders",
             "skms ssh sign k.pub --ca users",

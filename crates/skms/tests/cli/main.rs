@@ -25,6 +25,7 @@ mod operations;
 mod plain;
 mod postgres;
 mod python;
+mod reencrypt;
 mod rotation;
 mod rules;
 mod ssh;

@@ -18,6 +18,7 @@ mod full_disk;
 mod groups;
 mod house;
 mod incidents;
+mod jobs;
 mod linear;
 mod middle;
 mod mutual;

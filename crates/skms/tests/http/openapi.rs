@@ -6,7 +6,7 @@ use skms_wire::native::routes::ROUTES;
 
 use crate::{describe::Described, house::House};
 
-fn b64(bytes: &[u8]) -> String {
+pub fn b64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
@@ -28,6 +28,7 @@ fn every_route_answers_as_described() {
     containers(&api);
     keys(&api);
     crate::incidents::described(&api);
+    crate::jobs::described(&api);
     encryption(&api);
     signatures(&api);
     secrets_shared(&api);

@@ -238,6 +238,8 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "key-update" => json!({"owner": "x"}),
         "key-compromise" | "key-compromise-plan" => json!({"reason": "x"}),
         "derive-key" => json!({"name": "x"}),
+        "job-update" => json!({"step": "pause"}),
+        "job-batch" => json!({"number": 1, "items": [{"ciphertext": ciphertext}]}),
         "key-revoke" => json!({"reason": "unspecified"}),
         "key-recovery-grant" => json!({"until": "2030-01-01T00:00:00Z", "reason": "x"}),
         "key-export" => json!({"format": "raw"}),

@@ -44,11 +44,12 @@ use crate::words::is_plain;
 use incidents::Ordered;
 
 pub use crate::records::incident::{Counts, Reach, Rotation, Touched};
-pub use crate::signing::{SigningKey, verify_report};
+pub use crate::signing::{SigningKey, verify_job_report, verify_report};
 pub(crate) use cascade::start;
 pub use dry_run::Plan;
 pub(crate) use incidents::Incidents;
 pub use read::IncidentView;
+pub(crate) use report::instant;
 
 act!(
     Compromise,

@@ -6,17 +6,20 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 use skms_crypto::{Hash, Hasher};
 use skms_keys::KeyId;
+use skms_store::RecordId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::cascade::Work;
 use super::usage::{self, Usage};
 use super::{grants, walk};
+use crate::acts::reencryption;
 use crate::error::{Error, Result};
 use crate::lineage::handed;
 use crate::places;
 use crate::records::group::HolderRecord;
 use crate::records::incident::{Counts, Reach, Rotation, Touched};
+use crate::records::reencryption::JobRecord;
 use crate::signing::{self, Said};
 
 /// The most keys and people that a list names.
@@ -25,7 +28,7 @@ const ROWS: usize = 1000;
 const REENCRYPT: usize = 100;
 
 /// A time as RFC 3339 has it.
-pub(super) fn instant(seconds: i64) -> String {
+pub(crate) fn instant(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()
         .and_then(|at| at.format(&Rfc3339).ok())
@@ -63,8 +66,14 @@ pub(super) struct Reencrypt {
     /// made on behalf of who ordered the compromise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) approval: Option<String>,
-    /// Moves a ciphertext.
+    /// The job that waits for it, of a key that encrypts data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// Moves what it is given.
     command: String,
+    /// What stores that job.
+    #[serde(skip)]
+    waits: Option<(RecordId, JobRecord)>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -162,7 +171,12 @@ pub(super) async fn finish(work: &mut Work<'_>) -> Result<()> {
         serde_json::to_vec(&report).map_err(|_| Error::Internal("a report does not encode"))?;
     let signed = signing::sign(&work.entry.rooms, Said::Report, &bytes).await?;
     let event = work.event(&[])?;
-    let (changes, record, done) = work.ledger.end(now.0, signed)?.split();
+    let (mut changes, record, done) = work.ledger.end(now.0, signed)?.split();
+    // The report names the jobs, so they are there when it is.
+    let jobs = report.reencrypt.iter().filter_map(|one| one.waits.as_ref());
+    for (id, job) in jobs {
+        changes.push(reencryption::put(work.ledger.scope, *id, job, None)?);
+    }
     work.commit(changes, event, false).await?;
     work.ledger.committed(record, done);
     Ok(())
@@ -193,7 +207,7 @@ pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
     let beyond = collected.keys.len().saturating_sub(REENCRYPT);
     let (tell, recipients) = tell(work, &collected).await?;
     Ok(Report {
-        kind: "skms-incident-report",
+        kind: Said::Report.name(),
         version: 1,
         incident: work.id().to_string(),
         install: crate::sessions::hex(&work.entry.rooms.store.install()),
@@ -294,6 +308,27 @@ async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Re
     }
     let at = work.rings.at(&key);
     let name = format!("{}/{}", at.keyring, at.name);
+    let encrypts = key.uses.contains(Use::Encrypt) && key.uses.contains(Use::Decrypt);
+    let waits = match encrypts && work.dry.is_none() {
+        true => {
+            let record = &work.ledger.record;
+            let job = RecordId::at(work.entry.now_ms)?;
+            let place = (at.keyring, at.name, &*key.id.to_string());
+            let mut made = reencryption::fresh(job, place, &record.by, work.entry.now().0);
+            made.incident = Some(work.id().to_string());
+            Some((job, made))
+        }
+        false => None,
+    };
+    let job = waits.as_ref().map(|(job, _)| job.to_string());
+    let command = match (&job, encrypts) {
+        (Some(job), _) => {
+            format!("skms key reencrypt {name} --from LIST --to NEW-LIST --complete --job {job}")
+        }
+        (None, true) => format!("skms key reencrypt {name} --from LIST --to NEW-LIST --complete"),
+        // What it wrapped is unwrapped with it and wrapped again.
+        (None, false) => format!("skms unwrap {name} FILE | skms wrap {name} -"),
+    };
     Ok(Some(Reencrypt {
         ready: !key.newest()?.is_compromised() && work.dry.is_none(),
         grant: format!(
@@ -301,7 +336,9 @@ async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Re
             work.id()
         ),
         approval: None,
-        command: format!("skms rewrap {name}"),
+        job,
+        command,
+        waits,
         key: walk::path(at),
         versions: versions.to_vec(),
     }))

@@ -23,9 +23,20 @@ pub struct Update {
     /// Take all labels off
     #[arg(long)]
     no_tags: bool,
-    /// Versions below this no longer decrypt, verify or unwrap
-    #[arg(long, value_name = "NUMBER")]
+    /// Versions below this no longer decrypt, verify or unwrap; raised on the
+    /// evidence of a re-encryption job
+    #[arg(long, value_name = "NUMBER", visible_alias = "min-version")]
     minimum_decrypt_version: Option<u32>,
+    /// The job that shows that nothing of an older version is left
+    #[arg(long, value_name = "ID", requires = "minimum_decrypt_version")]
+    from_job: Option<String>,
+    /// Raise it whatever may be left
+    #[arg(
+        long,
+        requires = "minimum_decrypt_version",
+        conflicts_with = "from_job"
+    )]
+    force: bool,
     /// Versions below this no longer encrypt, sign or wrap
     #[arg(long, value_name = "NUMBER")]
     minimum_encrypt_version: Option<u32>,
@@ -43,6 +54,8 @@ impl Update {
             owner: self.owner,
             minimum_decrypt_version: self.minimum_decrypt_version,
             minimum_encrypt_version: self.minimum_encrypt_version,
+            from_job: self.from_job,
+            force: self.force.then_some(true),
         };
         let nothing = request.rules.is_none()
             && request.tags.is_none()

@@ -10,6 +10,7 @@ mod export;
 mod holders;
 mod life;
 mod lineage;
+pub mod reencrypt;
 pub mod rules;
 mod show;
 
@@ -47,6 +48,8 @@ pub enum Key {
     Update(Box<change::Update>),
     /// Add a version
     Rotate(life::Rotate),
+    /// Move a list of ciphertexts to the newest version
+    Reencrypt(Box<reencrypt::Reencrypt>),
     /// Stop all use for now
     Suspend(life::Suspend),
     /// Undo suspend
@@ -82,6 +85,7 @@ impl Key {
             Self::Lineage(command) => command.run(global).await,
             Self::Update(command) => command.run(global).await,
             Self::Rotate(command) => command.run(global).await,
+            Self::Reencrypt(command) => command.run(global).await,
             Self::Suspend(command) => command.run(global).await,
             Self::Resume(command) => command.run(global).await,
             Self::Revoke(command) => command.run(global).await,

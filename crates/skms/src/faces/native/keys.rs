@@ -6,8 +6,10 @@ use skms_engine::acts::{
     create_key::NewKeySpec,
     export_key,
     import_key::{Incoming, WrappedWith},
+    reencryption::Evidence,
 };
 use skms_keys::{KeyId, KeyUpdate, Revoke, Rules, Version, VersionNumber, Versions};
+use skms_store::RecordId;
 use skms_wire::{
     Bytes,
     native::{
@@ -184,6 +186,14 @@ pub async fn update(call: Call) -> Result<Reply, Failure> {
             }
         }
     };
+    let evidence = match (&request.from_job, request.force) {
+        (Some(_), Some(true)) => {
+            return Err(Failure::invalid("from_job and force exclude each other"));
+        }
+        (_, Some(true)) => Some(Evidence::Insisted),
+        (Some(job), _) => Some(Evidence::Job(job.parse().unwrap_or(RecordId([0; 16])))),
+        (None, _) => None,
+    };
     let update = KeyUpdate {
         owner: request.owner,
         tags: request.tags,
@@ -198,6 +208,7 @@ pub async fn update(call: Call) -> Result<Reply, Failure> {
             update,
             convert::version(request.minimum_decrypt_version)?,
             convert::version(request.minimum_encrypt_version)?,
+            evidence,
         )
         .await?;
     Reply::json(&views::change(&changed, |_| false)?)

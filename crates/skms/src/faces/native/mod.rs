@@ -27,6 +27,7 @@ mod groups;
 mod health;
 pub mod identity;
 mod incidents;
+mod jobs;
 mod keyrings;
 mod keys;
 mod limits;

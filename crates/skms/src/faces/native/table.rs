@@ -4,9 +4,9 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     acme, agree, answer::Reply, approvals, authorities, call::Call, certificates, directory,
-    documents, due, error::Failure, est, events, exchange, groups, health, incidents, keyrings,
-    keys, limits, namespaces, notifications, operations, policies, principals, rules, seals, ssh,
-    storage, stream, tokens, trusts, tsa, validation, weak,
+    documents, due, error::Failure, est, events, exchange, groups, health, incidents, jobs,
+    keyrings, keys, limits, namespaces, notifications, operations, policies, principals, rules,
+    seals, ssh, storage, stream, tokens, trusts, tsa, validation, weak,
 };
 
 /// What serves a route.
@@ -140,6 +140,12 @@ handlers! {
     "key-compromise-plan" => incidents::plan;
     "key-due" => due::due;
     "key-lineage" => incidents::lineage;
+    "job-create" => jobs::create;
+    "job-list" => jobs::list;
+    "job-read" => jobs::read;
+    "job-update" => jobs::update;
+    "job-batch" => jobs::batch;
+    "job-report" => jobs::report;
     "incident-list" => incidents::list;
     "incident-read" => incidents::read;
     "incident-touched" => incidents::touched;
