@@ -40,6 +40,7 @@ async fn open(folder: &Path, token: &str) -> (Arc<Engine>, Arc<Caller>) {
         request_id: "bench".into(),
         tls: true,
         idempotency: None,
+        calling: skms_engine::approvals::Calling::default(),
     });
     (engine, caller)
 }
