@@ -109,8 +109,8 @@ impl Reencrypt {
             terms: self.terms.read()?,
         };
         let done = match to {
-            Some(to) => job.to_file(to).await?,
-            None => return job.to_stdout().await,
+            Some(to) => job.into_file(to).await?,
+            None => return job.into_stdout().await,
         };
         show(global, &done)
     }
@@ -168,7 +168,7 @@ pub async fn resume(
         more: journal.more,
         terms: terms.read()?,
     };
-    let done = job.to_file(to).await?;
+    let done = job.into_file(to).await?;
     show(global, &done)?;
     Ok(true)
 }
@@ -253,7 +253,7 @@ impl Job {
             )));
         }
         if view.state == JobState::Paused {
-            return Ok(self.tell(id, JobStep::Resume, None).await?);
+            return self.tell(id, JobStep::Resume, None).await;
         }
         Ok(view)
     }
@@ -270,7 +270,7 @@ impl Job {
         }
     }
 
-    async fn to_file(mut self, to: PathBuf) -> Result<JobView> {
+    async fn into_file(mut self, to: PathBuf) -> Result<JobView> {
         let journal = match stage::found(&to)? {
             Some(journal) => {
                 self.agrees(&journal)?;
@@ -357,7 +357,7 @@ impl Job {
         )))
     }
 
-    async fn to_stdout(mut self) -> Result<()> {
+    async fn into_stdout(mut self) -> Result<()> {
         let mut source = Source::open(&self.from, self.terms.len())?;
         let view = self.begin(None).await?;
         self.key_id.clone_from(&view.key_id);
