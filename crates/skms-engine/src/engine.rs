@@ -54,6 +54,7 @@ use crate::trusts::{self, Trusts};
 use crate::tsa::{self, Tsas};
 use crate::unsealing::Unsealing;
 use crate::weak::{self, Weak};
+use crate::withdrawn::Withdrawn;
 
 /// How the engine is set up.
 #[derive(Clone)]
@@ -189,6 +190,7 @@ pub(crate) struct Rooms {
     pub(crate) judge: Arc<Judge>,
     pub(crate) credentials: Credentials,
     pub(crate) suspended: Suspended,
+    pub(crate) withdrawn: Withdrawn,
     pub(crate) channels: Channels,
     pub(crate) approvals: Approvals,
     pub(crate) policies: ArcSwap<PolicySet>,
@@ -236,6 +238,7 @@ impl Rooms {
         let weak = Arc::new(weak::load(&store).await?);
         let rules = rules::load(&store, &places).await?;
         let suspended = Suspended::load(&store, &places).await?;
+        let withdrawn = Withdrawn::load(&store).await?;
         let channels = notify::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
@@ -262,6 +265,7 @@ impl Rooms {
             judge: Arc::default(),
             suspended,
             credentials: Credentials::default(),
+            withdrawn,
             channels,
             approvals: Approvals::default(),
             policies: ArcSwap::from_pointee(policies),
@@ -324,6 +328,7 @@ impl Rooms {
             let suspended = Suspended::load(&self.store, &places).await?;
             self.rules.replace(&rules);
             self.suspended.replace(suspended);
+            self.withdrawn.replace(Withdrawn::load(&self.store).await?);
             let channels = notify::load(&self.store, &places).await?;
             let others = (authorities, ssh, tsas, trusts, groups, channels);
             Ok::<_, Error>((places, policies, limits, lists, others))

@@ -70,6 +70,7 @@ mod tsa;
 mod unsealing;
 mod use_event;
 mod weak;
+mod withdrawn;
 pub mod words;
 
 pub use act::Act;

@@ -16,6 +16,7 @@ use skms_store::Kind;
 use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
 
 use crate::act::Act;
+use crate::caller::Authentication;
 use crate::change::to_the_end;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
@@ -442,6 +443,13 @@ async fn take(
         let permit = snapshot.key.permit(operation, version, now)?;
         let open = snapshot.open(permit.version)?;
         if permit.class == OperationClass::Protect {
+            // Lists that say what is revoked are signed to the end.
+            if entry.caller.session.authentication != Authentication::System {
+                entry
+                    .rooms
+                    .withdrawn
+                    .protects(snapshot.key.algorithm, now)?;
+            }
             count(entry, cell, open, Meter::Uses, spends.uses).await?;
             count(entry, cell, open, Meter::Bytes, spends.bytes).await?;
         }

@@ -209,6 +209,8 @@ actions! {
     LimitsRead = "limits.read", ["read", "audit"], [Namespace], "Read a namespace's limits.";
     LimitsWrite = "limits.write", ["operate"], [System], "Set a namespace's limits.";
 
+    AlgorithmList = "algorithm.list", ["operate", "audit"], [System], "List the withdrawn algorithms.";
+    AlgorithmWithdraw = "algorithm.withdraw", ["operate"], [System], "Withdraw an algorithm, or take that back.";
     SystemSeal = "system.seal", ["operate"], [System], "Seal the server.";
     SystemMetrics = "system.metrics", ["operate", "audit"], [System], "Read the metrics.";
     SealList = "seal.list", ["operate", "audit"], [System], "List the seals.";

@@ -51,6 +51,7 @@ impl Action {
             | Self::DirectoryPublish
             | Self::NotificationManage
             | Self::LimitsWrite
+            | Self::AlgorithmWithdraw
             | Self::WeakBlocklistImport
             | Self::SealRemove => true,
 
@@ -142,6 +143,7 @@ impl Action {
             | Self::JobUpdate
             | Self::JobRead
             | Self::JobList
+            | Self::AlgorithmList
             | Self::IncidentRead
             | Self::WeakList
             | Self::WeakFind

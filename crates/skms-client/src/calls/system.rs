@@ -2,7 +2,10 @@
 
 use skms_wire::native::documents::{DocumentVerdict, VerifyDocumentRequest};
 use skms_wire::native::events::EventView;
-use skms_wire::native::health::{Algorithms, Health, ServerStatus};
+use skms_wire::native::health::{
+    AlgorithmWithdrawal, Algorithms, Health, ServerStatus, WithdrawAlgorithmRequest,
+    WithdrawnAlgorithm,
+};
 use skms_wire::native::operations::{HashRequest, HashResponse, RandomRequest, RandomResponse};
 use skms_wire::native::seals::{
     AddSealRequest, AddSealResponse, RotateRootResponse, RotateStorageKeyResponse, SealStatus,
@@ -17,6 +20,12 @@ calls! {
     json status ["status"] () => ServerStatus;
     /// The algorithms on offer.
     json algorithms ["algorithms"] () => Algorithms;
+    /// A page of the withdrawn algorithms.
+    page withdrawn_algorithms ["algorithm-withdrawal-list"] () => WithdrawnAlgorithm;
+    /// Withdraws an algorithm.
+    json withdraw_algorithm ["algorithm-withdraw"] (algorithm) send WithdrawAlgorithmRequest => AlgorithmWithdrawal;
+    /// Takes the withdrawal of an algorithm back.
+    nothing readmit_algorithm ["algorithm-readmit"] (algorithm);
     /// Says whether the server is sealed.
     json seal_status ["seal-status"] () => SealStatus;
     /// Gives one passphrase, share or key file.

@@ -274,6 +274,7 @@ pub(crate) fn put_material(
     version: VersionNumber,
     material: &KeyMaterial,
 ) -> Result<Change> {
+    rooms.withdrawn.admits(key.algorithm)?;
     Ok(Change::Put {
         namespace: key.namespace.0,
         kind: Kind::Material,

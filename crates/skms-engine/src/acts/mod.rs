@@ -70,4 +70,5 @@ pub mod verdicts;
 pub mod verify;
 pub mod verify_document;
 pub mod weak;
+pub mod withdraw_algorithm;
 pub mod wrap;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::terms::KeyUse;
+use crate::Moment;
 
 /// How the server is. Needs no identity, so it says little.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -71,6 +72,53 @@ pub struct AlgorithmView {
     pub fips_module: bool,
     /// Whether it withstands a quantum computer as far as is known.
     pub post_quantum: bool,
+}
+
+/// Withdraws an algorithm.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawAlgorithmRequest {
+    /// Why, in words, for the record and for whoever is refused.
+    pub reason: String,
+    /// When its keys stop protecting; now if left out. New keys and versions are
+    /// refused at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protects_until: Option<Moment>,
+    /// What is to be used instead, for the words of refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// Says which keys it would reach, and changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+/// A withdrawn algorithm.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WithdrawnAlgorithm {
+    /// Its name.
+    pub algorithm: String,
+    /// When it was withdrawn.
+    pub withdrawn_at: Moment,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When its keys stop protecting.
+    pub protects_until: Moment,
+    /// What is to be used instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+}
+
+/// What a withdrawal reaches.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlgorithmWithdrawal {
+    /// As it stands, or would.
+    pub withdrawal: WithdrawnAlgorithm,
+    /// How many keys of it could protect.
+    pub keys: u64,
+    /// The first 1,000 of them: namespace, keyring and name.
+    pub named: Vec<String>,
 }
 
 /// The algorithms on offer.

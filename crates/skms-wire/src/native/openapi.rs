@@ -32,7 +32,8 @@ pub fn schemas() -> Named {
         problem: Problem;
         terms: KeyState, KeyUse, Origin, RevocationReason, IncidentReach, IncidentRotation, JobState, JobStep, JobOutcome, KeyFormat, WrapMode, SignatureScheme,
             SignatureEncoding, SealKind, Outcome, ValidationProfile, RevocationCheck;
-        health: Health, ServerStatus, AlgorithmView, Algorithms;
+        health: Health, ServerStatus, AlgorithmView, Algorithms, WithdrawAlgorithmRequest,
+            WithdrawnAlgorithm, AlgorithmWithdrawal;
         namespaces: CreateNamespaceRequest, NamespaceView;
         keyrings: CreateKeyringRequest, KeyDefaults, KeyringView;
         versions: VersionView, AgreedView, ParentView, RevocationView, RecoveryGrantView;

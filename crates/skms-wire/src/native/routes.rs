@@ -374,6 +374,10 @@ pub const ROUTES: &[Route] = routes! {
     Post "/jobs/{job}/batches" "job-batch" ["key.reencrypt"] Body::Json("JobBatchRequest") => Answer::Json("JobBatchResponse"), "Move the next batch of ciphertexts of a job to the newest version.";
     Get "/jobs/{job}/report" "job-report" ["job.read"] None => Answer::Json("JobReport"), "Give the signed report of a re-encryption job.";
 
+    Get "/algorithm-withdrawals" "algorithm-withdrawal-list" ["algorithm.list"] None => Page("WithdrawnAlgorithm"), "List the withdrawn algorithms.";
+    Put "/algorithm-withdrawals/{algorithm}" "algorithm-withdraw" ["algorithm.withdraw"] Body::Json("WithdrawAlgorithmRequest") => Answer::Json("AlgorithmWithdrawal"), "Withdraw an algorithm, and say which keys that reaches.";
+    Delete "/algorithm-withdrawals/{algorithm}" "algorithm-readmit" ["algorithm.withdraw"] None => Empty, "Take the withdrawal of an algorithm back.";
+
     Get "/incidents" "incident-list" ["incident.read"] None => Page("IncidentView"), "List the incidents of the namespace.";
     Get "/incidents/{incident}" "incident-read" ["incident.read"] None => Answer::Json("IncidentView"), "Show an incident, with its signed report.";
     Get "/incidents/{incident}/touched" "incident-touched" ["incident.read"] None => Page("TouchedView"), "List what an incident touched.";

@@ -572,6 +572,11 @@ mod tests {
             "skms job resume id --to m --aad x",
             "skms job report id -o f --key-out k",
             "skms job verify f --key k --from l --to m",
+            "skms algorithms",
+            "skms algorithms withdraw AES-128-GCM --reason x --after 2030-01-01T00:00:00Z \
+             --successor AES-256-GCM --dry-run",
+            "skms algorithms readmit AES-128-GCM",
+            "skms algorithms withdrawn --json",
             "skms limits show",
             "skms limits set --keys 1000 --keyring pay=10 --rate 100/200 --principal-rate a=none",
             "skms storage rotate-key",

@@ -31,3 +31,4 @@ mod rules;
 mod ssh;
 mod support;
 mod weak;
+mod withdrawals;

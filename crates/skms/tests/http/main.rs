@@ -39,3 +39,4 @@ mod trusts;
 mod verified;
 mod weak;
 mod wire;
+mod withdrawals;

@@ -29,6 +29,7 @@ fn every_route_answers_as_described() {
     keys(&api);
     crate::incidents::described(&api);
     crate::jobs::described(&api);
+    crate::withdrawals::described(&api);
     encryption(&api);
     signatures(&api);
     secrets_shared(&api);

@@ -238,6 +238,7 @@ fn good_body(route: &Route) -> Option<serde_json::Value> {
         "key-update" => json!({"owner": "x"}),
         "key-compromise" | "key-compromise-plan" => json!({"reason": "x"}),
         "derive-key" => json!({"name": "x"}),
+        "algorithm-withdraw" => json!({"reason": "x"}),
         "job-update" => json!({"step": "pause"}),
         "job-batch" => json!({"number": 1, "items": [{"ciphertext": ciphertext}]}),
         "key-revoke" => json!({"reason": "unspecified"}),

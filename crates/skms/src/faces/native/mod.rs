@@ -55,6 +55,7 @@ mod tsa;
 pub mod validation;
 mod views;
 mod weak;
+mod withdrawals;
 
 use std::{sync::Arc, time::Instant};
 

@@ -6,7 +6,7 @@ use super::{
     acme, agree, answer::Reply, approvals, authorities, call::Call, certificates, directory,
     documents, due, error::Failure, est, events, exchange, groups, health, incidents, jobs,
     keyrings, keys, limits, namespaces, notifications, operations, policies, principals, rules,
-    seals, ssh, storage, stream, tokens, trusts, tsa, validation, weak,
+    seals, ssh, storage, stream, tokens, trusts, tsa, validation, weak, withdrawals,
 };
 
 /// What serves a route.
@@ -140,6 +140,9 @@ handlers! {
     "key-compromise-plan" => incidents::plan;
     "key-due" => due::due;
     "key-lineage" => incidents::lineage;
+    "algorithm-withdrawal-list" => withdrawals::list;
+    "algorithm-withdraw" => withdrawals::withdraw;
+    "algorithm-readmit" => withdrawals::readmit;
     "job-create" => jobs::create;
     "job-list" => jobs::list;
     "job-read" => jobs::read;
