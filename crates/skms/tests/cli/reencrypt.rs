@@ -128,7 +128,7 @@ fn a_list_keeps_its_shape_and_every_line_that_cannot_be_moved() {
     server
         .run(&[&verify[..], &["old.txt"]].concat())
         .fails(5, "other lists");
-    server.file("cut.txt", new[..new.len() - 100].as_bytes());
+    server.file("cut.txt", &new.as_bytes()[..new.len() - 100]);
     server
         .run(&[&verify[..], &["cut.txt"]].concat())
         .fails(5, "");
