@@ -87,6 +87,7 @@ fn from_creation_to_deletion() {
             "pay/orders",
             "--minimum-decrypt-version",
             "2",
+            "--force",
         ])
         .ok();
     server

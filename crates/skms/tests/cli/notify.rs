@@ -111,7 +111,7 @@ fn a_channel_is_made_tried_changed_and_removed() {
     assert!(secret.starts_with("whsec_") && is_private(&server.path("secret")));
     assert!(!made.text().contains("whsec_"), "{}", made.text());
     assert!(made.text().contains("whpk_"), "{}", made.text());
-    add("pager", &url, "other").fails(4, "pager");
+    add("pager", &url, "other").fails(4, "exists already");
     assert!(!server.path("other").exists());
 
     server.run(&["key", "create", "orders"]).ok();

@@ -300,6 +300,10 @@ fn keys(api: &Described<'_>) {
     assert_eq!(made["key"]["state"], "active");
     let at = ["default", "life"];
     api.good("key-list", &["default"], None);
+    api.good("key-due", &[], None);
+    api.good("key-due", &["?within_seconds=86400&limit=1"], None);
+    let refused = api.bad("key-due", &["?limit=0"], None);
+    assert_eq!(refused, "invalid-argument");
     let page = api.good("key-list", &["default", "?limit=1"], None);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     api.good("key-read", &at, None);
