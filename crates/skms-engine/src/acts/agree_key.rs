@@ -12,7 +12,8 @@ use skms_keys::{Key, Operation, Origin, VersionNumber};
 
 use super::agree::Agree;
 use super::create_key::{
-    CreateKey, NewKeySpec, again, check_leader, describe, keyring, same_ring, store_as, target,
+    CreateKey, NewKeySpec, again, check_leader, describe, keyring, led_from, same_ring, store_as,
+    target,
 };
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -122,7 +123,7 @@ impl Engine {
                 version,
                 peer: derived.peer,
             };
-            check_leader(&entry, &ring, &wanted.spec).await?;
+            let led = check_leader(&entry, &ring, &wanted.spec).await?;
             let described = describe(
                 &entry,
                 &ring,
@@ -132,6 +133,7 @@ impl Engine {
                 origin,
                 &material,
             )?;
+            let described = led_from(&entry, described, led)?;
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?.agreed_by(
                 &by,
                 version,

@@ -94,7 +94,7 @@ impl Engine {
                     (material, shared)
                 }
             };
-            check_leader(&entry, &ring, &spec).await?;
+            let led = check_leader(&entry, &ring, &spec).await?;
             let described = describe(
                 &entry,
                 &ring,
@@ -104,6 +104,7 @@ impl Engine {
                 Origin::Generated,
                 &material,
             )?;
+            let described = led_from(&entry, described, led)?;
             let batch = (shared, claim, Vec::new());
             store(&entry, &allowed, at, described, material, batch).await
         };
@@ -166,15 +167,31 @@ async fn make(rooms: &Rooms, algorithm: Algorithm) -> Result<KeyMaterial> {
     Ok(made.await??)
 }
 
-/// Whether a new key may rotate with the one that it is to rotate with. Nothing
-/// rotates with a key that is not there yet: there is no circle.
-pub(crate) async fn check_leader(entry: &Entry, ring: &Keyring, spec: &NewKeySpec) -> Result<()> {
-    match &spec.rules {
-        Some(rules) => leader::of(entry, ring.namespace, rules, None)
-            .await
-            .map(drop),
-        None => Ok(()),
-    }
+/// Whether a new key may rotate with the one that it is to rotate with, and that
+/// one's newest version: what comes after it is followed. Nothing rotates with a
+/// key that is not there yet: there is no circle.
+pub(crate) async fn check_leader(
+    entry: &Entry,
+    ring: &Keyring,
+    spec: &NewKeySpec,
+) -> Result<Option<VersionNumber>> {
+    let Some(rules) = &spec.rules else {
+        return Ok(None);
+    };
+    let leader = leader::of(entry, ring.namespace, rules, None).await?;
+    Ok(leader.and_then(|leader| leader.newest))
+}
+
+/// A new key that follows its leader from this version on.
+pub(crate) fn led_from(
+    entry: &Entry,
+    (key, steps): Changed,
+    newest: Option<VersionNumber>,
+) -> Result<Changed> {
+    Ok(match newest {
+        Some(newest) => (key.follow(newest, entry.now())?.0, steps),
+        None => (key, steps),
+    })
 }
 
 pub(crate) fn owner(entry: &Entry, spec: &NewKeySpec) -> String {

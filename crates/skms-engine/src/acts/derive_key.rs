@@ -8,8 +8,8 @@ use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Key, Operation, Origin, VersionNumber, VersionRef};
 
 use super::create_key::{
-    CreateKey, NewKeySpec, again, check_leader, describe_as, fresh_id, keyring, new_version,
-    store_as, target,
+    CreateKey, NewKeySpec, again, check_leader, describe_as, fresh_id, keyring, led_from,
+    new_version, store_as, target,
 };
 use super::derive::Derive;
 use crate::caller::Caller;
@@ -90,9 +90,10 @@ impl Engine {
             let event = EventDraft::of_key(&entry, &using, Outcome::Success)?.versions([version]);
             entry.record(event).await?;
             let first = new_version(&material, Origin::Derived(parent), wanted.spec.activate_at)?;
-            check_leader(&entry, &ring, &wanted.spec).await?;
+            let led = check_leader(&entry, &ring, &wanted.spec).await?;
             let described =
                 describe_as(&entry, id, (&ring, at.name), wanted.spec, algorithm, first)?;
+            let described = led_from(&entry, described, led)?;
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
                 .also_version(&by, version)
                 .detail(DetailKey::Origin, "derived");

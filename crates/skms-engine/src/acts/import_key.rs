@@ -6,7 +6,7 @@ use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber, VersionRef};
 
 use super::create_key::{
-    NewKeySpec, again, check_leader, describe, keyring, same_ring, store, target,
+    NewKeySpec, again, check_leader, describe, keyring, led_from, same_ring, store, target,
 };
 use super::unwrap::Unwrap;
 use crate::act::act;
@@ -114,7 +114,7 @@ impl Engine {
             .await?;
         let made = async {
             let ring = keyring(&entry, at)?;
-            check_leader(&entry, &ring, &spec).await?;
+            let led = check_leader(&entry, &ring, &spec).await?;
             let described = describe(
                 &entry,
                 &ring,
@@ -124,6 +124,7 @@ impl Engine {
                 (unwrapping.as_ref()).map_or(Origin::Imported, |(by, _)| Origin::Unwrapped(*by)),
                 &material,
             )?;
+            let described = led_from(&entry, described, led)?;
             // Whoever revokes the key that unwrapped it waits until it is kept.
             let batch = ((shared, unwrapping), claim, Vec::new());
             let stored = store(&entry, &allowed, at, described, material, batch).await?;
