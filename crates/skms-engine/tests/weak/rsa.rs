@@ -94,7 +94,9 @@ pub fn private(p: &UBig, q: &UBig) -> Vec<u8> {
 /// The line of an OpenSSH public key with this modulus.
 pub fn ssh_line(n: &UBig) -> String {
     let mut modulus = n.to_be_bytes().into_vec();
-    modulus.insert(0, 0);
+    if modulus.first().is_none_or(|first| first & 0x80 != 0) {
+        modulus.insert(0, 0);
+    }
     let mut blob = Vec::new();
     for field in [&b"ssh-rsa"[..], &[1, 0, 1], &modulus] {
         blob.extend(u32::try_from(field.len()).unwrap().to_be_bytes());
