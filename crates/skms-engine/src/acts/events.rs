@@ -20,7 +20,7 @@ act!(Read, EventRead, "Reads events.");
 /// How many entries one step reads.
 const STEP: usize = 256;
 /// Most entries that one call looks through for a tenant's few.
-const MAX_LOOKED_AT: usize = 65_536;
+pub const MAX_LOOKED_AT: usize = 65_536;
 
 /// An event with its place in the log.
 #[derive(Clone, Debug)]

@@ -117,7 +117,7 @@ fn a_channel_is_made_tried_changed_and_removed() {
     server.run(&["key", "create", "orders"]).ok();
     let event = receiver.next();
     assert_eq!(event["action"], "key.create");
-    assert_eq!(event["targets"][0]["name"], "default/orders");
+    assert_eq!(event["targets"][0]["name"], "root/default/orders");
 
     let tried = server.text(&["notify", "test", "pager"]);
     assert!(tried.starts_with("taken: "), "{tried}");
@@ -199,14 +199,14 @@ fn the_record_is_followed_as_it_grows() {
         let line = lines.recv_timeout(PATIENCE).unwrap();
         serde_json::from_str(&line).unwrap()
     };
-    assert_eq!(next()["targets"][0]["name"], "default/before");
+    assert_eq!(next()["targets"][0]["name"], "root/default/before");
     for name in ["one", "two"] {
         server.run(&["key", "create", name]).ok();
         server.run(&["key", "rotate", name]).ok();
     }
     // The rotations between them are not asked for.
     let names = [next(), next()].map(|event| event["targets"][0]["name"].clone());
-    assert_eq!(names, ["default/one", "default/two"]);
+    assert_eq!(names, ["root/default/one", "root/default/two"]);
     assert!(child.try_wait().unwrap().is_none());
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,7 +1,7 @@
 //! The record of what was done.
 
 use skms_engine::EventFilter;
-use skms_engine::acts::events::Recorded;
+use skms_engine::acts::events::{MAX_LOOKED_AT, Recorded};
 use skms_evidence::{DetailValue, Outcome, Target, Text};
 use skms_wire::{
     Moment,
@@ -34,9 +34,10 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
         .engine()
         .select_events(call.caller()?, &call.namespace, from, limit, &filter)
         .await?;
-    // Less than a page that stopped short of looking further is the end.
-    let last = found.last().map(|event| event.sequence);
-    let more = found.len() == limit || on > last.map_or(from, |last| last + 1);
+    // Less than a page that stopped short of looking further is the end. That
+    // there is an event behind it says nothing: reading leaves one itself.
+    let looked_at = usize::try_from(on.saturating_sub(from)).unwrap_or(usize::MAX);
+    let more = found.len() == limit || looked_at >= MAX_LOOKED_AT;
     Reply::json(&Page {
         next: (more && on > from).then(|| (on - 1).to_string()),
         items: found.iter().map(view).collect(),
