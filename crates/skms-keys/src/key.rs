@@ -80,6 +80,9 @@ pub struct KeyParts {
     /// The version of the key by [`Rules::rotate_with`] that this one last
     /// followed; `None` until it is first looked at.
     pub followed: Option<VersionNumber>,
+    /// The newest version that its owner was there for, somebody with a
+    /// credential; `None` until that is first looked at.
+    pub owned: Option<VersionNumber>,
     /// When it was made.
     pub created_at: UnixSeconds,
 }

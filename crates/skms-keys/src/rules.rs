@@ -4,6 +4,7 @@ use skms_crypto::{Algorithm, Uses};
 
 use crate::error::{Error, Result};
 use crate::ids::KeyId;
+use crate::occasion::Occasions;
 use crate::schedule::Schedule;
 use crate::time::UnixSeconds;
 
@@ -43,6 +44,8 @@ pub struct Rules {
     pub rotate_after_bytes: Option<u64>,
     /// The key is due for a new version when this one got one.
     pub rotate_with: Option<KeyId>,
+    /// The key is due for a new version when one of these happens.
+    pub rotate_on: Occasions,
     /// Over how many seconds the rotations of keys that are due at one time are
     /// spread; `None` for [`Rules::spread_of`]'s own measure.
     pub rotate_spread_seconds: Option<u64>,
@@ -86,6 +89,7 @@ impl Default for Rules {
             rotate_after_uses: None,
             rotate_after_bytes: None,
             rotate_with: None,
+            rotate_on: Occasions::NONE,
             rotate_spread_seconds: None,
             warn_before_seconds: None,
             warn_at_percent: None,
@@ -170,6 +174,7 @@ impl Rules {
             || self.rotate_after_uses.is_some()
             || self.rotate_after_bytes.is_some()
             || self.rotate_with.is_some()
+            || !self.rotate_on.is_empty()
     }
 
     /// Over how many seconds rotations that come every `period` are spread

@@ -1,7 +1,7 @@
 //! A key's rules, as keys and keyrings store them.
 
 use serde::{Deserialize, Serialize};
-use skms_keys::{Legacy, Rules, Schedule, UnixSeconds};
+use skms_keys::{Legacy, Occasion, Rules, Schedule, UnixSeconds};
 
 use crate::error::{Error, Result};
 
@@ -24,6 +24,8 @@ pub(crate) struct RulesRecord {
     rotate_after_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rotate_with: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rotate_on: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rotate_spread_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,7 @@ impl From<&Rules> for RulesRecord {
             rotate_after_uses: rules.rotate_after_uses,
             rotate_after_bytes: rules.rotate_after_bytes,
             rotate_with: rules.rotate_with.map(|key| key.to_string()),
+            rotate_on: rules.rotate_on.iter().map(|one| one.to_string()).collect(),
             rotate_spread_seconds: rules.rotate_spread_seconds,
             warn_before_seconds: rules.warn_before_seconds,
             warn_at_percent: rules.warn_at_percent,
@@ -95,6 +98,10 @@ impl RulesRecord {
                 .map(|key| key.parse())
                 .transpose()
                 .map_err(damaged)?,
+            rotate_on: (self.rotate_on.iter())
+                .map(|one| one.parse::<Occasion>())
+                .collect::<std::result::Result<_, _>>()
+                .map_err(damaged)?,
             rotate_spread_seconds: self.rotate_spread_seconds,
             warn_before_seconds: self.warn_before_seconds,
             warn_at_percent: self.warn_at_percent,
@@ -120,6 +127,7 @@ mod tests {
             rotate_at: Some(Schedule::read("@monthly", Some("Europe/Berlin")).unwrap()),
             rotate_at_age_seconds: Some(2_000),
             rotate_after_bytes: Some(3),
+            rotate_on: [Occasion::OwnerLeft].into_iter().collect(),
             rotate_spread_seconds: Some(4),
             ..Rules::default()
         };
@@ -130,7 +138,7 @@ mod tests {
         let read: RulesRecord = serde_json::from_str(older).unwrap();
         let read = read.into_domain().unwrap();
         assert_eq!(read.rotate_after_uses, Some(7));
-        assert!(read.rotate_at.is_none() && read.rotate_after_bytes.is_none());
+        assert!(read.rotate_at.is_none() && read.rotate_on.is_empty());
         let odd = stored.replace("Berlin", "Atlantis");
         let read: RulesRecord = serde_json::from_str(&odd).unwrap();
         assert!(read.into_domain().is_err());

@@ -70,6 +70,7 @@ impl Key {
             minimum_decrypt_version: VersionNumber::FIRST,
             minimum_encrypt_version: VersionNumber::FIRST,
             followed: None,
+            owned: None,
             created_at: now,
         };
         Change::create(parts, now).finish()

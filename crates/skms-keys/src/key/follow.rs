@@ -46,6 +46,16 @@ impl Key {
         change.finish()
     }
 
+    /// Notes that the owner is there for the newest version.
+    ///
+    /// # Errors
+    /// None that a valid key can cause.
+    pub fn note_owned(&self, now: UnixSeconds) -> Result<Changed> {
+        let mut change = Change::begin(self, now)?;
+        change.parts.owned = Some(change.parts.newest()?.number);
+        change.finish()
+    }
+
     /// The newest version that is or was in use: what keys that rotate with this
     /// one follow.
     #[must_use]

@@ -39,6 +39,9 @@ impl Key {
             change.parts.exportable = exportable;
         }
         if let Some(owner) = update.owner {
+            if owner != change.parts.owner {
+                change.parts.owned = None;
+            }
             change.parts.owner = owner;
         }
         if let Some(tags) = update.tags {

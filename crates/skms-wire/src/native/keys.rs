@@ -51,6 +51,10 @@ pub struct Rules {
     /// or its identifier, which is what is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_with: Option<String>,
+    /// Rotate when one of these happens: `owner-left`, `holder-left`,
+    /// `algorithm-withdrawn`. A list takes the place of the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotate_on: Vec<String>,
     /// Over how many seconds rotations that are due at one time are spread;
     /// docs/rotation.md says what it is if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,8 +83,8 @@ pub struct Rules {
     /// In a request: rules to take away, by name, before the others are set:
     /// `originator-usage-period`, `recipient-usage-period`, `rotate-every`,
     /// `rotate-at`, `rotate-at-age`, `rotate-after-uses`, `rotate-after-bytes`,
-    /// `rotate-with`, `rotate-spread`, `warn-before`, `warn-at-percent`,
-    /// `destroy-old-after`, `expires-at`.
+    /// `rotate-with`, `rotate-on`, `rotate-spread`, `warn-before`,
+    /// `warn-at-percent`, `destroy-old-after`, `expires-at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
 }

@@ -43,6 +43,9 @@ pub struct RuleOptions {
     /// Rotate when this key got a new version: KEYRING/NAME or NAME
     #[arg(long, value_name = "KEY")]
     rotate_with: Option<KeyName>,
+    /// Rotate on owner-left, holder-left or algorithm-withdrawn; a list with commas
+    #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
+    rotate_on: Vec<String>,
     /// Spread rotations that are due at one time over so long, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     rotate_spread: Option<u64>,
@@ -88,6 +91,7 @@ impl RuleOptions {
             rotate_with: self
                 .rotate_with
                 .map(|key| format!("{}/{}", key.keyring, key.name)),
+            rotate_on: self.rotate_on,
             rotate_spread_seconds: self.rotate_spread,
             warn_before_seconds: self.warn_before,
             warn_at_percent: self.warn_at_percent,

@@ -160,6 +160,7 @@ fn print_key(key: &KeyView) -> Result<()> {
             .join(", "),
         ),
         ("rotate with", rules.rotate_with.clone().unwrap_or_default()),
+        ("rotate on", rules.rotate_on.join(", ")),
         ("rotate spread", days(rules.rotate_spread_seconds)),
         ("warn before", days(rules.warn_before_seconds)),
         (

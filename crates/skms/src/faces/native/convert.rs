@@ -6,7 +6,8 @@ use skms_crypto::{
 };
 use skms_engine::acts::payload::Payload;
 use skms_keys::{
-    Cron, KeyId, RevocationReason, Rules, Schedule, UnixSeconds, VersionNumber, Versions, Zone,
+    Cron, KeyId, Occasion, Occasions, RevocationReason, Rules, Schedule, UnixSeconds,
+    VersionNumber, Versions, Zone,
 };
 use skms_wire::{
     Bytes, Moment, SecretB64, SecretText,
@@ -265,6 +266,7 @@ pub fn rules(
         rotate_after_uses: said.rotate_after_uses.or(base.rotate_after_uses),
         rotate_after_bytes: said.rotate_after_bytes.or(base.rotate_after_bytes),
         rotate_with: leader.or(base.rotate_with),
+        rotate_on: occasions(&said.rotate_on, base.rotate_on)?,
         rotate_spread_seconds: said.rotate_spread_seconds.or(base.rotate_spread_seconds),
         warn_before_seconds: said.warn_before_seconds.or(base.warn_before_seconds),
         warn_at_percent: said.warn_at_percent.or(base.warn_at_percent),
@@ -291,6 +293,7 @@ fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
         "rotate-after-uses" => rules.rotate_after_uses = None,
         "rotate-after-bytes" => rules.rotate_after_bytes = None,
         "rotate-with" => rules.rotate_with = None,
+        "rotate-on" => rules.rotate_on = Occasions::NONE,
         "rotate-spread" => rules.rotate_spread_seconds = None,
         "warn-before" => rules.warn_before_seconds = None,
         "warn-at-percent" => rules.warn_at_percent = None,
@@ -303,6 +306,16 @@ fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What a key rotates on; what it did before where nothing is said.
+fn occasions(said: &[String], base: Occasions) -> Result<Occasions, Failure> {
+    if said.is_empty() {
+        return Ok(base);
+    }
+    let all = said.iter().map(|name| name.parse::<Occasion>());
+    all.collect::<Result<_, _>>()
+        .map_err(|error| Failure::invalid(error.to_string()))
 }
 
 /// A schedule as it is said; where only one of its halves is, the other stays.
@@ -337,6 +350,7 @@ pub fn rules_view(rules: &Rules) -> keys::Rules {
         rotate_after_uses: rules.rotate_after_uses,
         rotate_after_bytes: rules.rotate_after_bytes,
         rotate_with: rules.rotate_with.map(|key| key.to_string()),
+        rotate_on: rules.rotate_on.iter().map(|one| one.to_string()).collect(),
         rotate_spread_seconds: rules.rotate_spread_seconds,
         warn_before_seconds: rules.warn_before_seconds,
         warn_at_percent: rules.warn_at_percent,
