@@ -3,7 +3,7 @@
 //! load.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use skms_policy::{Action, Context, Principal, PrincipalKind, ROOT_NAMESPACE, Request};
@@ -32,6 +32,8 @@ pub(crate) type Who = (String, String);
 #[derive(Default)]
 pub(crate) struct Suspended {
     any: AtomicBool,
+    /// How often they were changed since the unseal.
+    changes: AtomicU64,
     state: RwLock<State>,
 }
 
@@ -73,6 +75,7 @@ impl Suspended {
         }
         Ok(Self {
             any: AtomicBool::new(state.any()),
+            changes: AtomicU64::new(0),
             state: RwLock::new(state),
         })
     }
@@ -86,6 +89,7 @@ impl Suspended {
         let mut own = self.state.write().unwrap_or_else(PoisonError::into_inner);
         self.any.store(state.any(), Ordering::SeqCst);
         *own = state;
+        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Puts those of a namespace in force.
@@ -93,6 +97,13 @@ impl Suspended {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.0.insert(namespace, Arc::new(own));
         self.any.store(state.any(), Ordering::SeqCst);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often they were changed: whoever read them before the same number
+    /// knows them still.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     fn read(&self, namespace: &str) -> Arc<Own> {

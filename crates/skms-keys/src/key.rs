@@ -80,9 +80,10 @@ pub struct KeyParts {
     /// The version of the key by [`Rules::rotate_with`] that this one last
     /// followed; `None` until it is first looked at.
     pub followed: Option<VersionNumber>,
-    /// The newest version that its owner was there for, somebody with a
-    /// credential; `None` until that is first looked at.
-    pub owned: Option<VersionNumber>,
+    /// Whether its owner left, and the key was rotated or is to be rotated for
+    /// that ([`crate::Occasion::OwnerLeft`]). Until the owner is back, or is
+    /// another, this is answered.
+    pub orphaned: bool,
     /// When it was made.
     pub created_at: UnixSeconds,
 }

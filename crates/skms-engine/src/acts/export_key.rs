@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::lineage::descent::How;
+use crate::lineage::handed::Way;
 use crate::opened::{InUse, Spend, read_material, take_for};
 
 act!(
@@ -86,9 +87,16 @@ impl Engine {
             .run(move || material.export(format, passphrase.as_ref().map(SecretBytes::expose)))
             .await??;
         let version = in_use.version();
+        let (key, scope) = (snapshot.key().id, snapshot.key().namespace.0);
         let event = EventDraft::of_key(&entry, &allowed, Outcome::Success)?.versions([version]);
         let bytes = match request.wrapped_with.as_ref().zip(wrapping) {
             None => {
+                if !in_use.still_live() {
+                    return Err(in_use.refusal(Operation::Export));
+                }
+                let of = (VersionRef { key, version }, Way::Material);
+                entry.rooms.handed.note(&entry, scope, of, 1).await?;
+                // Compromised while that was written: it is not handed out.
                 if !in_use.still_live() {
                     return Err(in_use.refusal(Operation::Export));
                 }

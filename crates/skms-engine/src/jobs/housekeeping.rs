@@ -2,7 +2,7 @@
 //! records move to the newest storage key.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -16,6 +16,11 @@ const WALK_TICKS: u64 = 172_800;
 /// Ticks between two looks for exchanges that have ended, each of which leaves
 /// a record: two minutes.
 const EXCHANGE_TICKS: u64 = 240;
+/// Between two looks whether somebody left.
+const LEAVERS_EVERY: Duration = Duration::from_secs(1);
+/// As many times as long as such a look took nobody looks again: with many
+/// credentials it takes a while.
+const LEAVERS_SHARE: u32 = 30;
 /// Records that move to the newest storage key in one tick.
 const RESEAL_AT_ONCE: usize = 512;
 
@@ -23,6 +28,7 @@ const RESEAL_AT_ONCE: usize = 512;
 pub(crate) async fn run(engine: Weak<Engine>) {
     let mut tick: u64 = 0;
     let mut unsealed_before = false;
+    let mut leavers_at = Instant::now();
     loop {
         tokio::time::sleep(TICK).await;
         let Some(engine) = engine.upgrade() else {
@@ -52,6 +58,11 @@ pub(crate) async fn run(engine: Weak<Engine>) {
         if exchanges && kept.is_ok() {
             kept = engine.expire_approvals().await.map(drop);
         }
+        if leavers_at <= Instant::now() && kept.is_ok() {
+            let began = Instant::now();
+            kept = engine.look_for_leavers().await.map(drop);
+            leavers_at = Instant::now() + LEAVERS_EVERY + began.elapsed() * LEAVERS_SHARE;
+        }
         match kept {
             Ok(()) | Err(Error::Sealed) => {}
             Err(error) => engine.note_trouble(&error),
@@ -74,6 +85,7 @@ impl Engine {
     pub async fn keep_house(self: &Arc<Self>, sweep: bool, forget: bool) -> Result<(), Error> {
         if sweep {
             self.sweep_agenda().await?;
+            self.look_for_leavers().await?;
         }
         self.keep(sweep, forget, false).await
     }

@@ -35,6 +35,8 @@ pub enum Way {
     DerivedBytes,
     /// Bytes that it unwrapped.
     UnwrappedBytes,
+    /// Its material itself, not wrapped by another key.
+    Material,
 }
 
 impl Way {
@@ -44,6 +46,7 @@ impl Way {
             Self::DataKeys => "data-keys",
             Self::DerivedBytes => "derived-bytes",
             Self::UnwrappedBytes => "unwrapped-bytes",
+            Self::Material => "material",
         }
     }
 }

@@ -32,8 +32,8 @@ pub(crate) struct KeyRecord {
     minimum_encrypt_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     followed: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owned: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    orphaned: bool,
     created_at: i64,
 }
 
@@ -183,7 +183,7 @@ impl From<&Key> for KeyRecord {
             minimum_decrypt_version: key.minimum_decrypt_version.0,
             minimum_encrypt_version: key.minimum_encrypt_version.0,
             followed: key.followed.map(|version| version.0),
-            owned: key.owned.map(|version| version.0),
+            orphaned: key.orphaned,
             created_at: key.created_at.0,
         }
     }
@@ -300,7 +300,7 @@ impl KeyRecord {
             minimum_decrypt_version: VersionNumber(self.minimum_decrypt_version),
             minimum_encrypt_version: VersionNumber(self.minimum_encrypt_version),
             followed: self.followed.map(VersionNumber),
-            owned: self.owned.map(VersionNumber),
+            orphaned: self.orphaned,
             created_at: UnixSeconds(self.created_at),
         })?)
     }

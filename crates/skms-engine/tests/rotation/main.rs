@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod followers;
+mod leavers;
 mod occasions;
 mod old;
 mod warnings;

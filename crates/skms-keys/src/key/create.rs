@@ -70,7 +70,7 @@ impl Key {
             minimum_decrypt_version: VersionNumber::FIRST,
             minimum_encrypt_version: VersionNumber::FIRST,
             followed: None,
-            owned: None,
+            orphaned: false,
             created_at: now,
         };
         Change::create(parts, now).finish()

@@ -46,13 +46,13 @@ impl Key {
         change.finish()
     }
 
-    /// Notes that the owner is there for the newest version.
+    /// Notes that the owner left, or is back.
     ///
     /// # Errors
     /// None that a valid key can cause.
-    pub fn note_owned(&self, now: UnixSeconds) -> Result<Changed> {
+    pub fn note_orphaned(&self, orphaned: bool, now: UnixSeconds) -> Result<Changed> {
         let mut change = Change::begin(self, now)?;
-        change.parts.owned = Some(change.parts.newest()?.number);
+        change.parts.orphaned = orphaned;
         change.finish()
     }
 

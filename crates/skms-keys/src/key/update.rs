@@ -40,7 +40,7 @@ impl Key {
         }
         if let Some(owner) = update.owner {
             if owner != change.parts.owner {
-                change.parts.owned = None;
+                change.parts.orphaned = false;
             }
             change.parts.owner = owner;
         }

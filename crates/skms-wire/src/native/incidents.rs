@@ -46,7 +46,8 @@ pub struct LineageEdge {
     pub to: String,
     /// In what way: `seals`, `derived`, `agreed`, `unwrapped`, `wrapped`,
     /// `certifies`, `issued`, `stands-on`, `signs-in`, `made-by`, `shares`,
-    /// `given`, `data-keys`, `derived-bytes`, `unwrapped-bytes`, `waits`, `more`.
+    /// `given`, `data-keys`, `derived-bytes`, `unwrapped-bytes`, `material`,
+    /// `waits`, `more`.
     pub how: String,
 }
 

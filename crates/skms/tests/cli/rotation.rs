@@ -80,6 +80,10 @@ fn what_cannot_be_is_refused_and_makes_no_key() {
         ),
         (&["--rotate-after-bytes", "0"], "at least one second"),
         (&["--without", "everything"], "no rule of that name"),
+        (
+            &["--rotate-on", "owner-left,monday"],
+            "owner-left, holder-left",
+        ),
     ] {
         let all: Vec<_> = ["key", "create", "odd"]
             .iter()
@@ -167,4 +171,46 @@ fn what_is_due_is_listed_and_circles_are_refused() {
         assert!(Instant::now() < end, "it did not follow");
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+#[test]
+fn a_key_rotates_when_its_owner_leaves() {
+    let server = Server::dev();
+    let token = ["token", "create", "--principal", "ann", "--group", "reader"];
+    server.run(&token).ok();
+    let create = [
+        "key",
+        "create",
+        "card",
+        "--owner",
+        "ann",
+        "--rotate-on",
+        "owner-left,holder-left",
+    ];
+    let made = server.json(&create);
+    let on = serde_json::json!(["owner-left", "holder-left"]);
+    assert_eq!(made["key"]["rules"]["rotate_on"], on);
+    let shown = server.text(&["key", "show", "card"]);
+    assert!(shown.contains("owner-left, holder-left"), "{shown}");
+    let less = ["key", "update", "card", "--rotate-on", "owner-left"];
+    let changed = server.json(&less);
+    let on = serde_json::json!(["owner-left"]);
+    assert_eq!(changed["key"]["rules"]["rotate_on"], on);
+    // Looked at once while she is there, and nothing happens.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(server.json(&["key", "show", "card"])["latest_version"], 1);
+    let tokens = server.json(&["token", "list"]);
+    let hers = tokens.as_array().unwrap();
+    let hers = hers.iter().find(|one| one["principal"] == "ann").unwrap();
+    server
+        .run(&["token", "revoke", hers["id"].as_str().unwrap()])
+        .ok();
+    let end = Instant::now() + Duration::from_secs(30);
+    while server.json(&["key", "show", "card"])["latest_version"] == 1 {
+        assert!(Instant::now() < end, "it did not rotate");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let none = ["key", "update", "card", "--without", "rotate-on"];
+    let changed = server.json(&none);
+    assert!(changed["key"]["rules"].get("rotate_on").is_none());
 }

@@ -9,12 +9,14 @@ use skms_keys::{Due, DueAct, Key, KeyId, NamespaceId, UnixSeconds, VersionNumber
 use skms_store::RecordId;
 
 use super::calls::OpenCall;
+use super::watch::Watch;
 
 /// The index.
 #[derive(Default)]
 pub(crate) struct Agenda {
     dates: Mutex<Dates>,
     walk: Mutex<super::walk::Walk>,
+    watch: Mutex<Watch>,
 }
 
 #[derive(Default)]
@@ -175,6 +177,11 @@ impl Agenda {
         self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keys that rotate when somebody leaves.
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes when a key wants attention next that was changed. What kept it from
     /// its turn may not any more.
     pub(crate) fn changed(&self, key: &Key, now: UnixSeconds) {
@@ -184,6 +191,7 @@ impl Agenda {
 
     /// Notes when a key wants attention next, as it is recorded now.
     pub(crate) fn note(&self, key: &Key, now: UnixSeconds) {
+        self.watch().note(key, false);
         let agenda = key.agenda();
         let mut dates = self.dates();
         dates.note_leads(key, now);
@@ -194,6 +202,7 @@ impl Agenda {
     /// As [`Agenda::note`], of a record that may have been changed since it was
     /// read: it adds a date or brings one forward, and takes none away.
     pub(super) fn note_found(&self, key: &Key, now: UnixSeconds) {
+        self.watch().note(key, true);
         let agenda = key.agenda();
         let mut dates = self.dates();
         // What is known of a leader already is as new as this.
@@ -221,6 +230,7 @@ impl Agenda {
 
     /// Forgets a key that is gone.
     pub(crate) fn forget(&self, key: KeyId) {
+        self.watch().forget(key);
         let mut dates = self.dates();
         dates.set(key, NamespaceId([0; 16]), None);
         dates.put_off.remove(&key);

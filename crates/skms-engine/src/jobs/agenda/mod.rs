@@ -10,10 +10,12 @@
 
 pub(crate) mod calls;
 mod dates;
+mod leavers;
 mod old;
 mod rotate_due;
 mod walk;
 mod warning;
+mod watch;
 
 use skms_keys::{DueAct, Key, KeyId, NamespaceId};
 use skms_store::{Kind, RecordId};
