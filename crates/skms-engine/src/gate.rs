@@ -6,6 +6,7 @@ mod member;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use skms_crypto::Algorithm;
 use skms_keys::UnixSeconds;
 use skms_policy::{Action, Context, Decision, PolicyName, Request, ResourceRef};
 
@@ -155,6 +156,33 @@ impl Entry {
             decision: Some(decision),
             act: PhantomData,
         })
+    }
+
+    /// Asks policy about an act that gives a key another algorithm: it has been
+    /// let do this with the key as it is, and has to be with what that becomes.
+    ///
+    /// # Errors
+    /// As [`Entry::authorize_key`].
+    pub(crate) async fn authorize_algorithm<A: Act>(
+        &self,
+        authorized: &Authorized<A, KeyTarget>,
+        algorithm: Algorithm,
+    ) -> Result<()> {
+        let cell = authorized.target();
+        let snapshot = cell.snapshot();
+        if algorithm == snapshot.key().algorithm {
+            return Ok(());
+        }
+        let decision = self.evaluate(A::ACTION, &snapshot.resource_of(algorithm));
+        if !decision.allowed && decision.marks.is_empty() {
+            let reason = "no policy permits it with that algorithm";
+            return Err(self.refuse_key::<A>(&snapshot, reason).await?);
+        }
+        if self.minds_approvals() {
+            self.approve::<A>(&decision, Aim::Key(Arc::clone(cell)))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Asks policy about a target that is not a key.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use skms_crypto::{KeyMaterial, OpenKey};
+use skms_crypto::{Algorithm, KeyMaterial, OpenKey};
 use skms_keys::{
     InFlight, Key, KeyState, Live, Operation, OperationClass, Taken, UnixSeconds, UseReserve,
     VersionNumber, VersionPermits,
@@ -108,11 +108,11 @@ impl OpenVersion {
                 |known| Arc::clone(&known.live),
             ),
             uses: Metered {
-                reserve: UseReserve::for_key(key),
+                reserve: UseReserve::for_uses(key, number),
                 block: AtomicU64::new(FIRST_BLOCK),
             },
             bytes: Metered {
-                reserve: UseReserve::for_bytes(key),
+                reserve: UseReserve::for_bytes(key, number),
                 block: AtomicU64::new(FIRST_BYTES),
             },
             opened: match known {
@@ -145,17 +145,20 @@ impl KeySnapshot {
         keyring: Arc<str>,
         before: Option<&KeySnapshot>,
     ) -> Self {
-        let counts = |key: &Key| (key.counts_uses(), key.counts_bytes());
-        let same_count = before.is_some_and(|before| counts(&before.key) == counts(&key));
+        let counts =
+            |key: &Key, number| (key.counts_uses(number), key.counts_bytes(number));
         let versions = key
             .versions
             .iter()
             .map(|version| {
-                let known = before.and_then(|before| before.version(version.number));
+                let number = version.number;
+                let known = before.and_then(|before| before.version(number));
+                let same_count =
+                    before.is_some_and(|before| counts(&before.key, number) == counts(&key, number));
                 let gone = version.state == KeyState::Destroyed;
                 match known {
                     Some(known) if same_count && !gone => Arc::clone(known),
-                    known => Arc::new(OpenVersion::new(&key, version.number, known, gone)),
+                    known => Arc::new(OpenVersion::new(&key, number, known, gone)),
                 }
             })
             .collect();
@@ -203,9 +206,15 @@ impl KeySnapshot {
 
     /// As policy sees it.
     pub(crate) fn resource(&self) -> ResourceRef<'_> {
-        ResourceRef::key(&self.namespace, &self.keyring, self.key.name.as_str())
+        self.resource_of(self.key.algorithm)
             .stored(self.key.id.0, self.revision)
-            .with_algorithm(self.key.algorithm.name())
+    }
+
+    /// As policy would see it with another algorithm. Not as it is stored: what
+    /// was decided about that says nothing about this.
+    pub(crate) fn resource_of(&self, algorithm: Algorithm) -> ResourceRef<'_> {
+        ResourceRef::key(&self.namespace, &self.keyring, self.key.name.as_str())
+            .with_algorithm(algorithm.name())
             .with_owner(&self.key.owner)
             .with_exportable(self.key.exportable)
             .with_tags(&self.key.tags)
@@ -445,10 +454,8 @@ async fn take(
         if permit.class == OperationClass::Protect {
             // Lists that say what is revoked are signed to the end.
             if entry.caller.session.authentication != Authentication::System {
-                entry
-                    .rooms
-                    .withdrawn
-                    .protects(snapshot.key.algorithm, now)?;
+                let algorithm = snapshot.key.algorithm_of(permit.version);
+                entry.rooms.withdrawn.protects(algorithm, now)?;
             }
             count(entry, cell, open, Meter::Uses, spends.uses).await?;
             count(entry, cell, open, Meter::Bytes, spends.bytes).await?;
@@ -553,11 +560,11 @@ async fn reserve_block(
         let before = &snapshot.key;
         let (key, granted) = match meter {
             Meter::Uses => {
-                let wanted = before.use_block().min(block).max(least);
+                let wanted = before.use_block(open.number).min(block).max(least);
                 before.reserve_uses(open.number, wanted)?
             }
             Meter::Bytes => {
-                let wanted = before.byte_block().min(block).max(least);
+                let wanted = before.byte_block(open.number).min(block).max(least);
                 before.reserve_bytes(open.number, wanted)?
             }
         };
@@ -589,7 +596,7 @@ async fn reserve_block(
 /// Reads a version's material and expands its schedules.
 async fn open_material(rooms: &Rooms, key: &Key, version: VersionNumber) -> Result<Arc<OpenKey>> {
     let material = read_material(rooms, key, version).await?;
-    let opened = if key.algorithm.row().slow_to_use {
+    let opened = if key.algorithm_of(version).row().slow_to_use {
         rooms.slow.run(move || OpenKey::open(&material)).await??
     } else {
         OpenKey::open(&material)?
@@ -613,7 +620,7 @@ pub(crate) async fn read_material(
             reason: "missing".into(),
         })?;
     Ok(KeyMaterial::from_record(
-        key.algorithm,
+        key.algorithm_of(version),
         stored.plaintext.expose(),
     )?)
 }

@@ -115,7 +115,18 @@ impl Withdrawn {
     pub(crate) fn admits(&self, algorithm: Algorithm) -> Result<()> {
         match self.find(algorithm) {
             None => Ok(()),
-            Some(one) => Err(one.refusal("no new key and no new version of it is made")),
+            Some(one) => Err(one.refusal("no new key and no new version of it is made", NEW_KEY)),
+        }
+    }
+
+    /// As [`Withdrawn::admits`], of a new version of a key that is there.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn admits_version(&self, algorithm: Algorithm) -> Result<()> {
+        match self.find(algorithm) {
+            None => Ok(()),
+            Some(one) => Err(one.refusal("no new version of it is made", INTO)),
         }
     }
 
@@ -129,6 +140,7 @@ impl Withdrawn {
             Some(one) if one.protects_until <= now.0 => Err(one.refusal(
                 "its keys protect nothing any more; what they protected is \
                      still processed",
+                INTO,
             )),
             _ => Ok(()),
         }
@@ -156,12 +168,14 @@ impl Withdrawn {
     }
 }
 
+const NEW_KEY: fn(&str) -> String = |successor| format!("; make a key of {successor} instead");
+const INTO: fn(&str) -> String =
+    |successor| format!("; rotate the key into {successor}, or make one of it instead");
+
 impl WithdrawalRecord {
-    fn refusal(&self, what: &str) -> Error {
-        let successor = match &self.successor {
-            Some(successor) => format!("; make a key of {successor} instead"),
-            None => String::new(),
-        };
+    /// What is answered, with `how` to go on by the successor.
+    fn refusal(&self, what: &str, how: fn(&str) -> String) -> Error {
+        let successor = self.successor.as_deref().map(how).unwrap_or_default();
         let (algorithm, reason) = (&self.algorithm, &self.reason);
         Error::KeyForbids(format!(
             "{algorithm} is withdrawn ({reason}): {what}{successor}"

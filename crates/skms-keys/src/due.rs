@@ -223,12 +223,12 @@ impl Key {
         let counts = [
             (
                 version.uses_reserved,
-                self.rotation_uses(),
+                self.rotation_uses(version.number),
                 Why::RotateAfterUses,
             ),
             (
                 version.bytes_reserved,
-                self.rotation_bytes(),
+                self.rotation_bytes(version.number),
                 Why::RotateAfterBytes,
             ),
         ];

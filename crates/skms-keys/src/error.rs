@@ -162,6 +162,16 @@ pub enum Error {
         /// What stands against it, and what to do.
         why: &'static str,
     },
+    /// The key may not have a version of this algorithm.
+    #[error("key {key} cannot be rotated into {algorithm}: {why}")]
+    AlgorithmUnfit {
+        /// The key.
+        key: KeyId,
+        /// What the version was to be of.
+        algorithm: Algorithm,
+        /// What stands against it.
+        why: &'static str,
+    },
     /// The reason revokes nothing.
     #[error("{0} is not a reason to revoke: resume the key instead")]
     NotARevocation(RevocationReason),

@@ -1,4 +1,5 @@
-//! A key: versions of one algorithm under one name, and the rules they share.
+//! A key: versions under one name, and the rules they share. They are of one
+//! algorithm until a rotation changes it, and each keeps its own.
 //!
 //! Each act is in a file of its own, takes the key as it is and the time, and
 //! gives the key as it becomes and the steps its versions took; nothing is
@@ -59,7 +60,8 @@ pub struct KeyParts {
     pub keyring: KeyringId,
     /// What it is called; one of a kind in its keyring.
     pub name: Name,
-    /// What its material is for; the same for every version.
+    /// What the material of its newest version is for, and of the next one. Older
+    /// versions may be of others: [`KeyParts::algorithm_of`].
     pub algorithm: Algorithm,
     /// What it may be used for.
     pub uses: Uses,
@@ -383,6 +385,20 @@ impl KeyParts {
             })
     }
 
+    /// What a version's material is for. A version that is not there yet will be
+    /// of the key's algorithm.
+    #[must_use]
+    pub fn algorithm_of(&self, number: VersionNumber) -> Algorithm {
+        let mut versions = self.versions.iter().rev();
+        let found = versions.find(|version| version.number == number);
+        found.map_or(self.algorithm, |version| self.algorithm_in(version))
+    }
+
+    /// As [`KeyParts::algorithm_of`], of a version of this key.
+    pub(crate) fn algorithm_in(&self, version: &Version) -> Algorithm {
+        version.algorithm.unwrap_or(self.algorithm)
+    }
+
     /// The newest version, whatever its state.
     ///
     /// # Errors
@@ -435,11 +451,17 @@ impl KeyParts {
                 return Err("versions are not numbered from 1 without gaps");
             }
             version.check()?;
+            let algorithm = self.algorithm_in(version);
+            if version.number == newest.number && algorithm != self.algorithm {
+                return Err("the newest version is not of the key's algorithm");
+            }
+            if self.unfit(algorithm).is_some() {
+                return Err("a version's algorithm does not do what the key is for");
+            }
             if version.state == KeyState::PreActivation && version.number != newest.number {
                 return Err("a version waits for its activation behind a newer one");
             }
-            if self
-                .algorithm
+            if algorithm
                 .row()
                 .max_random_nonce_uses
                 .is_some_and(|limit| version.uses_reserved > limit)

@@ -27,16 +27,16 @@ const BLOCKS_PER_LIMIT: u64 = 64;
 impl Key {
     /// The most uses a version may have; `None` if its algorithm sets none.
     #[must_use]
-    pub fn use_limit(&self) -> Option<u64> {
-        self.parts().use_limit()
+    pub fn use_limit(&self, number: VersionNumber) -> Option<u64> {
+        self.parts().use_limit(number)
     }
 
     /// The uses of a version at which a new one is wanted: the rule's number,
     /// and in any case three quarters of the limit, so that there is time
     /// before the limit itself stops the version.
     #[must_use]
-    pub fn rotation_uses(&self) -> Option<u64> {
-        let forced = self.use_limit().map(|limit| limit - limit / 4);
+    pub fn rotation_uses(&self, number: VersionNumber) -> Option<u64> {
+        let forced = self.use_limit(number).map(|limit| limit - limit / 4);
         let wanted = self.rules.rotate_after_uses;
         match (forced, wanted) {
             (Some(forced), Some(wanted)) => Some(forced.min(wanted)),
@@ -48,8 +48,8 @@ impl Key {
     /// rule's number, and in any case three quarters of what its algorithm
     /// encrypts safely.
     #[must_use]
-    pub fn rotation_bytes(&self) -> Option<u64> {
-        let safe = self.algorithm.row().max_bytes;
+    pub fn rotation_bytes(&self, number: VersionNumber) -> Option<u64> {
+        let safe = self.algorithm_of(number).row().max_bytes;
         let forced = safe.map(|limit| limit - limit / 4);
         let wanted = self.rules.rotate_after_bytes;
         match (forced, wanted) {
@@ -58,16 +58,16 @@ impl Key {
         }
     }
 
-    /// Whether what this key's versions encrypt is counted in bytes.
+    /// Whether what a version encrypts is counted in bytes.
     #[must_use]
-    pub fn counts_bytes(&self) -> bool {
-        self.rotation_bytes().is_some()
+    pub fn counts_bytes(&self, number: VersionNumber) -> bool {
+        self.rotation_bytes(number).is_some()
     }
 
-    /// How many bytes to reserve at a time.
+    /// How many bytes of a version to reserve at a time.
     #[must_use]
-    pub fn byte_block(&self) -> u64 {
-        self.rotation_bytes().map_or(MAX_BYTE_BLOCK, |bytes| {
+    pub fn byte_block(&self, number: VersionNumber) -> u64 {
+        self.rotation_bytes(number).map_or(MAX_BYTE_BLOCK, |bytes| {
             (bytes / BLOCKS_PER_LIMIT).clamp(1, MAX_BYTE_BLOCK)
         })
     }
@@ -93,16 +93,16 @@ impl Key {
         Ok((Key::from_parts(parts)?, wanted))
     }
 
-    /// Whether protecting uses of this key's versions are counted at all.
+    /// Whether protecting uses of a version are counted at all.
     #[must_use]
-    pub fn counts_uses(&self) -> bool {
-        self.rotation_uses().is_some()
+    pub fn counts_uses(&self, number: VersionNumber) -> bool {
+        self.rotation_uses(number).is_some()
     }
 
-    /// How many uses to reserve at a time.
+    /// How many uses of a version to reserve at a time.
     #[must_use]
-    pub fn use_block(&self) -> u64 {
-        self.rotation_uses().map_or(MAX_BLOCK, |uses| {
+    pub fn use_block(&self, number: VersionNumber) -> u64 {
+        self.rotation_uses(number).map_or(MAX_BLOCK, |uses| {
             (uses / BLOCKS_PER_LIMIT).clamp(1, MAX_BLOCK)
         })
     }
@@ -116,7 +116,7 @@ impl Key {
     /// [`Error::UnknownVersion`].
     pub fn reserve_uses(&self, number: VersionNumber, wanted: u64) -> Result<(Key, u64)> {
         let mut parts = self.parts().clone();
-        let limit = parts.use_limit();
+        let limit = parts.use_limit(number);
         let (key, id) = (parts.id, number);
         let version = parts
             .versions
@@ -149,14 +149,15 @@ impl Key {
     /// # Errors
     /// [`Error::InvalidParts`], which no key gives.
     pub fn burn_uses(&self) -> Result<Option<Key>> {
-        let uses = self.use_limit().or_else(|| self.rotation_uses());
-        let bytes = self.rotation_bytes();
         let mut parts = self.parts().clone();
         let mut changed = false;
         for version in &mut parts.versions {
             if version.state == KeyState::Destroyed {
                 continue;
             }
+            let number = version.number;
+            let uses = self.use_limit(number).or_else(|| self.rotation_uses(number));
+            let bytes = self.rotation_bytes(number);
             for (counted, all) in [
                 (&mut version.uses_reserved, uses),
                 (&mut version.bytes_reserved, bytes),
@@ -181,8 +182,8 @@ pub fn counted_bytes(len: usize) -> u64 {
 }
 
 impl KeyParts {
-    pub(crate) fn use_limit(&self) -> Option<u64> {
-        self.algorithm.row().max_random_nonce_uses
+    pub(crate) fn use_limit(&self, number: VersionNumber) -> Option<u64> {
+        self.algorithm_of(number).row().max_random_nonce_uses
     }
 }
 
@@ -236,16 +237,16 @@ impl UseReserve {
         }
     }
 
-    /// The right one for the uses of `key`.
+    /// The right one for the uses of a version.
     #[must_use]
-    pub fn for_key(key: &Key) -> Self {
-        Self::counting(key.counts_uses())
+    pub fn for_uses(key: &Key, number: VersionNumber) -> Self {
+        Self::counting(key.counts_uses(number))
     }
 
-    /// The right one for the bytes that `key` encrypts.
+    /// The right one for the bytes that a version encrypts.
     #[must_use]
-    pub fn for_bytes(key: &Key) -> Self {
-        Self::counting(key.counts_bytes())
+    pub fn for_bytes(key: &Key, number: VersionNumber) -> Self {
+        Self::counting(key.counts_bytes(number))
     }
 
     const fn counting(counted: bool) -> Self {

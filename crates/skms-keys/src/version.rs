@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use skms_crypto::Algorithm;
+
 use crate::due::Why;
 use crate::ids::KeyId;
 use crate::reason::RevocationReason;
@@ -125,6 +127,9 @@ pub struct RecoveryGrant {
 pub struct Version {
     /// Its number in the key.
     pub number: VersionNumber,
+    /// What its material is for, if the key changed its algorithm since; `None`
+    /// for the key's. Ask [`crate::Key::algorithm_of`].
+    pub algorithm: Option<Algorithm>,
     /// Its state, as last recorded. What it may do at a moment follows from
     /// the dates too: ask [`crate::Key::permit`].
     pub state: KeyState,
@@ -211,6 +216,7 @@ impl Version {
     pub(crate) fn waiting(number: VersionNumber, new: NewVersion, now: UnixSeconds) -> Self {
         Self {
             number,
+            algorithm: None,
             state: KeyState::PreActivation,
             created_at: now,
             // A date that is past means at once: no version was in use before

@@ -43,17 +43,17 @@ fn keys_without_a_limit_or_rule_are_not_counted() {
     let mut rules = Rules::default();
     let new = new_key(xaes, xaes.row().uses, rules);
     let free = Key::create(new.clone(), START).unwrap().0;
-    assert!(!free.counts_uses());
-    let reserve = UseReserve::for_key(&free);
+    assert!(!free.counts_uses(V1));
+    let reserve = UseReserve::for_uses(&free, V1);
     assert_eq!(reserve.take(u64::MAX), Taken::Taken { refill: false });
     rules.rotate_after_uses = Some(1000);
     let ruled = Key::create(skms_keys::NewKey { rules, ..new }, START)
         .unwrap()
         .0;
-    assert!(ruled.counts_uses());
-    assert_eq!(UseReserve::for_key(&ruled).take(1), Taken::NeedsBlock);
-    assert_eq!(ruled.use_block(), 1000 / 64);
-    assert_eq!(ruled.use_limit(), None);
+    assert!(ruled.counts_uses(V1));
+    assert_eq!(UseReserve::for_uses(&ruled, V1).take(1), Taken::NeedsBlock);
+    assert_eq!(ruled.use_block(V1), 1000 / 64);
+    assert_eq!(ruled.use_limit(V1), None);
     assert_eq!(ruled.reserve_uses(V1, 5).unwrap().1, 5);
 }
 
@@ -114,8 +114,8 @@ fn threads_get_every_use_once_and_one_is_sent_for_more() {
 #[test]
 fn reserving_counts_up_and_stops_at_the_limit() {
     let key = aes(Rules::default());
-    assert_eq!(key.use_limit(), Some(LIMIT));
-    assert_eq!(key.use_block(), MAX_BLOCK);
+    assert_eq!(key.use_limit(V1), Some(LIMIT));
+    assert_eq!(key.use_block(V1), MAX_BLOCK);
     let (key, granted) = key.reserve_uses(V1, MAX_BLOCK).unwrap();
     assert_eq!(granted, MAX_BLOCK);
     let (key, granted) = key.reserve_uses(V1, 0).unwrap();
@@ -158,9 +158,9 @@ fn a_rule_can_ask_for_it_earlier_and_not_later() {
         rotate_after_uses: Some(uses),
         ..Rules::default()
     };
-    assert_eq!(aes(rules(100)).rotation_uses(), Some(100));
-    assert_eq!(aes(rules(100)).use_block(), 1);
-    assert_eq!(aes(rules(u64::MAX)).rotation_uses(), Some(LIMIT / 4 * 3));
+    assert_eq!(aes(rules(100)).rotation_uses(V1), Some(100));
+    assert_eq!(aes(rules(100)).use_block(V1), 1);
+    assert_eq!(aes(rules(u64::MAX)).rotation_uses(V1), Some(LIMIT / 4 * 3));
 }
 
 #[test]

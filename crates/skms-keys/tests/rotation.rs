@@ -172,14 +172,14 @@ fn bytes_call_for_a_rotation_and_stop_nothing() {
     };
     let key = aes(rules);
     // 2^38 by the draft on the limits of AEADs, three quarters of it.
-    assert_eq!(key.rotation_bytes(), Some((1 << 38) / 4 * 3));
+    assert_eq!(key.rotation_bytes(V1), Some((1 << 38) / 4 * 3));
     let rules = Rules {
         rotate_after_bytes: Some(1 << 20),
         ..rules
     };
     let key = aes(rules);
-    assert_eq!(key.rotation_bytes(), Some(1 << 20));
-    assert_eq!(key.byte_block(), (1 << 20) / 64);
+    assert_eq!(key.rotation_bytes(V1), Some(1 << 20));
+    assert_eq!(key.byte_block(V1), (1 << 20) / 64);
     let (key, granted) = key.reserve_bytes(V1, (1 << 20) - 1).unwrap();
     assert_eq!(granted, (1 << 20) - 1);
     assert!(key.due(at(1)).is_empty());
@@ -195,7 +195,7 @@ fn bytes_call_for_a_rotation_and_stop_nothing() {
     assert_eq!([0, 1, 16, 17].map(counted_bytes), [0, 16, 16, 32]);
     let free = Algorithm::Xaes256Gcm;
     let new = common::new_key(free, free.row().uses, Rules::default());
-    assert!(!Key::create(new, START).unwrap().0.counts_bytes());
+    assert!(!Key::create(new, START).unwrap().0.counts_bytes(V1));
 }
 
 #[test]

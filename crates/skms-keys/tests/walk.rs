@@ -18,7 +18,7 @@ use skms_keys::{
 
 #[derive(Clone, Debug)]
 enum Act {
-    Rotate { delay: Option<i64> },
+    Rotate { delay: Option<i64>, other: bool },
     Activate(VersionNumber),
     Suspend(Versions),
     Resume(Versions),
@@ -70,7 +70,8 @@ fn rules() -> impl Strategy<Value = Rules> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => proptest::option::of(-20..200_i64).prop_map(|delay| Act::Rotate { delay }),
+        4 => (proptest::option::of(-20..200_i64), any::<bool>())
+            .prop_map(|(delay, other)| Act::Rotate { delay, other }),
         1 => number().prop_map(Act::Activate),
         2 => versions().prop_map(Act::Suspend),
         3 => versions().prop_map(Act::Resume),
@@ -92,12 +93,15 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn take(key: &Key, act: &Act, now: UnixSeconds) -> Result<Changed> {
     match act {
-        Act::Rotate { delay } => {
+        Act::Rotate { delay, other } => {
             let new = match delay {
                 Some(delay) => later(now.0 - START.0 + delay),
                 None => NewVersion::generated(),
             };
-            key.rotate(new, now)
+            match other {
+                true => key.rotate_into(Algorithm::Xaes256Gcm, new, now),
+                false => key.rotate(new, now),
+            }
         }
         Act::Activate(version) => key.activate(*version, now),
         Act::Suspend(versions) => key.suspend(*versions, now),
@@ -229,6 +233,10 @@ fn check_step(before: &Key, changed: &Changed, now: UnixSeconds) {
             assert_eq!(then.activated_at, version.activated_at);
         }
         assert!(then.uses_reserved >= version.uses_reserved);
+        assert_eq!(
+            after.algorithm_of(version.number),
+            before.algorithm_of(version.number)
+        );
     }
     for step in steps {
         let state = states.get_mut(&step.version).unwrap();

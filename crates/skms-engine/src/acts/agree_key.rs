@@ -187,12 +187,14 @@ impl Engine {
             return Err(Error::Internal("an agreed key of another origin"));
         };
         let by = using.target().snapshot();
-        let plan = Plan::of(&by, at, key.key().algorithm, wanted)?;
+        let algorithm = key.key().algorithm_of(VersionNumber::FIRST);
+        let plan = Plan::of(&by, at, algorithm, wanted)?;
         let spki = by.key().version(version)?.public_spki.clone();
         let spki = spki.ok_or(Error::Internal("a key pair without a public key"))?;
+        let group = by.key().algorithm_of(version);
         let own = move || -> Result<(String, Vec<u8>)> {
-            let peer = plan.peer()?;
-            let own = PublicKey::import(&spki, Format::SpkiDer, Some(plan.group))?;
+            let peer = plan.peer(group)?;
+            let own = PublicKey::import(&spki, Format::SpkiDer, Some(group))?;
             let fixed_info = plan.bound(&own, &peer)?.fixed_info;
             Ok((plan.own_party, fixed_info))
         };
@@ -208,7 +210,6 @@ impl Engine {
 
 /// What is to be derived; all that can be refused without the key is.
 struct Plan {
-    group: Algorithm,
     /// Our public keys (SubjectPublicKeyInfo), of every version.
     own: Vec<Vec<u8>>,
     own_party: String,
@@ -233,6 +234,7 @@ struct Derived {
 
 /// Both shares as they are bound into the key.
 struct Bound {
+    group: Algorithm,
     own: Vec<u8>,
     peer: Vec<u8>,
     fixed_info: Vec<u8>,
@@ -263,7 +265,6 @@ impl Plan {
             return invalid("the two parties need names that differ");
         }
         Ok(Self {
-            group: by.key().algorithm,
             own: public_keys(by.key()),
             own_party,
             peer: wanted.peer.clone(),
@@ -277,10 +278,11 @@ impl Plan {
         })
     }
 
-    /// The peer's public key, after every check of its kind, and not ours.
-    fn peer(&self) -> Result<PublicKey> {
-        let peer = PublicKey::import(&self.peer, self.format, Some(self.group))?;
-        let ours = |own: &Vec<u8>| is_same_share(self.group, own, peer.spki_der());
+    /// The peer's public key in our version's group, after every check of its
+    /// kind, and not ours.
+    fn peer(&self, group: Algorithm) -> Result<PublicKey> {
+        let peer = PublicKey::import(&self.peer, self.format, Some(group))?;
+        let ours = |own: &Vec<u8>| is_same_share(group, own, peer.spki_der());
         if self.own.iter().any(ours) {
             let why = "the peer's public key is the key's own";
             return Err(skms_crypto::Error::InvalidKey(why).into());
@@ -290,6 +292,7 @@ impl Plan {
 
     fn bound(&self, own: &PublicKey, peer: &PublicKey) -> Result<Bound> {
         let mut bound = Bound {
+            group: own.algorithm(),
             own: own.to_raw()?,
             peer: peer.to_raw()?,
             fixed_info: Vec::new(),
@@ -301,7 +304,7 @@ impl Plan {
     fn terms<'a>(&'a self, bound: &'a Bound) -> StaticKey<'a> {
         let share = |party, public_key| Share { party, public_key };
         StaticKey {
-            group: self.group.name(),
+            group: bound.group.name(),
             between: [
                 share(&self.own_party, &bound.own),
                 share(&self.peer_party, &bound.peer),
@@ -313,7 +316,7 @@ impl Plan {
     }
 
     fn derive(self, key: &OpenKey) -> Result<Derived> {
-        let peer = self.peer()?;
+        let peer = self.peer(key.algorithm())?;
         let own = key.public_key();
         let own = own.ok_or(Error::Internal("a key pair without a public key"))?;
         let bound = self.bound(own, &peer)?;

@@ -291,7 +291,7 @@ pub(crate) fn put_material(
     version: VersionNumber,
     material: &KeyMaterial,
 ) -> Result<Change> {
-    rooms.withdrawn.admits(key.algorithm)?;
+    rooms.withdrawn.admits(material.algorithm())?;
     Ok(Change::Put {
         namespace: key.namespace.0,
         kind: Kind::Material,

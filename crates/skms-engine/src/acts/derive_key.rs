@@ -168,10 +168,12 @@ fn derived_before(key: Arc<KeySnapshot>) -> Result<DerivedKey> {
     })
 }
 
-/// What anybody with the parent's bytes would put in to get a key's.
+/// What anybody with the parent's bytes would put in to get a key's, which its
+/// first version is.
 ///
 /// # Errors
 /// [`Error::TooLarge`] for the context.
 pub fn derivation_info(at: KeyRef<'_>, key: &Key, context: &[u8]) -> Result<Vec<u8>> {
-    info(at, key.id.to_string().as_bytes(), key.algorithm, context)
+    let algorithm = key.algorithm_of(VersionNumber::FIRST);
+    info(at, key.id.to_string().as_bytes(), algorithm, context)
 }

@@ -29,7 +29,7 @@ act!(Public, KeyPublic, "Reads a key's public half.");
 pub struct PublicHalf {
     /// In the format asked for.
     pub bytes: Vec<u8>,
-    /// The key's algorithm.
+    /// The version's algorithm.
     pub algorithm: Algorithm,
     /// The version it is of.
     pub version: VersionNumber,
@@ -115,13 +115,14 @@ impl Engine {
             Some(number) => key.version(number)?,
             None => key.newest()?,
         };
+        let algorithm = key.algorithm_of(found.number);
         let spki = found.public_spki.as_deref().ok_or_else(|| {
-            Error::KeyForbids(format!("a key for {} has no public half", key.algorithm))
+            Error::KeyForbids(format!("a key for {algorithm} has no public half"))
         })?;
-        let public = PublicKey::import(spki, Format::SpkiDer, Some(key.algorithm))?;
+        let public = PublicKey::import(spki, Format::SpkiDer, Some(algorithm))?;
         let half = PublicHalf {
             bytes: public.export(format)?,
-            algorithm: key.algorithm,
+            algorithm,
             version: found.number,
             fingerprint: public.fingerprint(),
         };

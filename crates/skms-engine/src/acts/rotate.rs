@@ -1,7 +1,10 @@
-//! Rotates a key: a new version protects, the ones before go on processing.
+//! Rotates a key: a new version protects, the ones before go on processing. It
+//! is of the key's algorithm, or of another that does what the key is for.
 
 use std::sync::Arc;
 
+use skms_crypto::Algorithm;
+use skms_evidence::{DetailKey, DetailValue};
 use skms_keys::{Changed, Key, NewVersion, Origin, UnixSeconds, VersionNumber};
 use skms_store::Change;
 
@@ -28,9 +31,29 @@ impl Engine {
         at: KeyRef<'_>,
         activate_at: Option<UnixSeconds>,
     ) -> Result<Arc<KeySnapshot>> {
+        self.rotate_key_into(caller, at, None, activate_at).await
+    }
+
+    /// As [`Engine::rotate_key`], with a version of another algorithm if one is
+    /// named, which the key has from then on. Policy has to permit that on the
+    /// key as it is and as it becomes.
+    ///
+    /// # Errors
+    /// As there; [`Error::Key`] for an algorithm that does not do what the key is
+    /// for.
+    pub async fn rotate_key_into(
+        &self,
+        caller: &Arc<Caller>,
+        at: KeyRef<'_>,
+        algorithm: Option<Algorithm>,
+        activate_at: Option<UnixSeconds>,
+    ) -> Result<Arc<KeySnapshot>> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize_key::<Rotate>(at).await?;
-        rotate(&entry, &allowed, activate_at).await
+        if let Some(algorithm) = algorithm {
+            entry.authorize_algorithm(&allowed, algorithm).await?;
+        }
+        rotate(&entry, &allowed, algorithm, activate_at).await
     }
 }
 
@@ -76,14 +99,16 @@ fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
 pub(crate) async fn rotate<A: Act>(
     entry: &Entry,
     allowed: &Authorized<A, KeyTarget>,
+    algorithm: Option<Algorithm>,
     activate_at: Option<UnixSeconds>,
 ) -> Result<Arc<KeySnapshot>> {
     let snapshot = allowed.target().snapshot();
-    let ready = check(entry, &snapshot);
-    entry.failed_key(allowed, ready).await?;
-    let (material, next) = next(entry, &snapshot, activate_at).await?;
+    let ready = check(entry, &snapshot, algorithm);
+    let algorithm = entry.failed_key(allowed, ready).await?;
+    let (material, next) = next(entry, &snapshot, algorithm, activate_at).await?;
     let with = With {
         also: vec![material],
+        said: next.said(&snapshot),
         ..With::default()
     };
     let rotated = entry
@@ -93,29 +118,45 @@ pub(crate) async fn rotate<A: Act>(
     Ok(rotated)
 }
 
-/// Whether the key may get a new version.
-pub(crate) fn check(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
-    snapshot.key().check_rotation(entry.now())?;
-    not_an_authoritys(entry, snapshot)
+/// Whether the key may get a new version, of the algorithm that is wanted or its
+/// own. Gives which that is.
+pub(crate) fn check(
+    entry: &Entry,
+    snapshot: &KeySnapshot,
+    wanted: Option<Algorithm>,
+) -> Result<Algorithm> {
+    let key = snapshot.key();
+    key.check_rotation(entry.now())?;
+    not_an_authoritys(entry, snapshot)?;
+    let algorithm = wanted.unwrap_or(key.algorithm);
+    if algorithm != key.algorithm {
+        key.check_algorithm(algorithm)?;
+        skms_crypto::fips::ensure_uses(algorithm, key.uses)?;
+    }
+    entry.rooms.withdrawn.admits_version(algorithm)?;
+    Ok(algorithm)
 }
 
 /// The version that is to follow another one.
 pub(crate) struct Next {
     after: VersionNumber,
+    algorithm: Algorithm,
     version: NewVersion,
 }
 
-/// Makes material for a key's next version: the change that stores it, and what
-/// makes a version of it.
+/// Makes material for a key's next version, of the algorithm that [`check`] gave:
+/// the change that stores it, and what makes a version of it.
 pub(crate) async fn next(
     entry: &Entry,
     snapshot: &KeySnapshot,
+    algorithm: Algorithm,
     activate_at: Option<UnixSeconds>,
 ) -> Result<(Change, Next)> {
     let key = snapshot.key();
-    let material = generate(&entry.rooms, key.algorithm).await?;
+    let material = generate(&entry.rooms, algorithm).await?;
     let next = Next {
         after: key.newest()?.number,
+        algorithm,
         version: new_version(&material, Origin::Generated, activate_at)?,
     };
     let put = put_material(&entry.rooms, key, next.number(), &material)?;
@@ -128,6 +169,13 @@ impl Next {
         VersionNumber(self.after.0.saturating_add(1))
     }
 
+    /// What the event says about it: its algorithm, where that is another.
+    pub(crate) fn said(&self, snapshot: &KeySnapshot) -> Vec<(DetailKey, DetailValue)> {
+        let changes = self.algorithm != snapshot.key().algorithm;
+        let said = changes.then(|| (DetailKey::Algorithm, self.algorithm.name().into()));
+        said.into_iter().collect()
+    }
+
     /// Rotates the key.
     ///
     /// # Errors
@@ -137,6 +185,6 @@ impl Next {
         if key.newest()?.number != self.after {
             return Err(Error::Conflict);
         }
-        Ok(key.rotate(self.version, now)?)
+        Ok(key.rotate_into(self.algorithm, self.version, now)?)
     }
 }

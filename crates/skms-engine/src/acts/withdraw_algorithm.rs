@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use skms_crypto::Algorithm;
 use skms_evidence::{DetailKey, Outcome};
-use skms_keys::{KeyState, UnixSeconds};
+use skms_keys::{Key, KeyState, UnixSeconds, Version};
 use skms_store::Kind;
 
 use crate::act::act;
@@ -206,6 +206,15 @@ fn check(rooms: &Rooms, order: &Order) -> Result<(Algorithm, Option<Algorithm>)>
     Ok((algorithm, successor))
 }
 
+/// Whether a version is of an algorithm and in no state that ends its protecting.
+fn could_protect(key: &Key, version: &Version, algorithm: Algorithm) -> bool {
+    let ended = matches!(
+        version.state,
+        KeyState::Deactivated | KeyState::Compromised | KeyState::Destroyed
+    );
+    !ended && key.algorithm_of(version.number) == algorithm
+}
+
 /// The keys of an algorithm that could protect now.
 async fn reached(rooms: &Rooms, algorithm: Algorithm) -> Result<(u64, Vec<String>)> {
     let (mut keys, mut names) = (0, Vec::new());
@@ -221,11 +230,7 @@ async fn reached(rooms: &Rooms, algorithm: Algorithm) -> Result<(u64, Vec<String
             for stored in page {
                 let record: KeyRecord = records::decode(stored.plaintext.expose())?;
                 let key = record.into_domain(stored.id, namespace.id)?;
-                let ended = matches!(
-                    key.newest()?.state,
-                    KeyState::Deactivated | KeyState::Compromised | KeyState::Destroyed
-                );
-                if key.algorithm != algorithm || ended {
+                if !key.versions.iter().any(|one| could_protect(&key, one, algorithm)) {
                     continue;
                 }
                 keys += 1;

@@ -40,6 +40,9 @@ pub(crate) struct KeyRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct VersionRecord {
     number: u32,
+    /// Where it is not the key's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    algorithm: Option<String>,
     state: String,
     created_at: i64,
     activate_at: i64,
@@ -194,6 +197,7 @@ impl From<&Version> for VersionRecord {
         let seconds = |at: Option<UnixSeconds>| at.map(|at| at.0);
         Self {
             number: version.number.0,
+            algorithm: version.algorithm.map(|one| one.name().to_owned()),
             state: version.state.name().to_owned(),
             created_at: version.created_at.0,
             activate_at: version.activate_at.0,
@@ -319,6 +323,10 @@ impl VersionRecord {
             .and_then(|digest| digest.try_into().ok());
         Ok(Version {
             number: VersionNumber(self.number),
+            algorithm: self
+                .algorithm
+                .map(|name| name.parse().map_err(|_| damaged("algorithm")))
+                .transpose()?,
             state: self.state.parse().map_err(|_| damaged("state"))?,
             created_at: UnixSeconds(self.created_at),
             activate_at: UnixSeconds(self.activate_at),
@@ -383,5 +391,51 @@ impl AgreedRecord {
             version: VersionNumber(self.version),
             peer: peer.ok_or_else(|| damaged("agreed"))?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it was written before versions had algorithms of their own.
+    const OLDER: &str = r#"{
+        "keyring": "00000000-0000-0000-0000-000000000002", "name": "card",
+        "algorithm": "AES-128-GCM", "uses": ["encrypt", "decrypt"], "owner": "ann",
+        "exportable": false, "rules": {"destroy_window_seconds": 604800},
+        "versions": [
+            {"number": 1, "state": "deactivated", "created_at": 1, "activate_at": 1,
+             "activated_at": 1, "deactivated_at": 2, "uses_reserved": 256, "imported": false},
+            {"number": 2, "state": "active", "created_at": 2, "activate_at": 2,
+             "activated_at": 2, "uses_reserved": 0, "imported": false}
+        ],
+        "minimum_decrypt_version": 1, "minimum_encrypt_version": 1, "created_at": 1
+    }"#;
+
+    fn read(text: &str) -> Result<Key> {
+        let record: KeyRecord = serde_json::from_str(text).unwrap();
+        record.into_domain(RecordId([3; 16]), NamespaceId([1; 16]))
+    }
+
+    #[test]
+    fn records_from_before_are_read_and_algorithms_kept() {
+        use skms_crypto::Algorithm::{Aes128Gcm, Aes256Gcm};
+        let key = read(OLDER).unwrap();
+        let of = |key: &Key, number| key.algorithm_of(VersionNumber(number));
+        assert_eq!([of(&key, 1), of(&key, 2)], [Aes128Gcm, Aes128Gcm]);
+        // What says nothing of it is written as before.
+        let written = serde_json::to_string(&KeyRecord::from(&key)).unwrap();
+        assert_eq!(written.matches("algorithm").count(), 1);
+        let new = skms_keys::NewVersion::generated();
+        let (key, _) = key.rotate_into(Aes256Gcm, new, UnixSeconds(3)).unwrap();
+        let written = serde_json::to_string(&KeyRecord::from(&key)).unwrap();
+        let back = read(&written).unwrap();
+        assert_eq!(back, key);
+        assert_eq!(
+            [of(&back, 1), of(&back, 2), of(&back, 3)],
+            [Aes128Gcm, Aes128Gcm, Aes256Gcm]
+        );
+        let odd = written.replace("AES-128-GCM", "ROT-13");
+        assert!(read(&odd).is_err());
     }
 }

@@ -253,10 +253,11 @@ impl Entry {
     ) -> Result<std::sync::Arc<KeySnapshot>> {
         let allowed = self.authorize_as_system::<Rotate>(cell)?;
         let snapshot = cell.snapshot();
-        rotate::check(self, &snapshot)?;
-        let (material, next) = rotate::next(self, &snapshot, None).await?;
+        let algorithm = rotate::check(self, &snapshot, None)?;
+        let (material, next) = rotate::next(self, &snapshot, algorithm, None).await?;
         let mut extra = extra(done)?;
         extra.also.push(material);
+        extra.said.extend(next.said(&snapshot));
         let with = With {
             also: extra.also,
             said: extra.said,

@@ -502,3 +502,22 @@ async fn an_incident_leaves_jobs_that_run_under_a_grant() {
     let done = batch(&house, job.id, 1, vec![item(&old[0])]).await.unwrap();
     assert_eq!(moved(&done.results[0]).version, VersionNumber(3));
 }
+
+/// A job moves what the old algorithm encrypted to the new one.
+#[tokio::test]
+async fn items_are_moved_to_another_algorithm() {
+    let house = House::new().await;
+    house.create("orders", Algorithm::Aes128Gcm).await;
+    let old = house.encrypt("orders", b"one").await.unwrap();
+    let (engine, root) = (&house.engine, &house.root);
+    let into = Some(Algorithm::Xaes256Gcm);
+    let rotated = engine.rotate_key_into(root, at("orders"), into, None).await;
+    rotated.unwrap();
+    let id = job(&house, "orders").await;
+    let done = batch(&house, id, 1, vec![item(&old)]).await.unwrap();
+    let new = moved(&done.results[0]);
+    assert_eq!(new.version, VersionNumber(2));
+    assert_ne!(new.ciphertext.len(), old.ciphertext.len());
+    let opened = house.decrypt("orders", &new).await.unwrap();
+    assert_eq!(opened.expose(), b"one");
+}

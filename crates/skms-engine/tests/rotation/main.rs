@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod algorithms;
 mod followers;
 mod leavers;
 mod occasions;

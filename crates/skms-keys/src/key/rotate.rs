@@ -1,4 +1,6 @@
-//! A new version in place of the one in use.
+//! A new version in place of the one in use, of the key's algorithm or another.
+
+use skms_crypto::Algorithm;
 
 use super::Key;
 use crate::change::{Change, Changed};
@@ -21,6 +23,21 @@ impl Key {
     /// # Errors
     /// [`Error::RotationRefused`], with the reason.
     pub fn rotate(&self, new: NewVersion, now: UnixSeconds) -> Result<Changed> {
+        self.rotate_into(self.algorithm, new, now)
+    }
+
+    /// As [`Key::rotate`], with a version of another algorithm, which the key has
+    /// from then on. The versions before keep theirs.
+    ///
+    /// # Errors
+    /// As [`Key::rotate`] and [`Key::check_algorithm`].
+    pub fn rotate_into(
+        &self,
+        algorithm: Algorithm,
+        new: NewVersion,
+        now: UnixSeconds,
+    ) -> Result<Changed> {
+        self.check_algorithm(algorithm)?;
         let mut change = Change::begin(self, now)?;
         check_rotation(&change.parts, new.activate_at.unwrap_or(now))?;
         let number = change
@@ -39,6 +56,12 @@ impl Key {
         if change.parts.newest()?.warned.contains(&Why::ExpiresAt) {
             version.warned.push(Why::ExpiresAt);
         }
+        let before = std::mem::replace(&mut change.parts.algorithm, algorithm);
+        if before != algorithm {
+            for older in &mut change.parts.versions {
+                older.algorithm.get_or_insert(before);
+            }
+        }
         change.parts.versions.push(version);
         change.finish()
     }
@@ -50,6 +73,35 @@ impl Key {
     /// As [`Key::rotate`].
     pub fn check_rotation(&self, now: UnixSeconds) -> Result<()> {
         check_rotation(&Change::begin(self, now)?.parts, now)
+    }
+
+    /// Checks that a version of the key may be of `algorithm`: it does all that
+    /// the key is for, and has a public half if the key has one.
+    ///
+    /// # Errors
+    /// [`Error::AlgorithmUnfit`].
+    pub fn check_algorithm(&self, algorithm: Algorithm) -> Result<()> {
+        match self.unfit(algorithm) {
+            None => Ok(()),
+            Some(why) => Err(Error::AlgorithmUnfit {
+                key: self.id,
+                algorithm,
+                why,
+            }),
+        }
+    }
+}
+
+impl KeyParts {
+    /// Why no version may be of an algorithm.
+    pub(crate) fn unfit(&self, algorithm: Algorithm) -> Option<&'static str> {
+        if algorithm.is_symmetric() != self.algorithm.is_symmetric() {
+            return Some("a symmetric key stays one, and a key pair a key pair");
+        }
+        if !self.uses.is_subset_of(algorithm.row().uses) {
+            return Some("it does not do all that the key is for");
+        }
+        None
     }
 }
 

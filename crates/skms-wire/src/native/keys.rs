@@ -365,7 +365,13 @@ pub struct KeyChange {
 /// Adds a version.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RotateRequest {}
+pub struct RotateRequest {
+    /// The algorithm of the new version, and of the key from then on; it has to
+    /// do all that the key is for. The versions before keep theirs. The key's
+    /// own if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+}
 
 /// Suspends or resumes; all versions in a fitting state if none is named.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]

@@ -11,6 +11,10 @@ use crate::Moment;
 pub struct VersionView {
     /// Its number, from 1.
     pub version: u32,
+    /// What its material is for; the key's algorithm unless a rotation changed
+    /// that since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
     /// Its state.
     pub state: KeyState,
     /// Where its material came from.

@@ -214,3 +214,33 @@ fn a_key_rotates_when_its_owner_leaves() {
     let changed = server.json(&none);
     assert!(changed["key"]["rules"].get("rotate_on").is_none());
 }
+
+#[test]
+fn a_key_changes_its_algorithm_and_opens_what_it_had() {
+    let server = Server::dev();
+    let create = ["key", "create", "card", "--algorithm", "AES-128-GCM"];
+    server.run(&create).ok();
+    let old = server.run_with(&["encrypt", "card"], b"kept").ok().out;
+    let rotate = |algorithm| ["key", "rotate", "card", "--algorithm", algorithm];
+    server
+        .run(&rotate("AES-256-KW"))
+        .fails(2, "it does not do all that the key is for");
+    server
+        .run(&rotate("RSA-3072"))
+        .fails(2, "a symmetric key stays one");
+    server.run(&rotate("ROT-13")).fails(2, "algorithm");
+    let changed = server.json(&rotate("AES-256-GCM"));
+    assert_eq!(changed["key"]["algorithm"], "AES-256-GCM");
+    let algorithms: Vec<_> = changed["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["algorithm"].as_str().unwrap())
+        .collect();
+    assert_eq!(algorithms, ["AES-128-GCM", "AES-256-GCM"]);
+    let shown = server.text(&["key", "show", "card", "--versions"]);
+    assert_eq!(shown.matches("AES-128-GCM").count(), 1, "{shown}");
+    assert_eq!(shown.matches("AES-256-GCM").count(), 1, "{shown}");
+    let opened = server.run_with(&["decrypt", "card"], &old).ok();
+    assert_eq!(opened.out, b"kept");
+}

@@ -337,7 +337,8 @@ async fn subject(
                 ));
             }
             let spki = version.public_spki.clone().ok_or_else(|| {
-                Error::KeyForbids(format!("a key for {} has no public half", known.algorithm))
+                let algorithm = known.algorithm_of(version.number);
+                Error::KeyForbids(format!("a key for {algorithm} has no public half"))
             })?;
             kept = Some(SubjectKeyRecord {
                 keyring: keyring.clone(),

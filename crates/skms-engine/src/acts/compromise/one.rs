@@ -180,9 +180,9 @@ pub(super) async fn rotate(work: &Work<'_>, key: &Key) -> Result<bool> {
     };
     let allowed = work.entry.authorize_as_system::<RotateCompromised>(&cell)?;
     if work.dry.is_some() {
-        return Ok(rotate::check(&work.entry, &cell.snapshot()).is_ok());
+        return Ok(rotate::check(&work.entry, &cell.snapshot(), None).is_ok());
     }
-    match rotate::rotate(&work.entry, &allowed, None).await {
+    match rotate::rotate(&work.entry, &allowed, None, None).await {
         Ok(_) => Ok(true),
         // Rotated by somebody else meanwhile, or not to be.
         Err(Error::Conflict | Error::Key(_) | Error::KeyForbids(_) | Error::Busy) => Ok(false),

@@ -191,10 +191,12 @@ async fn rekey_once<A: Act>(
     let changes = rooms.lock_changes().await;
     let group = without(entry, allowed.target(), id, gone)?;
     let snapshot = group.snapshot(rooms).await?;
-    rotate::check(entry, &snapshot)?;
-    let (material, next) = rotate::next(entry, &snapshot, None).await?;
+    let algorithm = rotate::check(entry, &snapshot, None)?;
+    let (material, next) = rotate::next(entry, &snapshot, algorithm, None).await?;
     let also = vec![group.put()?, material];
-    let event = event(entry, allowed, gone)?.also_version(&snapshot, next.number());
+    let event = event(entry, allowed, gone)?
+        .also_version(&snapshot, next.number())
+        .explained(next.said(&snapshot));
     let changed = group.clone();
     let part = Part {
         event,

@@ -224,9 +224,10 @@ fn signing_key(
     }
     let version =
         found.ok_or_else(|| Error::Invalid("the certificate is not one of the key".into()))?;
+    let algorithm = known.algorithm_of(VersionNumber(version));
     let scheme = match scheme {
-        None => SigningScheme::for_key(known.algorithm),
-        Some(name) => SigningScheme::by_name(known.algorithm, name),
+        None => SigningScheme::for_key(algorithm),
+        Some(name) => SigningScheme::by_name(algorithm, name),
     };
     let scheme =
         scheme.ok_or_else(|| Error::Invalid("keys of this algorithm do not sign so".into()))?;
@@ -235,7 +236,7 @@ fn signing_key(
         key: snapshot.at().name.to_owned(),
         id: known.id.to_string(),
         version,
-        algorithm: known.algorithm.name().to_owned(),
+        algorithm: algorithm.name().to_owned(),
         signature: scheme.name(),
     })
 }

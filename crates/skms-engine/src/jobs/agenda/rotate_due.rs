@@ -106,20 +106,19 @@ impl Wants {
             };
         }
         let allowed = entry.authorize_as_system::<RotateDue>(cell)?;
-        let ready = rotate::check(entry, &snapshot);
-        if matches!(ready, Err(Error::KeyForbids(_))) {
+        let ready = rotate::check(entry, &snapshot, None);
+        let algorithm = match ready {
             // Nothing that changes by itself: somebody has to hear of it.
-            entry.failed_key(&allowed, ready).await?;
-        } else {
-            ready?;
-        }
-        let (material, next) = rotate::next(entry, &snapshot, None).await?;
+            Err(Error::KeyForbids(_)) => entry.failed_key(&allowed, ready).await?,
+            other => other?,
+        };
+        let (material, next) = rotate::next(entry, &snapshot, algorithm, None).await?;
         let namespace = snapshot.key().namespace;
         let mut also = vec![material];
         also.extend(self.calls.iter().map(|call| call.answered(namespace)));
         let with = With {
             also,
-            said: self.explained(),
+            said: [self.explained(), next.said(&snapshot)].concat(),
             ..With::default()
         };
         let by_date_alone = self.led.is_none() && !called;

@@ -18,13 +18,19 @@ use crate::cli::{Global, duration, output, progress};
 pub struct Rotate {
     /// The key: KEYRING/NAME or NAME
     key: KeyName,
+    /// The algorithm of the new version and those after it, which has to do
+    /// all that the key is for; the key's own by default
+    #[arg(long, value_name = "ALGORITHM")]
+    algorithm: Option<String>,
 }
 
 impl Rotate {
     /// Rotates.
     pub async fn run(self, global: &Global) -> Result<()> {
         let client = global.client()?;
-        let request = RotateRequest {};
+        let request = RotateRequest {
+            algorithm: self.algorithm,
+        };
         let work = client.rotate_key(&self.key.keyring, &self.key.name, &request);
         let change = progress::wait("Generating the new version", work).await?;
         global.show(&change, show::print_change)

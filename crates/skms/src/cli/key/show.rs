@@ -73,7 +73,7 @@ impl Show {
         global.show(&Shown { key, versions }, |shown| {
             print_key(&shown.key)?;
             match &shown.versions {
-                Some(versions) => print_versions(versions),
+                Some(versions) => print_versions(&shown.key, versions),
                 None => Ok(()),
             }
         })
@@ -93,7 +93,7 @@ pub fn print_change(change: &KeyChange) -> Result<()> {
     if change.versions.is_empty() {
         return Ok(());
     }
-    print_versions(&change.versions)
+    print_versions(&change.key, &change.versions)
 }
 
 fn print_key(key: &KeyView) -> Result<()> {
@@ -176,7 +176,7 @@ fn print_key(key: &KeyView) -> Result<()> {
     ])
 }
 
-fn print_versions(versions: &[VersionView]) -> Result<()> {
+fn print_versions(key: &KeyView, versions: &[VersionView]) -> Result<()> {
     let rows: Vec<_> = versions
         .iter()
         .map(|one| {
@@ -185,7 +185,7 @@ fn print_versions(versions: &[VersionView]) -> Result<()> {
                 one.state.to_string(),
                 one.origin.to_string(),
                 one.created_at.to_string(),
-                remark(one),
+                remark(key, one),
             ]
         })
         .collect();
@@ -193,8 +193,12 @@ fn print_versions(versions: &[VersionView]) -> Result<()> {
 }
 
 /// What is special about a version, in words.
-fn remark(version: &VersionView) -> String {
-    let mut parts = Vec::new();
+fn remark(key: &KeyView, version: &VersionView) -> String {
+    let algorithm = version.algorithm.iter();
+    let mut parts: Vec<String> = algorithm
+        .filter(|one| **one != key.algorithm)
+        .cloned()
+        .collect();
     if let Some(revocation) = &version.revocation {
         parts.push(format!("revoked {}: {}", revocation.at, revocation.reason));
         parts.extend(revocation.message.clone());

@@ -311,6 +311,7 @@ impl From<Keys> for Failure {
             | Keys::InvalidField { .. }
             | Keys::InvalidRules(_)
             | Keys::InvalidUses { .. }
+            | Keys::AlgorithmUnfit { .. }
             | Keys::NotARevocation(_) => Self::invalid(said),
             Keys::UnknownVersion { .. } => Self::with(Kind::NotFound, said),
             Keys::UseForbidden { .. } => Self::with(Kind::UseNotPermitted, said),

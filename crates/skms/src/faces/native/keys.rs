@@ -232,7 +232,8 @@ pub async fn versions(call: Call) -> Result<Reply, Failure> {
         .versions
         .iter()
         .filter(|version| version.number.0 > after);
-    let items: Vec<_> = rest.by_ref().take(limit).map(views::version).collect();
+    let view = |version| views::version(found.key(), version);
+    let items: Vec<_> = rest.by_ref().take(limit).map(view).collect();
     let next = match (items.last(), rest.next()) {
         (Some(last), Some(_)) => Some(last.version.to_string()),
         _ => None,
@@ -249,7 +250,7 @@ pub async fn version(call: Call) -> Result<Reply, Failure> {
         .key()
         .version(VersionNumber(number))
         .map_err(|_| missing())?;
-    Reply::json(&views::version(version))
+    Reply::json(&views::version(found.key(), version))
 }
 
 pub async fn public(call: Call) -> Result<Reply, Failure> {
@@ -274,10 +275,14 @@ pub async fn public(call: Call) -> Result<Reply, Failure> {
 }
 
 pub async fn rotate(call: Call) -> Result<Reply, Failure> {
-    let RotateRequest {} = call.optional_json()?;
+    let RotateRequest { algorithm } = call.optional_json()?;
+    let algorithm = algorithm
+        .as_deref()
+        .map(convert::algorithm)
+        .transpose()?;
     let changed = call
         .engine()
-        .rotate_key(call.caller()?, call.key(), None)
+        .rotate_key_into(call.caller()?, call.key(), algorithm, None)
         .await?;
     let newest = changed.key().newest()?.number;
     // The version before it stopped protecting.

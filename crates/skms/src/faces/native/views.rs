@@ -63,7 +63,7 @@ pub fn change(
             .versions
             .iter()
             .filter(|version| concerned(version))
-            .map(version)
+            .map(|one| version(changed.key(), one))
             .collect(),
     })
 }
@@ -75,10 +75,11 @@ fn parent(of: VersionRef) -> ParentView {
     }
 }
 
-/// A version.
-pub fn version(version: &Version) -> VersionView {
+/// A version of a key.
+pub fn version(key: &Key, version: &Version) -> VersionView {
     VersionView {
         version: version.number.0,
+        algorithm: Some(key.algorithm_of(version.number).name().to_owned()),
         state: state(version.state),
         origin: match version.origin {
             Origin::Generated => terms::Origin::Generated,
