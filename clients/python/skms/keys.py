@@ -105,9 +105,12 @@ class Keys:
         path = key_path(keyring, name, "versions")
         return [Version.read(one) for one in self._transport.pages(path, 100, self._namespace)]
 
-    def rotate(self, name: str, *, keyring: str = "default") -> KeyChange:
-        """Adds a version, which is used from now on."""
-        return self._change(keyring, name, "rotate", {})
+    def rotate(
+        self, name: str, *, algorithm: Optional[str] = None, keyring: str = "default"
+    ) -> KeyChange:
+        """Adds a version, which is used from now on; of another algorithm if one is
+        named, which has to do what the key is for."""
+        return self._change(keyring, name, "rotate", {"algorithm": algorithm})
 
     def suspend(
         self, name: str, *, keyring: str = "default", version: Optional[int] = None

@@ -239,6 +239,8 @@ impl Rooms {
         let rules = rules::load(&store, &places).await?;
         let suspended = Suspended::load(&store, &places).await?;
         let withdrawn = Withdrawn::load(&store).await?;
+        let agenda = Agenda::default();
+        agenda.withdrawn(withdrawn.successions());
         let channels = notify::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
@@ -271,7 +273,7 @@ impl Rooms {
             policies: ArcSwap::from_pointee(policies),
             decisions: DecisionCache::new(config.decisions),
             sessions: Sessions::default(),
-            agenda: Agenda::default(),
+            agenda,
             refusals: Refusals::default(),
             identities: Identities::default(),
             idempotency: Arc::default(),
@@ -329,6 +331,7 @@ impl Rooms {
             self.rules.replace(&rules);
             self.suspended.replace(suspended);
             self.withdrawn.replace(Withdrawn::load(&self.store).await?);
+            self.agenda.withdrawn(self.withdrawn.successions());
             let channels = notify::load(&self.store, &places).await?;
             let others = (authorities, ssh, tsas, trusts, groups, channels);
             Ok::<_, Error>((places, policies, limits, lists, others))

@@ -145,16 +145,15 @@ impl KeySnapshot {
         keyring: Arc<str>,
         before: Option<&KeySnapshot>,
     ) -> Self {
-        let counts =
-            |key: &Key, number| (key.counts_uses(number), key.counts_bytes(number));
+        let counts = |key: &Key, number| (key.counts_uses(number), key.counts_bytes(number));
         let versions = key
             .versions
             .iter()
             .map(|version| {
                 let number = version.number;
                 let known = before.and_then(|before| before.version(number));
-                let same_count =
-                    before.is_some_and(|before| counts(&before.key, number) == counts(&key, number));
+                let same_count = before
+                    .is_some_and(|before| counts(&before.key, number) == counts(&key, number));
                 let gone = version.state == KeyState::Destroyed;
                 match known {
                     Some(known) if same_count && !gone => Arc::clone(known),

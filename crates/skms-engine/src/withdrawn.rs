@@ -2,7 +2,7 @@
 //! from a day on none protects. What was protected goes on to be processed.
 //! Nearly always none is, and asking then costs one load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -11,6 +11,7 @@ use skms_crypto::Algorithm;
 use skms_keys::UnixSeconds;
 use skms_store::{Change, Kind, RecordId, SealedStore};
 
+use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::places::SYSTEM_SCOPE;
 use crate::records::{self, Record};
@@ -53,6 +54,31 @@ struct State {
     all: BTreeMap<String, WithdrawalRecord>,
     /// The setting and its revision, once it was written.
     stored: Option<(RecordId, u64)>,
+}
+
+/// What takes the place of an algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Succession {
+    /// When that was withdrawn.
+    pub(crate) since: UnixSeconds,
+    /// What is to be used instead; it is not withdrawn itself.
+    pub(crate) successor: Algorithm,
+}
+
+impl State {
+    fn successor(&self, algorithm: Algorithm) -> Option<Succession> {
+        let since = UnixSeconds(self.all.get(algorithm.name())?.at);
+        let mut successor = algorithm;
+        // Each is followed once at most, whatever the record says.
+        for _ in &self.all {
+            let Some(one) = self.all.get(successor.name()) else {
+                break;
+            };
+            successor = one.successor.as_deref()?.parse().ok()?;
+        }
+        let ends = !self.all.contains_key(successor.name());
+        ends.then_some(Succession { since, successor })
+    }
 }
 
 /// A change of them, to be put in force once it is committed.
@@ -146,6 +172,25 @@ impl Withdrawn {
         }
     }
 
+    /// What is to be used in the place of an algorithm that is withdrawn, if it
+    /// is and there is something: its successor or, if that is withdrawn too,
+    /// the successor of that.
+    pub(crate) fn successor(&self, algorithm: Algorithm) -> Option<Succession> {
+        if !self.any.load(Ordering::SeqCst) {
+            return None;
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.successor(algorithm)
+    }
+
+    /// Every algorithm that has one, since when.
+    pub(crate) fn successions(&self) -> HashMap<Algorithm, UnixSeconds> {
+        let state = self.read();
+        let algorithms = state.all.keys().filter_map(|name| name.parse().ok());
+        let found = algorithms.filter_map(|one| Some((one, state.successor(one)?.since)));
+        found.collect()
+    }
+
     /// With one more, or in the place of what was said of it before; the caller
     /// holds the rooms' change lock.
     pub(crate) fn with(&self, one: WithdrawalRecord) -> Result<(Changing, Change)> {
@@ -184,13 +229,14 @@ impl WithdrawalRecord {
 }
 
 impl Changing {
-    /// Puts it in force.
-    pub(crate) fn put_in_force(self, withdrawn: &Withdrawn, revision: u64) {
+    /// Puts it in force, and wakes the keys up that rotate on it.
+    pub(crate) fn put_in_force(self, rooms: &Rooms, revision: u64) {
         let mut next = self.0;
         if let Some((_, known)) = &mut next.stored {
             *known = revision;
         }
-        withdrawn.put(next);
+        rooms.withdrawn.put(next);
+        rooms.agenda.withdrawn(rooms.withdrawn.successions());
     }
 }
 
@@ -212,4 +258,56 @@ fn changing(mut next: State) -> Result<(Changing, Change)> {
         plaintext: records::encode(&record)?,
     };
     Ok((Changing(next), change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn withdrawn(all: &[(&str, Option<&str>)]) -> State {
+        let record = |(at, (algorithm, successor)): (i64, &(&str, Option<&str>))| {
+            let one = WithdrawalRecord {
+                algorithm: (*algorithm).to_owned(),
+                at,
+                by: "root".into(),
+                reason: "broken".into(),
+                protects_until: at,
+                successor: successor.map(str::to_owned),
+            };
+            (one.algorithm.clone(), one)
+        };
+        State {
+            all: (1..).zip(all).map(record).collect(),
+            stored: None,
+        }
+    }
+
+    #[test]
+    fn successors_are_followed_to_one_that_is_in_use() {
+        let state = withdrawn(&[
+            ("AES-128-GCM", Some("AES-192-GCM")),
+            ("AES-192-GCM", Some("AES-256-GCM")),
+            ("ChaCha20-Poly1305", None),
+            ("RSA-2048", Some("ROT-13")),
+            ("HMAC-SHA-256", Some("HMAC-SHA-384")),
+            ("HMAC-SHA-384", Some("HMAC-SHA-256")),
+        ]);
+        let of = |algorithm| state.successor(algorithm);
+        let found = |since, successor| {
+            Some(Succession {
+                since: UnixSeconds(since),
+                successor,
+            })
+        };
+        assert_eq!(of(Algorithm::Aes128Gcm), found(1, Algorithm::Aes256Gcm));
+        assert_eq!(of(Algorithm::Aes192Gcm), found(2, Algorithm::Aes256Gcm));
+        for none in [
+            Algorithm::Aes256Gcm,
+            Algorithm::ChaCha20Poly1305,
+            Algorithm::Rsa2048,
+            Algorithm::HmacSha256,
+        ] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
 }

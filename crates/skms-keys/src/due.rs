@@ -2,6 +2,7 @@
 
 use crate::change::Cause;
 use crate::key::Key;
+use crate::occasion::Occasion;
 use crate::schedule::Schedule;
 use crate::state::KeyState;
 use crate::time::UnixSeconds;
@@ -66,6 +67,9 @@ pub enum Why {
     RotateAfterBytes,
     /// [`crate::Rules::rotate_with`].
     RotateWith,
+    /// [`crate::Occasion::AlgorithmWithdrawn`], by
+    /// [`crate::Rules::rotate_on`].
+    AlgorithmWithdrawn,
     /// Something called for it.
     Called,
     /// [`crate::Rules::originator_usage_period_seconds`].
@@ -81,13 +85,14 @@ pub enum Why {
 }
 
 impl Why {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::RotateEvery,
         Self::RotateAt,
         Self::RotateAtAge,
         Self::RotateAfterUses,
         Self::RotateAfterBytes,
         Self::RotateWith,
+        Self::AlgorithmWithdrawn,
         Self::Called,
         Self::OriginatorUsagePeriod,
         Self::RecipientUsagePeriod,
@@ -112,6 +117,7 @@ impl Why {
             Why::RotateAfterUses => "rotate-after-uses",
             Why::RotateAfterBytes => "rotate-after-bytes",
             Why::RotateWith => "rotate-with",
+            Why::AlgorithmWithdrawn => Occasion::AlgorithmWithdrawn.name(),
             Why::Called => "called",
             Why::OriginatorUsagePeriod => "originator-usage-period",
             Why::RecipientUsagePeriod => "recipient-usage-period",
@@ -283,6 +289,15 @@ impl Key {
             && version.revocation.is_none()
             && newest.is_some_and(|newest| newest.number == version.number);
         version.state == KeyState::Active || ended
+    }
+
+    /// Whether the key is to have a version of another algorithm as soon as its
+    /// own is withdrawn, whatever that is.
+    #[must_use]
+    pub fn leaves_withdrawn_algorithm(&self) -> bool {
+        let newest = self.versions.last();
+        self.rules.rotate_on.has(Occasion::AlgorithmWithdrawn)
+            && newest.is_some_and(|newest| self.is_replaced_by_rule(newest))
     }
 
     /// The next time of a schedule, with the key's own place in the spread.

@@ -156,7 +156,9 @@ impl Key {
                 continue;
             }
             let number = version.number;
-            let uses = self.use_limit(number).or_else(|| self.rotation_uses(number));
+            let uses = self
+                .use_limit(number)
+                .or_else(|| self.rotation_uses(number));
             let bytes = self.rotation_bytes(number);
             for (counted, all) in [
                 (&mut version.uses_reserved, uses),

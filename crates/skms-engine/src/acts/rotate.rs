@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use skms_crypto::Algorithm;
 use skms_evidence::{DetailKey, DetailValue};
-use skms_keys::{Changed, Key, NewVersion, Origin, UnixSeconds, VersionNumber};
+use skms_keys::{Changed, Key, NewVersion, Occasion, Origin, UnixSeconds, VersionNumber};
 use skms_store::Change;
 
 use super::create_key::{generate, new_version, put_material};
 use crate::act::{Act, act};
 use crate::authority::Authority;
 use crate::caller::Caller;
-use crate::engine::Engine;
+use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::With;
 use crate::opened::KeySnapshot;
+use crate::withdrawn::Succession;
 
 act!(Rotate, KeyRotate, "Adds a version to a key.");
 
@@ -59,20 +60,14 @@ impl Engine {
 
 /// Rotating a key deactivates the version before. An authority's would sign no
 /// more revocation lists for what it issued.
-fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
-    let id = snapshot.key().id.to_string();
-    let namespace = snapshot.at().namespace;
+fn not_an_authoritys(rooms: &Rooms, namespace: &str, key: &Key) -> Result<()> {
+    let id = key.id.to_string();
     let stands_on = |authority: &Arc<Authority>| {
         let mut issuers = authority.issuers.iter();
         authority.record.key.id == id || issuers.any(|issuer| issuer.key.id == id)
     };
-    let found = entry
-        .rooms
-        .authorities
-        .of(namespace)
-        .into_iter()
-        .find(stands_on);
-    let ssh = entry.rooms.ssh.of(namespace);
+    let found = rooms.authorities.of(namespace).into_iter().find(stands_on);
+    let ssh = rooms.ssh.of(namespace);
     if let Some(authority) = ssh.iter().find(|one| one.record.key.id == id) {
         return Err(Error::KeyForbids(format!(
             "the SSH authority {} stands on this key: make another one on a new key, and let \
@@ -80,7 +75,7 @@ fn not_an_authoritys(entry: &Entry, snapshot: &KeySnapshot) -> Result<()> {
             authority.record.name
         )));
     }
-    if let Some(tsa) = entry.rooms.tsas.on_key(namespace, &id) {
+    if let Some(tsa) = rooms.tsas.on_key(namespace, &id) {
         return Err(Error::KeyForbids(format!(
             "the time-stamping authority {} stands on this key: make another one on a new key",
             tsa.record.name
@@ -118,23 +113,64 @@ pub(crate) async fn rotate<A: Act>(
     Ok(rotated)
 }
 
-/// Whether the key may get a new version, of the algorithm that is wanted or its
-/// own. Gives which that is.
+/// Whether the key may get a new version. Gives of which algorithm: the one that
+/// is wanted, or the key's own, or what took the place of that if it is withdrawn
+/// and the key's rules say that it rotates then.
 pub(crate) fn check(
     entry: &Entry,
     snapshot: &KeySnapshot,
     wanted: Option<Algorithm>,
 ) -> Result<Algorithm> {
-    let key = snapshot.key();
+    let (rooms, key) = (&entry.rooms, snapshot.key());
     key.check_rotation(entry.now())?;
-    not_an_authoritys(entry, snapshot)?;
-    let algorithm = wanted.unwrap_or(key.algorithm);
+    not_an_authoritys(rooms, snapshot.at().namespace, key)?;
+    let algorithm = match (wanted, succession(rooms, key)) {
+        (Some(wanted), _) => {
+            fits(key, wanted)?;
+            wanted
+        }
+        (None, Some(Succession { successor, .. })) => {
+            // It is the withdrawal that is to be seen to, by whoever hears of it.
+            fits(key, successor).map_err(|unfit| {
+                let own = key.algorithm;
+                Error::KeyForbids(format!("{own} is withdrawn, and its successor: {unfit}"))
+            })?;
+            successor
+        }
+        (None, None) => key.algorithm,
+    };
+    rooms.withdrawn.admits_version(algorithm)?;
+    Ok(algorithm)
+}
+
+/// What took the place of a key's algorithm, for a key that rotates then.
+pub(crate) fn succession(rooms: &Rooms, key: &Key) -> Option<Succession> {
+    let follows = key.rules.rotate_on.has(Occasion::AlgorithmWithdrawn);
+    rooms.withdrawn.successor(key.algorithm).filter(|_| follows)
+}
+
+/// Whether a key would get a version of this algorithm by itself, if its own were
+/// withdrawn now and this the successor.
+pub(crate) fn would_follow(
+    rooms: &Rooms,
+    namespace: &str,
+    key: &Key,
+    successor: Algorithm,
+    now: UnixSeconds,
+) -> bool {
+    key.leaves_withdrawn_algorithm()
+        && key.check_rotation(now).is_ok()
+        && fits(key, successor).is_ok()
+        && not_an_authoritys(rooms, namespace, key).is_ok()
+}
+
+/// Whether a version of the key may be of an algorithm.
+fn fits(key: &Key, algorithm: Algorithm) -> Result<()> {
     if algorithm != key.algorithm {
         key.check_algorithm(algorithm)?;
         skms_crypto::fips::ensure_uses(algorithm, key.uses)?;
     }
-    entry.rooms.withdrawn.admits_version(algorithm)?;
-    Ok(algorithm)
+    Ok(())
 }
 
 /// The version that is to follow another one.

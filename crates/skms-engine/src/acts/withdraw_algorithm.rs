@@ -7,6 +7,7 @@ use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{Key, KeyState, UnixSeconds, Version};
 use skms_store::Kind;
 
+use super::rotate::would_follow;
 use crate::act::act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -85,6 +86,8 @@ pub struct Withdrawal {
     pub keys: u64,
     /// The first of them: namespace, keyring and name.
     pub named: Vec<String>,
+    /// Those among the named that rotate into the successor by themselves.
+    pub rotating: Vec<String>,
 }
 
 impl Engine {
@@ -114,20 +117,21 @@ impl Engine {
                 protects_until: order.protects_until.unwrap_or(now).0,
                 successor: successor.map(|one| one.name().to_owned()),
             };
-            let (keys, named) = reached(&entry.rooms, algorithm).await?;
+            let reached = reached(&entry.rooms, algorithm, successor, now).await?;
             let changing = entry.rooms.withdrawn.with(record.clone())?;
-            Ok((record, keys, named, changing))
+            Ok((record, reached, changing))
         };
         let worked = worked.await;
-        let (record, keys, named, (changing, change)) = entry.failed(&allowed, worked).await?;
+        let (record, reached, (changing, change)) = entry.failed(&allowed, worked).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
             .detail(DetailKey::Algorithm, record.algorithm.as_str())
             .detail(DetailKey::Reason, order.reason.as_str())
-            .detail(DetailKey::Count, keys);
+            .detail(DetailKey::Count, reached.keys);
         let done = Withdrawal {
             view: record.into(),
-            keys,
-            named,
+            keys: reached.keys,
+            named: reached.named,
+            rotating: reached.rotating,
         };
         if order.dry_run {
             entry
@@ -138,7 +142,7 @@ impl Engine {
         entry
             .change(guard, vec![change], event, move |rooms, revisions| {
                 let revision = revisions.first().copied().unwrap_or_default();
-                changing.put_in_force(&rooms.withdrawn, revision);
+                changing.put_in_force(rooms, revision);
                 Ok(done)
             })
             .await
@@ -160,7 +164,7 @@ impl Engine {
         entry
             .change(guard, vec![change], event, move |rooms, revisions| {
                 let revision = revisions.first().copied().unwrap_or_default();
-                changing.put_in_force(&rooms.withdrawn, revision);
+                changing.put_in_force(rooms, revision);
                 Ok(())
             })
             .await
@@ -216,8 +220,20 @@ fn could_protect(key: &Key, version: &Version, algorithm: Algorithm) -> bool {
 }
 
 /// The keys of an algorithm that could protect now.
-async fn reached(rooms: &Rooms, algorithm: Algorithm) -> Result<(u64, Vec<String>)> {
-    let (mut keys, mut names) = (0, Vec::new());
+#[derive(Default)]
+struct Reached {
+    keys: u64,
+    named: Vec<String>,
+    rotating: Vec<String>,
+}
+
+async fn reached(
+    rooms: &Rooms,
+    algorithm: Algorithm,
+    successor: Option<Algorithm>,
+    now: UnixSeconds,
+) -> Result<Reached> {
+    let mut reached = Reached::default();
     for namespace in rooms.places.list() {
         let mut after = None;
         loop {
@@ -230,15 +246,27 @@ async fn reached(rooms: &Rooms, algorithm: Algorithm) -> Result<(u64, Vec<String
             for stored in page {
                 let record: KeyRecord = records::decode(stored.plaintext.expose())?;
                 let key = record.into_domain(stored.id, namespace.id)?;
-                if !key.versions.iter().any(|one| could_protect(&key, one, algorithm)) {
+                if !key
+                    .versions
+                    .iter()
+                    .any(|one| could_protect(&key, one, algorithm))
+                {
                     continue;
                 }
-                keys += 1;
-                if names.len() < NAMED {
+                reached.keys += 1;
+                if reached.named.len() < NAMED {
                     let mut rings = namespace.keyrings.iter();
                     let ring = rings.find(|(_, ring)| ring.ring.id == key.keyring);
                     let ring = ring.map_or("", |(name, _)| name.as_str());
-                    names.push(format!("{}/{ring}/{}", namespace.name, key.name.as_str()));
+                    let name = format!("{}/{ring}/{}", namespace.name, key.name.as_str());
+                    let follows = |successor| {
+                        key.algorithm == algorithm
+                            && would_follow(rooms, &namespace.name, &key, successor, now)
+                    };
+                    if successor.is_some_and(follows) {
+                        reached.rotating.push(name.clone());
+                    }
+                    reached.named.push(name);
                 }
             }
             if !full {
@@ -246,5 +274,5 @@ async fn reached(rooms: &Rooms, algorithm: Algorithm) -> Result<(u64, Vec<String
             }
         }
     }
-    Ok((keys, names))
+    Ok(reached)
 }

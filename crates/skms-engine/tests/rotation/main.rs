@@ -1,14 +1,15 @@
 //! Keys that rotate by themselves.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod algorithms;
 #[path = "../common/mod.rs"]
 mod common;
-mod algorithms;
 mod followers;
 mod leavers;
 mod occasions;
 mod old;
 mod warnings;
+mod withdrawals;
 
 use common::{House, at};
 use skms_crypto::Algorithm;

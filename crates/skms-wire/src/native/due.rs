@@ -38,8 +38,9 @@ pub struct DueItem {
     /// What: `activate`, `deactivate`, `rotate`, `warn`, `destroy-old`,
     /// `destroy`, `end-recovery`.
     pub act: String,
-    /// The rule by which it is due, by the name of its option; `called` where
-    /// something called for it, `date` for a date of the version's own.
+    /// The rule by which it is due, by the name of its option;
+    /// `algorithm-withdrawn` by `rotate-on`, `called` where something else called
+    /// for it, `date` for a date of the version's own.
     pub why: String,
     /// The key's keyring.
     pub keyring: String,

@@ -119,6 +119,10 @@ pub struct AlgorithmWithdrawal {
     pub keys: u64,
     /// The first 1,000 of them: namespace, keyring and name.
     pub named: Vec<String>,
+    /// Those among the named that rotate into the successor by themselves, since
+    /// their rules say so.
+    #[serde(default)]
+    pub rotating: Vec<String>,
 }
 
 /// The algorithms on offer.

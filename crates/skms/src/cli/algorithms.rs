@@ -97,7 +97,10 @@ async fn withdraw(global: &Global, command: Withdraw) -> Result<()> {
         }
         output::line(format!("{} keys of it could protect.", done.keys))?;
         for name in &done.named {
-            output::line(name)?;
+            match done.rotating.contains(name) {
+                true => output::line(format!("{name} rotates by itself"))?,
+                false => output::line(name)?,
+            }
         }
         Ok(())
     })

@@ -505,6 +505,7 @@ mod tests {
             "skms key list pay",
             "skms key show orders --versions",
             "skms key rotate orders",
+            "skms key rotate orders --algorithm XAES-256-GCM",
             "skms key suspend orders --version 2",
             "skms key resume orders",
             "skms key revoke orders --reason keyCompromise --message gone",

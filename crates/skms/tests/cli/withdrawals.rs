@@ -1,5 +1,7 @@
 //! `skms algorithms withdraw`.
 
+use std::time::{Duration, Instant};
+
 use crate::support::Server;
 
 #[test]
@@ -46,4 +48,40 @@ fn a_withdrawn_algorithm_makes_nothing_new_and_opens_what_is_old() {
     server.run(&["algorithms", "readmit", "AES-128-GCM"]).ok();
     server.run_with(&["encrypt", "old"], b"x").ok();
     assert!(server.text(&["algorithms"]).contains("AES-256-GCM"));
+}
+
+#[test]
+fn keys_that_say_so_rotate_into_the_successor_by_themselves() {
+    let server = Server::dev();
+    let create = ["key", "create", "card", "-a", "AES-128-GCM"];
+    let on = ["--rotate-on", "algorithm-withdrawn"];
+    server.run(&[&create[..], &on].concat()).ok();
+    let made = server.run_with(&["encrypt", "card"], b"kept").ok();
+    let order = [
+        "algorithms",
+        "withdraw",
+        "AES-128-GCM",
+        "--reason",
+        "128 bits",
+        "--successor",
+        "AES-256-GCM",
+    ];
+    let said = server.text(&order);
+    assert!(
+        said.contains("root/default/card rotates by itself"),
+        "{said}"
+    );
+    let end = Instant::now() + Duration::from_secs(30);
+    let mut shown = server.json(&["key", "show", "card"]);
+    while shown["latest_version"] == 1 {
+        assert!(Instant::now() < end, "it did not rotate");
+        std::thread::sleep(Duration::from_millis(200));
+        shown = server.json(&["key", "show", "card"]);
+    }
+    assert_eq!(shown["algorithm"], "AES-256-GCM");
+    server.run_with(&["encrypt", "card"], b"x").ok();
+    assert_eq!(
+        server.run_with(&["decrypt", "card"], &made.out).ok().out,
+        b"kept"
+    );
 }

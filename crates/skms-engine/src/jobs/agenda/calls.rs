@@ -1,5 +1,5 @@
 //! Calls for rotation: somebody else found that a key needs a new version,
-//! because an algorithm was withdrawn, a principal left, or a verdict said so.
+//! because a principal left, or a verdict said so.
 //!
 //! A call is a record until it is answered, by the batch that makes the
 //! version. That version remembers what it was made for, so that the same event

@@ -5,11 +5,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use skms_crypto::Algorithm;
 use skms_keys::{Due, DueAct, Key, KeyId, NamespaceId, UnixSeconds, VersionNumber, Why};
 use skms_store::RecordId;
 
 use super::calls::OpenCall;
 use super::watch::Watch;
+use super::withdrawals::Withdrawals;
 
 /// The index.
 #[derive(Default)]
@@ -31,6 +33,7 @@ struct Dates {
     followers: Followers,
     /// Keys whose leaders are to be looked at, since when.
     look: HashMap<KeyId, UnixSeconds>,
+    withdrawals: Withdrawals,
 }
 
 /// Keys that rotate with others.
@@ -129,7 +132,9 @@ impl Dates {
         let calls = self.calls.get(&key.id).into_iter().flatten();
         let calls = calls.map(|call| waits(call.at, DueAct::Rotate));
         let look = self.look.get(&key.id).map(|at| waits(*at, DueAct::Rotate));
-        dates.chain(calls).chain(look).min()
+        let withdrawn = self.withdrawals.due(key);
+        let withdrawn = withdrawn.map(|at| waits(at, DueAct::Rotate));
+        dates.chain(calls).chain(look).chain(withdrawn).min()
     }
 
     /// Notes with which key one rotates, and has those looked at that rotate
@@ -195,6 +200,7 @@ impl Agenda {
         let agenda = key.agenda();
         let mut dates = self.dates();
         dates.note_leads(key, now);
+        dates.withdrawals.note(key);
         let next = dates.next(key, &agenda, now);
         dates.set(key.id, key.namespace, next);
     }
@@ -209,6 +215,7 @@ impl Agenda {
         if !dates.followers.leader_of.contains_key(&key.id) {
             dates.note_leads(key, now);
         }
+        dates.withdrawals.note_found(key);
         if let Some(next) = dates.next(key, &agenda, now) {
             dates.bring_forward(key.id, key.namespace, next);
         }
@@ -236,6 +243,7 @@ impl Agenda {
         dates.put_off.remove(&key);
         dates.calls.remove(&key);
         dates.look.remove(&key);
+        dates.withdrawals.forget(key);
         let followers = &mut dates.followers;
         followers.newest.remove(&key);
         if let Some(leader) = followers.leader_of.remove(&key)
@@ -272,6 +280,19 @@ impl Agenda {
         }
     }
 
+    /// Notes which algorithms are withdrawn and have a successor, since when, and
+    /// wakes the keys up that rotate then. What kept one from that may not any
+    /// more: the successor may be another.
+    pub(crate) fn withdrawn(&self, since: HashMap<Algorithm, UnixSeconds>) {
+        let mut dates = self.dates();
+        for (key, namespace, at) in dates.withdrawals.replace(since) {
+            if let Some(off) = dates.put_off.get_mut(&key) {
+                off.retain(|off| off.what != What::Rotation);
+            }
+            dates.bring_forward(key, namespace, at);
+        }
+    }
+
     /// Notes that a key's leader is being looked at: what happens to that from
     /// here on has it looked at again.
     pub(super) fn looking(&self, key: KeyId) {
@@ -284,17 +305,21 @@ impl Agenda {
     }
 
     /// Everything that is to be done with a key, by time: its own dates, and a
-    /// rotation that is called for.
+    /// rotation that is called for, or due since its algorithm was withdrawn.
     pub(crate) fn due_of(&self, key: &Key) -> Vec<Due> {
         let mut due = key.agenda();
-        let calls = self.calls_of(key.id);
-        if let (Some(at), Ok(newest)) = (calls.iter().map(|call| call.at).min(), key.newest()) {
-            due.push(Due {
-                at,
-                version: newest.number,
-                act: DueAct::Rotate,
-                why: Why::Called,
-            });
+        let called = self.calls_of(key.id).iter().map(|call| call.at).min();
+        let withdrawn = self.dates().withdrawals.due(key);
+        let dates = [(called, Why::Called), (withdrawn, Why::AlgorithmWithdrawn)];
+        for (at, why) in dates {
+            if let (Some(at), Ok(newest)) = (at, key.newest()) {
+                due.push(Due {
+                    at,
+                    version: newest.number,
+                    act: DueAct::Rotate,
+                    why,
+                });
+            }
         }
         due
     }

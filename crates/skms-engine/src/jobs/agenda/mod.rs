@@ -16,6 +16,7 @@ mod rotate_due;
 mod walk;
 mod warning;
 mod watch;
+mod withdrawals;
 
 use skms_keys::{DueAct, Key, KeyId, NamespaceId};
 use skms_store::{Kind, RecordId};

@@ -1,5 +1,6 @@
 //! Rotates a key that is due for it: by its own dates and counts, because its
-//! leader got a new version, or because something called for it. However many
+//! leader got a new version or its algorithm was withdrawn, or because something
+//! called for it. However many
 //! of these there are, it is one rotation, which answers them all in its batch.
 
 use skms_evidence::{DetailKey, DetailValue};
@@ -13,6 +14,7 @@ use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyTarget};
 use crate::keychange::With;
+use crate::withdrawn::Succession;
 
 act!(RotateDue, KeyRotate, "Rotates a key that is due for it.");
 act!(
@@ -29,6 +31,8 @@ struct Wants {
     calls: Vec<OpenCall>,
     /// The version of its leader, if that is new to it.
     led: Option<VersionNumber>,
+    /// What took the place of its algorithm.
+    withdrawn: Option<Succession>,
 }
 
 /// What a leader says.
@@ -66,6 +70,7 @@ pub(super) async fn rotate(entry: &Entry, cell: &KeyTarget) -> Result<Attended> 
         due: first(key, entry),
         calls: rooms.agenda.calls_of(key.id),
         led,
+        withdrawn: withdrawn(rooms, key),
     };
     let done = wants.answer(entry, cell).await;
     if done.is_err() && led.is_some() {
@@ -77,6 +82,13 @@ pub(super) async fn rotate(entry: &Entry, cell: &KeyTarget) -> Result<Attended> 
 fn first(key: &Key, entry: &Entry) -> Option<Due> {
     let due = key.due(entry.now());
     due.into_iter().find(|item| item.act == DueAct::Rotate)
+}
+
+/// What took the place of the algorithm of a key that is to leave it. Nobody
+/// notes that it did: its algorithm is another then.
+fn withdrawn(rooms: &Rooms, key: &Key) -> Option<Succession> {
+    let leaves = key.leaves_withdrawn_algorithm();
+    rotate::succession(rooms, key).filter(|_| leaves)
 }
 
 async fn led(rooms: &Rooms, key: &Key) -> Result<Led> {
@@ -99,7 +111,8 @@ impl Wants {
         let newest = snapshot.key().newest()?.number;
         // A version that came since the call is what it called for.
         let called = self.calls.iter().any(|call| call.version >= newest);
-        if self.due.is_none() && self.led.is_none() && !called {
+        let by_rule = self.led.is_some() || self.withdrawn.is_some();
+        if self.due.is_none() && !by_rule && !called {
             return match self.calls.is_empty() {
                 true => Ok(Attended::Nothing),
                 false => self.settle(entry, cell).await,
@@ -121,7 +134,7 @@ impl Wants {
             said: [self.explained(), next.said(&snapshot)].concat(),
             ..With::default()
         };
-        let by_date_alone = self.led.is_none() && !called;
+        let by_date_alone = !by_rule && !called;
         let (events, led) = (self.events(), self.led);
         let rotated = entry
             .change_key(&allowed, with, move |key, now| {
@@ -181,11 +194,13 @@ impl Wants {
         let mut reasons: Vec<&str> = Vec::new();
         reasons.extend(self.due.map(|item| item.why.name()));
         reasons.extend(self.led.map(|_| Why::RotateWith.name()));
+        reasons.extend(self.withdrawn.map(|_| Why::AlgorithmWithdrawn.name()));
         reasons.extend(self.calls.iter().map(|call| call.reason.as_str()));
         let reason = reasons.join("; ");
         let mut said: Vec<(DetailKey, DetailValue)> = vec![(DetailKey::Reason, reason.into())];
         let called = self.calls.iter().map(|call| call.at).min();
-        let since = self.due.map(|item| item.at).or(called);
+        let withdrawn = self.withdrawn.map(|one| one.since);
+        let since = self.due.map(|item| item.at).or(withdrawn).or(called);
         if let Some(at) = since.and_then(|at| u64::try_from(at.0).ok()) {
             said.push((DetailKey::DueAt, at.into()));
         }

@@ -276,10 +276,7 @@ pub async fn public(call: Call) -> Result<Reply, Failure> {
 
 pub async fn rotate(call: Call) -> Result<Reply, Failure> {
     let RotateRequest { algorithm } = call.optional_json()?;
-    let algorithm = algorithm
-        .as_deref()
-        .map(convert::algorithm)
-        .transpose()?;
+    let algorithm = algorithm.as_deref().map(convert::algorithm).transpose()?;
     let changed = call
         .engine()
         .rotate_key_into(call.caller()?, call.key(), algorithm, None)

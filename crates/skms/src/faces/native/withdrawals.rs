@@ -50,6 +50,7 @@ pub async fn withdraw(call: Call) -> Result<Reply, Failure> {
         withdrawal: view(done.view),
         keys: done.keys,
         named: done.named,
+        rotating: done.rotating,
     })
 }
 
