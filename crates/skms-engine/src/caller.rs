@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use skms_keys::UnixSeconds;
 use skms_policy::{Principal, PrincipalKind, ROOT_NAMESPACE};
@@ -57,6 +57,13 @@ impl Authentication {
     }
 }
 
+/// A session that counts.
+const LIVE: u8 = 0;
+/// One that has to be made anew from the store.
+const DOUBTED: u8 = 1;
+/// One whose credential counts no more.
+const OVER: u8 = 2;
+
 /// A principal that has been authenticated. Shared by all its calls, so that
 /// revoking the credential ends every one of them at once.
 pub struct Session {
@@ -68,7 +75,7 @@ pub struct Session {
     pub expires_at: Option<UnixSeconds>,
     /// How the log names the credential.
     label: Box<str>,
-    live: AtomicBool,
+    state: AtomicU8,
     bucket: Arc<Bucket>,
 }
 
@@ -84,7 +91,7 @@ impl Session {
             label: authentication.label().into(),
             authentication,
             expires_at,
-            live: AtomicBool::new(true),
+            state: AtomicU8::new(LIVE),
             bucket,
         }
     }
@@ -126,19 +133,28 @@ impl Session {
 
     /// Ends the session: every later call with it is refused.
     pub(crate) fn end(&self) {
-        self.live.store(false, Ordering::SeqCst);
+        self.state.store(OVER, Ordering::SeqCst);
+    }
+
+    /// Lets no later call in with the session until it was made anew: whether
+    /// its credential still counts has to be read again.
+    pub(crate) fn doubt(&self) {
+        let _ = (self.state).compare_exchange(LIVE, DOUBTED, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// Whether the credential still counts at `now`.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] after its end or its revocation.
+    /// [`Error::Unauthenticated`] after its end or its revocation;
+    /// [`Error::Busy`] where that has to be read again: the same credential may
+    /// well be good for the next call.
     pub fn check(&self, now: UnixSeconds) -> Result<()> {
         let expired = self.expires_at.is_some_and(|end| now.0 >= end.0);
-        if expired || !self.live.load(Ordering::SeqCst) {
-            return Err(Error::Unauthenticated);
+        match self.state.load(Ordering::SeqCst) {
+            LIVE if !expired => Ok(()),
+            DOUBTED if !expired => Err(Error::Busy),
+            _ => Err(Error::Unauthenticated),
         }
-        Ok(())
     }
 }
 

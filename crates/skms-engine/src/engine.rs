@@ -295,9 +295,9 @@ impl Rooms {
     /// the store, and namespaces, keyrings and policies are read again. The
     /// caller holds no lock on changes.
     pub(crate) async fn reread(&self, error: &Error) {
-        if !matches!(error, Error::Conflict) && !error.is_away() {
+        if !error.wrote_nothing() {
             self.behind.store(true, Ordering::Release);
-            self.sessions.end_all();
+            self.sessions.doubt_all();
             self.catch_up().await;
         }
     }
@@ -314,7 +314,7 @@ impl Rooms {
     /// what the change put in force.
     async fn read_again(&self) {
         let _revocations = self.lock_revocations().await;
-        self.sessions.end_all();
+        self.sessions.doubt_all();
         let fresh = async {
             let places = Places::load(&self.store).await?;
             let documents = crate::acts::policies::load(&self.store, &places).await?;
@@ -358,7 +358,7 @@ impl Rooms {
             }
         }
         // A look-up that began meanwhile may have seen what was there before.
-        self.sessions.end_all();
+        self.sessions.doubt_all();
     }
 
     /// Puts in force what `change` makes of the policies in memory; the caller

@@ -224,6 +224,15 @@ impl Error {
     pub(crate) const fn is_away(&self) -> bool {
         matches!(self, Self::Store(skms_store::Error::Unavailable(_)))
     }
+
+    /// Whether a commit that ended with this certainly changed nothing: memory
+    /// says what the store says, as it did before.
+    pub(crate) const fn wrote_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict | Self::Busy | Self::Store(skms_store::Error::Full)
+        ) || self.is_away()
+    }
 }
 
 impl From<skms_exchange::Error> for Error {

@@ -165,13 +165,23 @@ impl Sessions {
 
     /// Ends every session.
     pub(crate) fn end_all(&self) {
+        self.all(Session::end);
+    }
+
+    /// Has every session made anew from the store. Calls under way that did
+    /// not enter yet are to come again: nobody took their credentials back.
+    pub(crate) fn doubt_all(&self) {
+        self.all(Session::doubt);
+    }
+
+    fn all(&self, act: impl Fn(&Session)) {
         let mut sessions = self
             .by_digest
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         self.ended.fetch_add(1, Ordering::SeqCst);
         for known in sessions.values() {
-            known.session.end();
+            act(&known.session);
         }
         sessions.clear();
         drop(sessions);

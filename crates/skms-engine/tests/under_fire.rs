@@ -579,3 +579,39 @@ async fn the_window_before_a_destruction_is_not_shortened() {
         .await
         .unwrap();
 }
+
+/// Nothing was written, so nothing has to be read again: whoever is at work
+/// stays who he is.
+#[tokio::test]
+async fn what_a_full_disk_refuses_ends_no_session() {
+    let mut house = House::new().await;
+    let size = std::fs::metadata(house.config.database()).unwrap().len();
+    house.config.files.limit_bytes = Some(size);
+    let house = house.restart().await;
+    let (engine, root) = (&house.engine, &house.root);
+    let full = |error: &Error| matches!(error, Error::Store(skms_store::Error::Full));
+    for number in 0.. {
+        let spec = NewKeySpec {
+            algorithm: Some(Algorithm::Aes256Gcm),
+            ..NewKeySpec::default()
+        };
+        let name = format!("filling-{number}");
+        let made = engine.create_key(root, at(&name), spec).await;
+        if let Err(error) = made {
+            assert!(full(&error), "{error}");
+            break;
+        }
+        assert!(number < 5000, "there is no end to the room");
+    }
+    for _ in 0..3 {
+        let new = skms_engine::acts::tokens::NewToken {
+            principal: "late".into(),
+            groups: std::collections::BTreeSet::new(),
+            ttl_seconds: Some(3600),
+            description: String::new(),
+        };
+        let refused = engine.create_token(root, "root", new).await.err().unwrap();
+        assert!(full(&refused), "{refused}");
+    }
+    assert!(engine.recognise_token(&house.root_token).is_some());
+}

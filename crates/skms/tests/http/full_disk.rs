@@ -171,10 +171,17 @@ fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     let group = json!({"name": "group", "key": "shared", "members": members});
     server.must("POST", "/api/v1/groups", Some(group));
 
+    let list = || server.ask("GET", "/pki/root/ca/1/crl/0.crl", None).status;
+    let began = Instant::now();
+    while list() != 200 && began.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(50));
+    }
     disk.fill();
     until_full(|number| create(&server, &format!("more-{number}")));
-    // A certificate that there is no room for holds up nothing else.
+    // A certificate that there is no room for holds up nothing else, and takes
+    // nothing from memory: neither lists nor who is signed in.
     until_full(|_| issue(&server));
+    assert_eq!(list(), 200);
     assert_eq!(create(&server, "beside"), 507);
     until_full(|_| encrypt(&server, "used"));
     revoke(&server, "revoked");
