@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use skms_keys::RevocationReason;
 use skms_store::Kind;
 
 use super::Record;
@@ -75,6 +76,14 @@ pub(crate) struct RevocationRecord {
     /// Identifiers of keys whose suspension holds it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) by_keys: Vec<String>,
+}
+
+impl RevocationRecord {
+    /// Whether the certificate never counts again: it is not on hold, nor was
+    /// it only that.
+    pub(crate) fn is_for_good(&self) -> bool {
+        self.released_at.is_none() && self.reason != RevocationReason::CertificateHold.name()
+    }
 }
 
 impl Record for RevocationRecord {

@@ -2,10 +2,13 @@
 //! destroyed then, unless something needs them.
 
 use skms_crypto::Algorithm;
+use skms_engine::acts::authorities::{self, Extent, Foundation, NewAuthority};
+use skms_engine::acts::certificates::{NewCertificate, SubjectKey};
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::derive_key::NewDerivation;
 use skms_evidence::DetailKey;
-use skms_keys::{KeyState, Rules, VersionNumber, Versions};
+use skms_keys::{KeyState, RevocationReason, Rules, VersionNumber, Versions};
+use skms_pki::issue::ProfileKind;
 
 use crate::common::{House, at};
 use crate::{DAY, detail};
@@ -105,4 +108,60 @@ async fn what_something_needs_is_kept_and_said_once() {
     house.pass(20).await;
     assert_eq!(house.state("child", 1).await, KeyState::Destroyed);
     assert_eq!(house.state("master", 1).await, KeyState::Destroyed);
+}
+
+#[tokio::test]
+async fn a_version_with_a_good_certificate_is_kept_also_one_that_was_on_hold() {
+    let house = House::new().await;
+    house.create("ca", Algorithm::EcP256).await;
+    let new = NewAuthority {
+        name: "ca".to_owned(),
+        keyring: "default".to_owned(),
+        key: "ca".to_owned(),
+        subject: "CN=ca".parse().unwrap(),
+        foundation: Foundation::Root,
+        extent: Extent::default(),
+        signature: None,
+        rules: authorities::Rules {
+            hold_suspended: true,
+            ..authorities::Rules::default()
+        },
+    };
+    let (engine, root) = (&house.engine, &house.root);
+    engine.create_authority(root, "root", new).await.unwrap();
+    house.with_rules("leaf", Algorithm::EcP256, fading()).await;
+    let wanted = NewCertificate {
+        profile: ProfileKind::TlsServer.into(),
+        key: SubjectKey::Kept {
+            keyring: "default".to_owned(),
+            key: "leaf".to_owned(),
+            version: None,
+        },
+        subject: None,
+        names: vec!["www.example.org".parse().unwrap()],
+        lifetime_seconds: Some(200 * DAY as u64),
+    };
+    let issued = engine.issue_certificate(root, "root", "ca", wanted).await;
+    let serial = issued.unwrap().certificate.serial.to_string();
+    // On hold for a moment, and good again.
+    let all = Versions::All;
+    engine.suspend_key(root, at("leaf"), all).await.unwrap();
+    engine.resume_key(root, at("leaf"), all).await.unwrap();
+    let scheduled = async || {
+        let read = engine.read_key(root, at("leaf")).await.unwrap();
+        let first = read.key().version(VersionNumber(1)).unwrap();
+        first.is_pending_destruction()
+    };
+    house.pass(95).await;
+    assert!(!scheduled().await, "its certificate is good");
+    let hold = RevocationReason::CertificateHold;
+    let held = engine.revoke_certificate(root, "root", "ca", &serial, hold, None);
+    held.await.unwrap();
+    house.pass(2).await;
+    assert!(!scheduled().await, "its certificate may be good again");
+    let gone = RevocationReason::Superseded;
+    let revoked = engine.revoke_certificate(root, "root", "ca", &serial, gone, None);
+    revoked.await.unwrap();
+    house.pass(2).await;
+    assert!(scheduled().await);
 }

@@ -15,7 +15,7 @@ use crate::gate::{Entry, KeyTarget};
 use crate::keychange::With;
 use crate::lineage::descent;
 use crate::records;
-use crate::records::certificate::{CertifiedKeyRecord, serial_name};
+use crate::records::certificate::{CertifiedKeyRecord, RevocationRecord, serial_name};
 
 act!(
     DestroyOld,
@@ -135,12 +135,15 @@ async fn needed(rooms: &Rooms, key: &Key, version: &Version, now: i64) -> Result
     let known: CertifiedKeyRecord = records::decode(stored.plaintext.expose())?;
     for one in known.certificates.iter().filter(|one| one.not_after > now) {
         let name = serial_name(&one.authority, one.issuer, &one.serial);
-        if rooms
-            .store
-            .find(scope, Kind::Revocation, &name)
-            .await?
-            .is_none()
-        {
+        let stored = rooms.store.find(scope, Kind::Revocation, &name).await?;
+        let gone = match stored {
+            None => false,
+            Some(stored) => {
+                let record: RevocationRecord = records::decode(stored.plaintext.expose())?;
+                record.is_for_good()
+            }
+        };
+        if !gone {
             return Ok(Some(format!("certificate {} is valid", one.serial)));
         }
     }
