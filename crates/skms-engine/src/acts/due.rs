@@ -1,9 +1,10 @@
 //! Says what is due for the keys of a namespace, and when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skms_evidence::Outcome;
-use skms_keys::{Due, Key, UnixSeconds};
+use skms_keys::{Due, KeyId, UnixSeconds};
 use skms_policy::{Action, ResourceRef};
 
 use crate::act::act;
@@ -25,9 +26,11 @@ const MAX_KEYS: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct DueItem {
     /// The key's keyring.
-    pub keyring: String,
+    pub keyring: Arc<str>,
+    /// What it is called there.
+    pub name: Arc<str>,
     /// The key.
-    pub key: Key,
+    pub key: KeyId,
     /// What is due, with which version, when and by which rule.
     pub due: Due,
 }
@@ -70,10 +73,10 @@ impl Engine {
         let index = &entry.rooms.agenda;
         let keys: Vec<Wanting> = index.wanting_of(place.id, until, MAX_KEYS + 1);
         let mut more = keys.len() > MAX_KEYS;
-        let mut items = Vec::new();
+        let mut found = Found::new(limit);
         for wanting in keys.into_iter().take(MAX_KEYS) {
             // What follows is later than what is here already.
-            if items.len() > limit && wanting.at > last(&mut items, limit) {
+            if found.is_full_before(wanting.at) {
                 more = true;
                 break;
             }
@@ -91,20 +94,22 @@ impl Engine {
             if !entry.may_see(Action::KeyRead, &resource) {
                 continue;
             }
-            let due = index.due_of(&key).into_iter();
-            items.extend(due.filter(|due| due.at <= until).map(|due| DueItem {
-                keyring: keyring.clone(),
-                key: key.clone(),
-                due,
-            }));
+            let (keyring, name) = (Arc::from(keyring), Arc::from(key.name.as_str()));
+            let due = index.due_of(&key, entry.now()).into_iter();
+            for due in due.filter(|due| due.at <= until) {
+                found.add(DueItem {
+                    keyring: Arc::clone(&keyring),
+                    name: Arc::clone(&name),
+                    key: key.id,
+                    due,
+                });
+            }
         }
-        items.sort_by_key(|item| (item.due.at, item.key.id, item.due));
-        more |= items.len() > limit;
-        items.truncate(limit);
+        more |= found.more;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?;
         entry.record(event).await?;
         Ok(Agenda {
-            items,
+            items: found.items.into_values().collect(),
             more,
             complete: index.is_complete(),
             until,
@@ -112,9 +117,34 @@ impl Engine {
     }
 }
 
-/// The time of the last item that fits.
-fn last(items: &mut [DueItem], limit: usize) -> UnixSeconds {
-    items.sort_by_key(|item| item.due.at);
-    let last = items.get(limit.saturating_sub(1));
-    last.map_or(UnixSeconds::NEVER, |item| item.due.at)
+/// The first of what was found, by time.
+struct Found {
+    items: BTreeMap<(UnixSeconds, KeyId, Due), DueItem>,
+    limit: usize,
+    /// Whether there was more.
+    more: bool,
+}
+
+impl Found {
+    const fn new(limit: usize) -> Self {
+        Self {
+            items: BTreeMap::new(),
+            limit,
+            more: false,
+        }
+    }
+
+    fn add(&mut self, item: DueItem) {
+        self.items.insert((item.due.at, item.key, item.due), item);
+        if self.items.len() > self.limit {
+            self.items.pop_last();
+            self.more = true;
+        }
+    }
+
+    /// Whether as many as are wanted are due before then.
+    fn is_full_before(&self, at: UnixSeconds) -> bool {
+        let last = self.items.last_key_value();
+        self.items.len() >= self.limit && last.is_none_or(|((last, ..), _)| *last < at)
+    }
 }

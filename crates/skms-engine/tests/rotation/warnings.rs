@@ -111,7 +111,7 @@ async fn what_is_due_is_listed_by_time_for_whoever_may_read_it() {
     let shown: Vec<_> = all
         .items
         .iter()
-        .map(|item| (item.key.name.as_str(), item.due.act, item.due.why))
+        .map(|item| (item.name.as_ref(), item.due.act, item.due.why))
         .collect();
     assert_eq!(
         shown,

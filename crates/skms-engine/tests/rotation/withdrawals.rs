@@ -49,9 +49,8 @@ impl House {
     async fn due(&self) -> Vec<(String, Why)> {
         let due = self.engine.keys_due(&self.root, "root", 0, 100);
         let items = due.await.unwrap().items.into_iter();
-        let of = |item: skms_engine::acts::due::DueItem| {
-            (item.key.name.as_str().to_owned(), item.due.why)
-        };
+        let of =
+            |item: skms_engine::acts::due::DueItem| (item.name.as_ref().to_owned(), item.due.why);
         items.map(of).collect()
     }
 }

@@ -30,9 +30,9 @@ pub async fn due(call: Call) -> Result<Reply, Failure> {
                 at: moment(item.due.at),
                 act: item.due.act.name().to_owned(),
                 why: item.due.why.name().to_owned(),
-                keyring: item.keyring,
-                key: item.key.name.as_str().to_owned(),
-                id: item.key.id.to_string(),
+                keyring: item.keyring.as_ref().to_owned(),
+                key: item.name.as_ref().to_owned(),
+                id: item.key.to_string(),
                 version: item.due.version.0,
             })
             .collect(),
