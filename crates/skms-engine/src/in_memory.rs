@@ -90,9 +90,10 @@ impl State {
 }
 
 fn is_due_soon(cell: &KeyCell, now: UnixSeconds) -> bool {
-    let horizon = now.0.saturating_add(NEAR);
-    let due = cell.snapshot().key().next_due();
-    due.is_some_and(|at| at.0 <= horizon)
+    let near = now.0.saturating_sub(NEAR)..=now.0.saturating_add(NEAR);
+    // What is long past is what nobody is going to do.
+    let agenda = cell.snapshot().key().agenda();
+    agenda.iter().any(|item| near.contains(&item.at.0))
 }
 
 impl Keys {

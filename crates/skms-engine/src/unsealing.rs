@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skms_crypto::{SecretBytes, rand};
 use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Target as EventTarget, Text};
@@ -40,6 +40,9 @@ const MOST_TRYING: usize = 5;
 
 /// How long running calls may take to finish when the server is sealed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long keys are rotated after a restore before anybody is let in; the rest
+/// comes after that.
+const AT_FIRST: Duration = Duration::from_secs(60);
 
 /// What a new installation hands to its operator, once.
 pub struct Initialised {
@@ -188,7 +191,8 @@ impl Engine {
             // Keys whose uses were burnt are rotated before anybody waits
             // for the next look at what is due.
             self.sweep_agenda().await?;
-            while self.do_what_is_due().await? > 0 {}
+            let begun = Instant::now();
+            while begun.elapsed() < AT_FIRST && self.do_what_is_due().await? > 0 {}
         }
         Ok(())
     }

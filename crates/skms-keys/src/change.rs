@@ -126,10 +126,10 @@ impl Change {
 
     pub(crate) fn version_mut(&mut self, number: VersionNumber) -> Result<&mut Version> {
         let key = self.parts.id;
-        self.parts
-            .versions
-            .iter_mut()
-            .find(|version| version.number == number)
+        let versions = &mut self.parts.versions;
+        let found = number.place().and_then(|place| versions.get_mut(place));
+        found
+            .filter(|version| version.number == number)
             .ok_or(Error::UnknownVersion {
                 key,
                 version: number,

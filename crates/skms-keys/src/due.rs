@@ -145,18 +145,27 @@ impl Key {
     /// What is due at `now`, the longest overdue first.
     #[must_use]
     pub fn due(&self, now: UnixSeconds) -> Vec<Due> {
-        let mut due = self.agenda();
+        let mut due = self.coming(now);
         due.retain(|item| item.at <= now);
+        due
+    }
+
+    /// What is due at `now` and what will be, by time: [`Key::agenda`] without
+    /// what nobody is going to do.
+    #[must_use]
+    pub fn coming(&self, now: UnixSeconds) -> Vec<Due> {
+        let mut coming = self.agenda();
         // Nobody is warned of what is past.
-        due.retain(|item| {
-            let date = self.warned_date(item.version, item.why);
-            item.act != DueAct::Warn || date.is_none_or(|date| date > now)
+        coming.retain(|item| {
+            let date = || self.warned_date(item.version, item.why);
+            item.act != DueAct::Warn || date().is_none_or(|date| date > now)
         });
         // A rotation that would be refused is not due: nobody could do it.
-        if due.iter().any(|item| item.act == DueAct::Rotate) && self.check_rotation(now).is_err() {
-            due.retain(|item| item.act != DueAct::Rotate);
+        let is_due = |item: &Due| item.act == DueAct::Rotate && item.at <= now;
+        if coming.iter().any(is_due) && self.check_rotation(now).is_err() {
+            coming.retain(|item| !is_due(item));
         }
-        due
+        coming
     }
 
     /// When something is due next, counted from the key as it is recorded;

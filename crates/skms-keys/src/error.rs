@@ -154,6 +154,12 @@ pub enum Error {
         /// The key.
         key: KeyId,
     },
+    /// The key's rules are others than those that new ones were made from.
+    #[error("the rules of key {key} were changed meanwhile")]
+    RulesChanged {
+        /// The key.
+        key: KeyId,
+    },
     /// The key may not get a new version now.
     #[error("key {key} cannot be rotated: {why}")]
     RotationRefused {

@@ -42,6 +42,8 @@ pub use recover::MAX_RECOVERY_SECONDS;
 pub use revoke::Revoke;
 pub use update::KeyUpdate;
 
+/// The most versions a key may have: each change of a key looks at all of them.
+pub const MAX_VERSIONS: u32 = 10_000;
 /// The most tags a key may have.
 pub const MAX_TAGS: usize = 64;
 /// The longest tag, tag value or owner, in bytes.
@@ -376,9 +378,10 @@ impl KeyParts {
     /// # Errors
     /// [`Error::UnknownVersion`].
     pub fn version(&self, number: VersionNumber) -> Result<&Version> {
-        self.versions
-            .iter()
-            .find(|version| version.number == number)
+        // They are numbered from 1 without gaps.
+        let found = number.place().and_then(|place| self.versions.get(place));
+        found
+            .filter(|version| version.number == number)
             .ok_or(Error::UnknownVersion {
                 key: self.id,
                 version: number,
@@ -389,8 +392,7 @@ impl KeyParts {
     /// of the key's algorithm.
     #[must_use]
     pub fn algorithm_of(&self, number: VersionNumber) -> Algorithm {
-        let mut versions = self.versions.iter().rev();
-        let found = versions.find(|version| version.number == number);
+        let found = self.version(number).ok();
         found.map_or(self.algorithm, |version| self.algorithm_in(version))
     }
 

@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use ids::{KeyId, KeyringId, NamespaceId};
 pub use key::{
     Key, KeyParts, KeyUpdate, MAX_FIELD_LEN, MAX_MESSAGE_LEN, MAX_RECOVERY_SECONDS, MAX_TAGS,
-    MAX_WRAPPINGS, NewKey, Permit, Revoke,
+    MAX_VERSIONS, MAX_WRAPPINGS, NewKey, Permit, Revoke,
 };
 pub use keyring::{Defaults, Keyring};
 pub use live::{Drain, InFlight, Live};
@@ -60,7 +60,8 @@ pub use permits::{VersionPermits, Window};
 pub use reason::RevocationReason;
 pub use reserve::{MAX_BLOCK, MAX_BYTE_BLOCK, Refill, Taken, UseReserve, counted_bytes};
 pub use rules::{
-    DEFAULT_DESTROY_WINDOW_SECONDS, Legacy, MAX_DESTROY_WINDOW_SECONDS, MAX_SPREAD_SECONDS, Rules,
+    DEFAULT_DESTROY_WINDOW_SECONDS, Legacy, MAX_DESTROY_WINDOW_SECONDS, MAX_SPREAD_SECONDS,
+    MIN_ROTATION_SECONDS, Rules,
 };
 pub use schedule::{Cron, Schedule, Zone};
 pub use state::{KeyState, OperationClass};

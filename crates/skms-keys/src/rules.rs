@@ -10,6 +10,8 @@ use crate::time::UnixSeconds;
 
 /// The waiting window before a destruction when nobody says: seven days.
 pub const DEFAULT_DESTROY_WINDOW_SECONDS: u64 = 7 * 24 * 60 * 60;
+/// The shortest time between rotations by date: a minute, as in a schedule.
+pub const MIN_ROTATION_SECONDS: u64 = 60;
 /// The longest time over which rotations are spread: a week.
 pub const MAX_SPREAD_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// The longest waiting window: ten years.
@@ -124,8 +126,14 @@ impl Rules {
                 "rotation is after at least one second, use or byte",
             ));
         }
+        let periods = [self.rotate_after_seconds, self.rotate_at_age_seconds];
+        let mut periods_said = periods.iter().flatten();
+        if periods_said.any(|period| *period < MIN_ROTATION_SECONDS) {
+            return Err(Error::InvalidRules(
+                "rotations by date are at least a minute apart",
+            ));
+        }
         if let Some(spread) = self.rotate_spread_seconds {
-            let periods = [self.rotate_after_seconds, self.rotate_at_age_seconds];
             if spread > MAX_SPREAD_SECONDS {
                 return Err(Error::InvalidRules(
                     "rotations are spread over a week at most",
@@ -214,10 +222,12 @@ mod tests {
     #[test]
     fn rules_that_cannot_hold_are_refused() {
         assert!(Rules::default().check().is_ok());
-        let wrong: [fn(&mut Rules); 12] = [
+        let wrong: [fn(&mut Rules); 14] = [
             |rules| rules.warn_at_percent = Some(100),
             |rules| rules.destroy_old_after_seconds = Some(0),
             |rules| rules.rotate_at_age_seconds = Some(0),
+            |rules| rules.rotate_at_age_seconds = Some(59),
+            |rules| rules.rotate_after_seconds = Some(59),
             |rules| rules.rotate_after_bytes = Some(0),
             |rules| rules.rotate_spread_seconds = Some(MAX_SPREAD_SECONDS + 1),
             |rules| {

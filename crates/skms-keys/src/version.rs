@@ -17,6 +17,11 @@ pub struct VersionNumber(pub u32);
 impl VersionNumber {
     /// The version a key is created with.
     pub const FIRST: VersionNumber = VersionNumber(1);
+
+    /// Where it is among a key's versions, counted from 0.
+    pub(crate) fn place(self) -> Option<usize> {
+        usize::try_from(self.0).ok()?.checked_sub(1)
+    }
 }
 
 impl fmt::Display for VersionNumber {

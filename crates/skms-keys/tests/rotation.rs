@@ -7,8 +7,8 @@ mod common;
 use common::{START, V1, V2, aes, at, later, revoke};
 use skms_crypto::Algorithm;
 use skms_keys::{
-    Due, DueAct, Key, KeyId, KeyUpdate, NewVersion, RevocationReason, Revoke, Rules, Schedule,
-    UnixSeconds, Versions, Why, counted_bytes,
+    Due, DueAct, Error, Key, KeyId, KeyUpdate, MAX_VERSIONS, NewVersion, RevocationReason, Revoke,
+    Rules, Schedule, UnixSeconds, VersionNumber, Versions, Why, counted_bytes,
 };
 
 const DAY: u64 = 86_400;
@@ -191,7 +191,7 @@ fn bytes_call_for_a_rotation_and_stop_nothing() {
     let (key, _) = key.rotate(NewVersion::generated(), at(2)).unwrap();
     assert_eq!(key.version(V2).unwrap().bytes_reserved, 0);
     assert!(key.due(at(3)).is_empty());
-    assert!(key.reserve_bytes(skms_keys::VersionNumber(3), 1).is_err());
+    assert!(key.reserve_bytes(VersionNumber(3), 1).is_err());
     assert_eq!([0, 1, 16, 17].map(counted_bytes), [0, 16, 16, 32]);
     let free = Algorithm::Xaes256Gcm;
     let new = common::new_key(free, free.row().uses, Rules::default());
@@ -452,4 +452,91 @@ fn what_a_version_was_made_for_is_remembered() {
     assert_eq!(key.newest_in_use(), Some(V2));
     let waits = key.rotate(later(900), at(6)).unwrap().0;
     assert_eq!(waits.newest_in_use(), Some(V2));
+}
+
+#[test]
+fn what_is_past_and_what_is_refused_does_not_come() {
+    let rules = Rules {
+        rotate_after_seconds: Some(1000),
+        rotate_spread_seconds: Some(0),
+        ..Rules::default()
+    };
+    let key = aes(rules);
+    let acts = |key: &Key, now| {
+        let coming = key.coming(at(now));
+        coming.iter().map(|item| item.act).collect::<Vec<_>>()
+    };
+    assert_eq!(acts(&key, 0), [DueAct::Warn, DueAct::Rotate]);
+    assert_eq!(acts(&key, 999), [DueAct::Warn, DueAct::Rotate]);
+    assert_eq!(acts(&key, 1000), [DueAct::Rotate], "it is no warning now");
+    let (held, _) = key.suspend(Versions::All, at(1)).unwrap();
+    let (held, _) = held.resume(Versions::All, at(2)).unwrap();
+    assert_eq!(acts(&held, 1000), [DueAct::Rotate]);
+    let ends = Rules {
+        expires_at: Some(at(2000)),
+        warn_before_seconds: Some(0),
+        ..rules
+    };
+    let key = aes(ends);
+    assert_eq!(acts(&key, 1500), [DueAct::Rotate, DueAct::Deactivate]);
+    assert_eq!(acts(&key, 2000), [DueAct::Deactivate], "nobody rotates it");
+}
+
+#[test]
+fn a_key_has_ten_thousand_versions_at_most() {
+    let (key, _) = aes(Rules::default())
+        .rotate(NewVersion::generated(), at(1))
+        .unwrap();
+    let mut parts = key.parts().clone();
+    let (old, newest) = (parts.versions[0].clone(), parts.versions[1].clone());
+    parts.versions = (1..MAX_VERSIONS)
+        .map(|number| {
+            let mut version = old.clone();
+            version.number = VersionNumber(number);
+            version
+        })
+        .collect();
+    let mut last = newest;
+    last.number = VersionNumber(MAX_VERSIONS);
+    let before = {
+        let mut parts = parts.clone();
+        parts.versions.pop();
+        last.number = VersionNumber(MAX_VERSIONS - 1);
+        parts.versions.push(last.clone());
+        Key::from_parts(parts).unwrap()
+    };
+    let (full, _) = before.rotate(NewVersion::generated(), at(2)).unwrap();
+    assert_eq!(full.newest().unwrap().number, VersionNumber(MAX_VERSIONS));
+    let refused = full.rotate(NewVersion::generated(), at(3));
+    assert!(matches!(refused, Err(Error::RotationRefused { .. })));
+    for number in [0, MAX_VERSIONS + 1, u32::MAX] {
+        let none = full.version(VersionNumber(number));
+        assert!(matches!(none, Err(Error::UnknownVersion { .. })));
+    }
+}
+
+#[test]
+fn rules_that_were_changed_meanwhile_are_not_written_over() {
+    let key = aes(Rules::default());
+    let update = |days| KeyUpdate {
+        rules: Some(Rules {
+            rotate_after_seconds: Some(days * DAY),
+            ..Rules::default()
+        }),
+        rules_before: Some(Rules::default()),
+        ..KeyUpdate::default()
+    };
+    let (key, _) = key.update(update(1), at(1)).unwrap();
+    let refused = key.update(update(2), at(2));
+    assert!(matches!(refused, Err(Error::RulesChanged { .. })));
+    let (key, _) = key
+        .update(
+            KeyUpdate {
+                rules_before: None,
+                ..update(2)
+            },
+            at(2),
+        )
+        .unwrap();
+    assert_eq!(key.rules.rotate_after_seconds, Some(2 * DAY));
 }

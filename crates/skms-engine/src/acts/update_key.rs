@@ -77,6 +77,13 @@ impl Engine {
                         "the window before a destruction can be lengthened, not shortened".into(),
                     ));
                 }
+                // Whether that closes a circle was asked of what it had then.
+                let led = update.rules.map(|rules| rules.rotate_with);
+                if newest.is_none()
+                    && led.is_some_and(|led| led.is_some() && led != key.rules.rotate_with)
+                {
+                    return Err(Error::Conflict);
+                }
                 let (key, mut transitions) = key.update(update, now)?;
                 let (key, more) =
                     key.set_minimum_versions(minimum_decrypt, minimum_encrypt, now)?;

@@ -263,8 +263,11 @@ impl Entry {
             said: extra.said,
             ..With::default()
         };
-        self.change_key(&allowed, with, move |key, now| next.follow(key, now))
-            .await
+        let rotated = self
+            .change_key(&allowed, with, move |key, now| next.follow(key, now))
+            .await?;
+        self.rooms.weak.made(&rotated);
+        Ok(rotated)
     }
 
     /// Changes a key with an act's record in the same batch.

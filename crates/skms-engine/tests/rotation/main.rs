@@ -11,12 +11,12 @@ mod old;
 mod warnings;
 mod withdrawals;
 
-use common::{House, at};
+use common::{House, START_MS, at};
 use skms_crypto::Algorithm;
 use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::events::Recorded;
 use skms_evidence::{DetailKey, DetailValue};
-use skms_keys::{KeyUpdate, Rules, Schedule, VersionNumber, Versions};
+use skms_keys::{KeyState, KeyUpdate, Rules, Schedule, UnixSeconds, VersionNumber, Versions};
 
 pub const DAY: i64 = 86_400;
 
@@ -162,6 +162,11 @@ async fn many_keys_of_one_date_rotate_a_few_at_a_time() {
         let name = format!("key-{number}");
         house.with_rules(&name, Algorithm::Xaes256Gcm, rules).await;
     }
+    let ends = Rules {
+        expires_at: Some(UnixSeconds(START_MS / 1000 + 1000)),
+        ..Rules::default()
+    };
+    house.with_rules("ends", Algorithm::Xaes256Gcm, ends).await;
     house.config.clock.advance_seconds(1000);
     let mut rounds = Vec::new();
     loop {
@@ -170,7 +175,11 @@ async fn many_keys_of_one_date_rotate_a_few_at_a_time() {
             changed => rounds.push(changed),
         }
     }
-    assert_eq!(rounds, [25, 25, 10]);
+    // What is no rotation does not wait for them.
+    assert_eq!(rounds, [26, 25, 10]);
+    let read = house.engine.read_key(&house.root, at("ends")).await;
+    let read = read.unwrap();
+    assert_eq!(read.key().newest().unwrap().state, KeyState::Deactivated);
     for number in 0..60 {
         assert_eq!(house.newest(&format!("key-{number}")).await, 2);
     }
@@ -182,26 +191,35 @@ async fn what_cannot_be_rotated_keeps_no_other_from_its_turn() {
     let rules = Rules {
         rotate_after_seconds: Some(1000),
         rotate_spread_seconds: Some(0),
+        destroy_window_seconds: 2000,
         ..Rules::default()
     };
     house.with_rules("held", Algorithm::Xaes256Gcm, rules).await;
     house.with_rules("free", Algorithm::Xaes256Gcm, rules).await;
     let (engine, root) = (&house.engine, &house.root);
-    engine
-        .suspend_key(root, at("held"), Versions::All)
-        .await
-        .unwrap();
+    engine.rotate_key(root, at("held"), None).await.unwrap();
+    let first = Versions::One(VersionNumber(1));
+    let goes = engine.destroy_key(root, at("held"), first, None);
+    goes.await.unwrap();
+    let newest = Versions::One(VersionNumber(2));
+    engine.suspend_key(root, at("held"), newest).await.unwrap();
     house.config.clock.advance_seconds(1000);
     house.settle().await;
     assert_eq!(house.newest("free").await, 2);
-    assert_eq!(house.newest("held").await, 1);
+    assert_eq!(house.newest("held").await, 2);
+    // What else is to be done with it does not wait.
+    house.config.clock.advance_seconds(1000);
+    house.settle().await;
+    let read = engine.read_key(root, at("held")).await.unwrap();
+    let first = read.key().version(VersionNumber(1)).unwrap();
+    assert_eq!(first.state, KeyState::Destroyed);
     // It is due as soon as it may be.
     engine
         .resume_key(root, at("held"), Versions::All)
         .await
         .unwrap();
     house.settle().await;
-    assert_eq!(house.newest("held").await, 2);
+    assert_eq!(house.newest("held").await, 3);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::Key;
 use crate::change::{Change, Changed};
 use crate::due::Why;
 use crate::error::{Error, Result};
-use crate::key::KeyParts;
+use crate::key::{KeyParts, MAX_VERSIONS};
 use crate::state::KeyState;
 use crate::time::UnixSeconds;
 use crate::version::{NewVersion, Version, VersionNumber};
@@ -40,17 +40,8 @@ impl Key {
         self.check_algorithm(algorithm)?;
         let mut change = Change::begin(self, now)?;
         check_rotation(&change.parts, new.activate_at.unwrap_or(now))?;
-        let number = change
-            .parts
-            .newest()?
-            .number
-            .0
-            .checked_add(1)
-            .map(VersionNumber)
-            .ok_or(Error::RotationRefused {
-                key: self.id,
-                why: "it has as many versions as can be counted",
-            })?;
+        // No more than there may be of them.
+        let number = VersionNumber(change.parts.newest()?.number.0.saturating_add(1));
         let mut version = Version::waiting(number, new, now);
         // The key's own end was warned of, whichever version protects then.
         if change.parts.newest()?.warned.contains(&Why::ExpiresAt) {
@@ -117,6 +108,13 @@ fn check_rotation(parts: &KeyParts, activate_at: UnixSeconds) -> Result<()> {
     else {
         return refused("all its versions are destroyed: create a new key");
     };
+    if parts
+        .versions
+        .last()
+        .is_some_and(|last| last.number.0 >= MAX_VERSIONS)
+    {
+        return refused("it has 10,000 versions, as many as a key may have: create a new key");
+    }
     if head.is_pending_destruction() {
         return refused("it is scheduled for destruction: restore it first");
     }

@@ -19,6 +19,9 @@ pub struct KeyUpdate {
     /// none that is deactivated; a destruction that is scheduled keeps its
     /// date.
     pub rules: Option<Rules>,
+    /// Those that `rules` were made from, where they were made from others: by
+    /// now the key must not have other ones.
+    pub rules_before: Option<Rules>,
     /// `false` keeps the material in for good; `true` changes nothing for a
     /// key that may leave and is refused for one that may not.
     pub exportable: Option<bool>,
@@ -28,7 +31,7 @@ impl Key {
     /// Changes owner, tags, rules or the leave to export.
     ///
     /// # Errors
-    /// [`Error::InvalidField`] and [`Error::InvalidRules`];
+    /// [`Error::InvalidField`], [`Error::InvalidRules`], [`Error::RulesChanged`];
     /// [`Error::NotExportable`] for opening a key that was created closed.
     pub fn update(&self, update: KeyUpdate, now: UnixSeconds) -> Result<Changed> {
         let mut change = Change::begin(self, now)?;
@@ -48,6 +51,10 @@ impl Key {
             change.parts.tags = tags;
         }
         if let Some(rules) = update.rules {
+            let before = update.rules_before.unwrap_or(change.parts.rules);
+            if before != change.parts.rules {
+                return Err(Error::RulesChanged { key: self.id });
+            }
             if rules.rotate_with != change.parts.rules.rotate_with {
                 change.parts.followed = None;
             }

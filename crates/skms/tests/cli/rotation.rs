@@ -74,6 +74,7 @@ fn what_cannot_be_is_refused_and_makes_no_key() {
         ),
         (&["--zone", "Europe/Berlin"], "for a rotate_at"),
         (&["--rotate-every", "0s"], "at least one second"),
+        (&["--rotate-every", "59s"], "at least a minute apart"),
         (
             &["--rotate-every", "1h", "--rotate-spread", "1h"],
             "less than the time between",
@@ -98,16 +99,9 @@ fn what_cannot_be_is_refused_and_makes_no_key() {
 #[test]
 fn a_key_that_is_due_gets_its_version_by_itself() {
     let server = Server::dev();
-    let create = [
-        "key",
-        "create",
-        "brief",
-        "--rotate-every",
-        "1s",
-        "--rotate-spread",
-        "0s",
-    ];
+    let create = ["key", "create", "brief", "--rotate-after-uses", "1"];
     server.run(&create).ok();
+    server.run_with(&["encrypt", "brief"], b"hello").ok();
     let end = Instant::now() + Duration::from_secs(30);
     while server.json(&["key", "show", "brief"])["latest_version"] == 1 {
         assert!(Instant::now() < end, "it did not rotate");

@@ -11,6 +11,7 @@ use skms_crypto::hash::sha256;
 use skms_keys::{Key, KeyId, NamespaceId, UnixSeconds, VersionNumber};
 use skms_store::{Change, Kind, RecordId};
 
+use super::order::Wanting;
 use crate::engine::{Engine, Rooms};
 use crate::error::{Error, Result};
 use crate::gate::{KeyRef, KeyTarget};
@@ -237,6 +238,20 @@ impl OpenCall {
             expected: self.revision,
         }
     }
+}
+
+/// Forgets calls of a key whose records are gone: they were answered by a batch
+/// that was committed although whoever made it was told of trouble.
+pub(super) async fn forget_answered(rooms: &Rooms, of: Wanting) -> Result<()> {
+    let mut gone = Vec::new();
+    for call in rooms.agenda.calls_of(of.key) {
+        let (namespace, kind) = (of.namespace.0, Kind::RotationCall);
+        if rooms.store.get(namespace, kind, call.id).await?.is_none() {
+            gone.push(call.id);
+        }
+    }
+    rooms.agenda.answered(of.key, &gone);
+    Ok(())
 }
 
 /// The changes that forget what calls for a key that is about to be deleted.

@@ -2,7 +2,7 @@
 //! that have a date, filled by a walk after each unseal and kept up by every
 //! change. So idle keys cost nothing, however many there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use skms_crypto::Algorithm;
@@ -10,6 +10,7 @@ use skms_keys::{Due, DueAct, Key, KeyId, NamespaceId, UnixSeconds, VersionNumber
 use skms_store::RecordId;
 
 use super::calls::OpenCall;
+use super::order::{Order, Wanting};
 use super::watch::Watch;
 use super::withdrawals::Withdrawals;
 
@@ -23,8 +24,7 @@ pub(crate) struct Agenda {
 
 #[derive(Default)]
 struct Dates {
-    in_order: BTreeSet<(UnixSeconds, KeyId)>,
-    by_key: HashMap<KeyId, (UnixSeconds, NamespaceId)>,
+    order: Order,
     /// Keys that could not be rotated when they were due, or not be attended
     /// to at all, and when that is tried again.
     put_off: HashMap<KeyId, Vec<PutOff>>,
@@ -70,32 +70,24 @@ impl What {
     }
 }
 
-/// A key that wants attention.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Wanting {
-    pub(crate) at: UnixSeconds,
-    pub(crate) namespace: NamespaceId,
-    pub(crate) key: KeyId,
+impl Followers {
+    /// Takes a key from those that rotate with another one.
+    fn leave(&mut self, leader: KeyId, key: KeyId) {
+        if let Some(others) = self.of.get_mut(&leader) {
+            others.remove(&key);
+            if others.is_empty() {
+                self.of.remove(&leader);
+                self.newest.remove(&leader);
+            }
+        }
+    }
 }
 
 impl Dates {
-    fn set(&mut self, key: KeyId, namespace: NamespaceId, at: Option<UnixSeconds>) {
-        let before = match at {
-            Some(at) => self.by_key.insert(key, (at, namespace)),
-            None => self.by_key.remove(&key),
-        };
-        if let Some((before, _)) = before {
-            self.in_order.remove(&(before, key));
-        }
-        if let Some(at) = at {
-            self.in_order.insert((at, key));
-        }
-    }
-
     fn bring_forward(&mut self, key: KeyId, namespace: NamespaceId, at: UnixSeconds) {
-        let known = self.by_key.get(&key).map(|(at, _)| *at);
+        let known = self.order.at(key);
         if known.is_none_or(|known| at < known) {
-            self.set(key, namespace, Some(at));
+            self.order.set(key, namespace, Some(at));
         }
     }
 
@@ -145,9 +137,7 @@ impl Dates {
         if known != key.rules.rotate_with {
             if let Some(known) = known {
                 followers.leader_of.remove(&key.id);
-                if let Some(others) = followers.of.get_mut(&known) {
-                    others.remove(&key.id);
-                }
+                followers.leave(known, key.id);
             }
             if let Some(leader) = key.rules.rotate_with {
                 followers.leader_of.insert(key.id, leader);
@@ -202,7 +192,7 @@ impl Agenda {
         dates.note_leads(key, now);
         dates.withdrawals.note(key);
         let next = dates.next(key, &agenda, now);
-        dates.set(key.id, key.namespace, next);
+        dates.order.set(key.id, key.namespace, next);
     }
 
     /// As [`Agenda::note`], of a record that may have been changed since it was
@@ -232,24 +222,22 @@ impl Agenda {
             since: now,
             until,
         });
-        dates.set(wanting.key, wanting.namespace, Some(until));
+        dates.order.set(wanting.key, wanting.namespace, Some(until));
     }
 
     /// Forgets a key that is gone.
     pub(crate) fn forget(&self, key: KeyId) {
         self.watch().forget(key);
         let mut dates = self.dates();
-        dates.set(key, NamespaceId([0; 16]), None);
+        dates.order.set(key, NamespaceId([0; 16]), None);
         dates.put_off.remove(&key);
         dates.calls.remove(&key);
         dates.look.remove(&key);
         dates.withdrawals.forget(key);
         let followers = &mut dates.followers;
         followers.newest.remove(&key);
-        if let Some(leader) = followers.leader_of.remove(&key)
-            && let Some(others) = followers.of.get_mut(&leader)
-        {
-            others.remove(&key);
+        if let Some(leader) = followers.leader_of.remove(&key) {
+            followers.leave(leader, key);
         }
     }
 
@@ -306,8 +294,8 @@ impl Agenda {
 
     /// Everything that is to be done with a key, by time: its own dates, and a
     /// rotation that is called for, or due since its algorithm was withdrawn.
-    pub(crate) fn due_of(&self, key: &Key) -> Vec<Due> {
-        let mut due = key.agenda();
+    pub(crate) fn due_of(&self, key: &Key, now: UnixSeconds) -> Vec<Due> {
+        let mut due = key.coming(now);
         let called = self.calls_of(key.id).iter().map(|call| call.at).min();
         let withdrawn = self.dates().withdrawals.due(key);
         let dates = [(called, Why::Called), (withdrawn, Why::AlgorithmWithdrawn)];
@@ -332,59 +320,21 @@ impl Agenda {
         most: usize,
     ) -> Vec<Wanting> {
         let dates = self.dates();
-        let due = dates.in_order.iter().take_while(|(at, _)| *at <= until);
-        let due = due.filter_map(|(at, key)| {
-            let (_, of) = dates.by_key.get(key)?;
-            let (at, key) = (*at, *key);
-            (*of == namespace).then_some(Wanting { at, namespace, key })
-        });
-        due.take(most).collect()
+        dates
+            .order
+            .wanting_of(namespace, until)
+            .take(most)
+            .collect()
     }
 
-    /// Keys that want attention by `until`, the longest overdue first.
+    /// Keys that want attention by `until`: namespaces take turns, and within
+    /// each the longest overdue come first.
     pub(crate) fn wanting(&self, until: UnixSeconds, most: usize) -> Vec<Wanting> {
-        let dates = self.dates();
-        let due = dates.in_order.iter().take_while(|(at, _)| *at <= until);
-        due.filter_map(|(at, key)| {
-            let (_, namespace) = dates.by_key.get(key)?;
-            Some(Wanting {
-                at: *at,
-                namespace: *namespace,
-                key: *key,
-            })
-        })
-        .take(most)
-        .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NAMESPACE: NamespaceId = NamespaceId([1; 16]);
-
-    fn wanting(agenda: &Agenda, until: i64) -> Vec<(i64, u8)> {
-        let found = agenda.wanting(UnixSeconds(until), 10);
-        found.iter().map(|one| (one.at.0, one.key.0[0])).collect()
+        self.dates().order.wanting(until, most)
     }
 
-    #[test]
-    fn a_key_has_one_date_and_they_come_in_order() {
-        let agenda = Agenda::default();
-        let set = |key: u8, at: Option<i64>| {
-            let at = at.map(UnixSeconds);
-            agenda.dates().set(KeyId([key; 16]), NAMESPACE, at);
-        };
-        set(1, Some(30));
-        set(2, Some(10));
-        set(3, Some(20));
-        set(1, Some(5));
-        assert_eq!(wanting(&agenda, 10), [(5, 1), (10, 2)]);
-        assert_eq!(wanting(&agenda, 100), [(5, 1), (10, 2), (20, 3)]);
-        set(2, None);
-        agenda.forget(KeyId([3; 16]));
-        assert_eq!(wanting(&agenda, 100), [(5, 1)]);
-        assert_eq!(agenda.wanting(UnixSeconds(100), 0), []);
+    /// Notes whose turn was the last.
+    pub(super) fn served(&self, namespace: NamespaceId) {
+        self.dates().order.served(namespace);
     }
 }

@@ -17,7 +17,7 @@ use skms_policy::ROOT_NAMESPACE;
 use skms_store::Kind;
 
 use super::calls::{self, Call, Occasion};
-use super::dates::Wanting;
+use super::order::Wanting;
 use super::resolve;
 use super::watch::{Last, Watched};
 use crate::act::act;

@@ -12,6 +12,7 @@ pub(crate) mod calls;
 mod dates;
 mod leavers;
 mod old;
+mod order;
 mod rotate_due;
 mod walk;
 mod warning;
@@ -30,8 +31,9 @@ use crate::keychange::With;
 use crate::records;
 use crate::records::key::KeyRecord;
 
+pub(crate) use dates::Agenda;
 use dates::What;
-pub(crate) use dates::{Agenda, Wanting};
+pub(crate) use order::Wanting;
 
 act!(
     Lapse,
@@ -73,10 +75,11 @@ impl Engine {
         let entry = self.enter(&caller)?;
         let (mut changed, mut rotated) = (0, 0);
         for wanting in entry.rooms.agenda.wanting(entry.now(), KEYS_AT_ONCE) {
-            if rotated >= ROTATIONS_AT_ONCE {
-                break;
+            let may_rotate = rotated < ROTATIONS_AT_ONCE;
+            if may_rotate {
+                entry.rooms.agenda.served(wanting.namespace);
             }
-            match attend(&entry, wanting).await {
+            match attend(&entry, wanting, may_rotate).await {
                 Ok(done) => {
                     changed += usize::from(done != Attended::Nothing);
                     rotated += usize::from(done == Attended::Rotated);
@@ -128,8 +131,9 @@ async fn resolve(rooms: &Rooms, wanting: Wanting) -> Result<Option<KeyTarget>> {
     Ok(found.filter(|cell| cell.snapshot().key().id == id))
 }
 
-/// Does what is due for one key, and notes when it wants attention again.
-async fn attend(entry: &Entry, wanting: Wanting) -> Result<Attended> {
+/// Does what is due for one key, but for a rotation where `may_rotate` is not,
+/// and notes when it wants attention again.
+async fn attend(entry: &Entry, wanting: Wanting, may_rotate: bool) -> Result<Attended> {
     let agenda = &entry.rooms.agenda;
     let Some(cell) = resolve(&entry.rooms, wanting).await? else {
         agenda.forget(wanting.key);
@@ -142,11 +146,15 @@ async fn attend(entry: &Entry, wanting: Wanting) -> Result<Attended> {
         done = Attended::Changed;
     }
     let mut put_off = None;
-    match rotate_due::rotate(entry, &cell).await {
+    let rotated = match may_rotate {
+        true => rotate_due::rotate(entry, &cell).await,
+        false => Ok(Attended::Nothing),
+    };
+    match rotated {
         Ok(Attended::Nothing) => {}
         Ok(rotated) => done = rotated,
         // Somebody else changed it meanwhile: it is looked at again at once.
-        Err(Error::Conflict) => {}
+        Err(Error::Conflict) => calls::forget_answered(&entry.rooms, wanting).await?,
         Err(Error::Key(_) | Error::KeyForbids(_)) => put_off = Some(FORBIDDEN_SECONDS),
         Err(other) => return Err(other),
     }

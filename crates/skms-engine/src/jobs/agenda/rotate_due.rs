@@ -52,9 +52,13 @@ pub(super) async fn rotate(entry: &Entry, cell: &KeyTarget) -> Result<Attended> 
     let led = match led(rooms, key).await {
         Ok(Led::From(version)) => {
             let allowed = entry.authorize_as_system::<Follow>(cell)?;
+            let leader = key.rules.rotate_with;
             entry
                 .change_key(&allowed, With::default(), move |key, now| {
-                    Ok(key.follow(version, now)?)
+                    match key.rules.rotate_with == leader {
+                        true => Ok(key.follow(version, now)?),
+                        false => Err(Error::Conflict),
+                    }
                 })
                 .await?;
             None
@@ -132,14 +136,21 @@ impl Wants {
         let with = With {
             also,
             said: [self.explained(), next.said(&snapshot)].concat(),
+            // Uses that it overtakes are answered; nobody here waits for them.
+            takes_nothing: true,
             ..With::default()
         };
         let by_date_alone = !by_rule && !called;
         let (events, led) = (self.events(), self.led);
+        let leader = snapshot.key().rules.rotate_with;
         let rotated = entry
             .change_key(&allowed, with, move |key, now| {
                 let due = key.due(now);
                 if by_date_alone && due.iter().all(|item| item.act != DueAct::Rotate) {
+                    return Err(Error::Conflict);
+                }
+                // The version that is followed is one of this leader's.
+                if led.is_some() && key.rules.rotate_with != leader {
                     return Err(Error::Conflict);
                 }
                 let (key, steps) = next.follow(key, now)?;

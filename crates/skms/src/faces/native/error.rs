@@ -323,6 +323,7 @@ impl From<Keys> for Failure {
             | Keys::TransitionForbidden { .. }
             | Keys::NothingToDo { .. }
             | Keys::RotationRefused { .. } => Self::with(Kind::WrongState, said),
+            Keys::RulesChanged { .. } => Self::with(Kind::Conflict, said),
             Keys::UseLimit { .. } => Self::with(Kind::UseLimit, said),
             Keys::NotDestroyed { .. } => Self::with(Kind::NotEmpty, said),
             Keys::InvalidParts(_) => Self::hidden(Kind::StorageCorrupt, said),

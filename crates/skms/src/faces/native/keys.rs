@@ -172,14 +172,15 @@ pub async fn read(call: Call) -> Result<Reply, Failure> {
 
 pub async fn update(call: Call) -> Result<Reply, Failure> {
     let request: UpdateKeyRequest = call.json()?;
-    let rules = match &request.rules {
-        None => None,
+    let (rules, rules_before) = match &request.rules {
+        None => (None, None),
         // Rules that are not mentioned stay, so the present ones are needed.
         Some(said) => {
             let leader = leader(&call, said).await?;
             let present = call.engine().read_key(call.caller()?, call.key()).await?;
-            match convert::rules(said, present.key().rules, leader)? {
-                (rules, None) => Some(rules),
+            let present = present.key().rules;
+            match convert::rules(said, present, leader)? {
+                (rules, None) => (Some(rules), Some(present)),
                 (_, Some(_)) => {
                     return Err(Failure::invalid("activate_at is for new versions only"));
                 }
@@ -198,6 +199,7 @@ pub async fn update(call: Call) -> Result<Reply, Failure> {
         owner: request.owner,
         tags: request.tags,
         rules,
+        rules_before,
         exportable: None,
     };
     let changed = call
