@@ -94,17 +94,28 @@ fn a_rule_says_what_it_is_asked_on_and_what_to_do() {
     assert_eq!(revoke.triggers(), [Trigger::Time, Trigger::Finding]);
     assert_eq!(revoke.reason(), Some("keyCompromise"));
     assert_eq!(revoke.follows(), ["one", "two"]);
+    let compromise = compile(
+        r#"@answer("compromise") @cascade("direct") @rotate("all") permit (principal,
+        action == SKMS::Action::"rule.finding", resource);"#,
+    );
+    let compromise = compromise.unwrap();
+    assert_eq!(compromise.answer(), Answer::Compromise);
+    assert!(compromise.answer().needs_key() && compromise.reason().is_none());
+    let said = (compromise.cascade(), compromise.rotate());
+    assert_eq!(said, (Some("direct"), Some("all")));
 }
 
 #[test]
 fn what_is_no_rule_is_refused_in_words() {
     let body = "permit (principal, action, resource);";
     let time = r#"action == SKMS::Action::"rule.time""#;
-    let cases: [(String, &str); 21] = [
+    let cases: [(String, &str); 23] = [
         (body.to_owned(), "no @answer"),
         (format!("@answer(\"burn\") {body}"), "none of warn, suspend"),
         (format!("@answer(\"revoke\") {body}"), "needs a @reason"),
         (format!("@answer(\"warn\") @reason(\"x\") {body}"), "@reason belongs"),
+        (format!("@answer(\"revoke\") @reason(\"keyCompromise\") @cascade(\"all\") {body}"), "@cascade and @rotate belong"),
+        (format!("@answer(\"rotate\") @rotate(\"all\") {body}"), "@cascade and @rotate belong"),
         (format!("@answer(\"warn\") @limit(\"5\") {body}"), "5 per day"),
         (format!("@answer(\"warn\") @limt(\"5 per day\") {body}"), "@limt is no annotation"),
         (format!("@answer(\"warn\") @rule(\"other\") {body}"), "not the name"),

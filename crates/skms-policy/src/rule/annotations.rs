@@ -15,6 +15,8 @@ pub enum Answer {
     Suspend,
     /// The key is revoked, for a reason.
     Revoke,
+    /// The key is compromised, with what depends on it.
+    Compromise,
     /// The key is rotated.
     Rotate,
     /// The principal is suspended: every credential of its is refused.
@@ -23,10 +25,11 @@ pub enum Answer {
 
 impl Answer {
     /// Every answer.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Warn,
         Self::Suspend,
         Self::Revoke,
+        Self::Compromise,
         Self::Rotate,
         Self::SuspendPrincipal,
     ];
@@ -38,6 +41,7 @@ impl Answer {
             Self::Warn => "warn",
             Self::Suspend => "suspend",
             Self::Revoke => "revoke",
+            Self::Compromise => "compromise",
             Self::Rotate => "rotate",
             Self::SuspendPrincipal => "suspend-principal",
         }
@@ -46,7 +50,10 @@ impl Answer {
     /// Whether it is done to a key.
     #[must_use]
     pub const fn needs_key(self) -> bool {
-        matches!(self, Self::Suspend | Self::Revoke | Self::Rotate)
+        matches!(
+            self,
+            Self::Suspend | Self::Revoke | Self::Compromise | Self::Rotate
+        )
     }
 }
 
@@ -115,6 +122,8 @@ impl FromStr for Quota {
 pub(super) struct Said {
     pub(super) answer: Answer,
     pub(super) reason: Option<String>,
+    pub(super) cascade: Option<String>,
+    pub(super) rotate: Option<String>,
     pub(super) limit: Option<Quota>,
     pub(super) follows: Vec<String>,
 }
@@ -125,7 +134,8 @@ pub(super) fn read<'a>(
     name: &str,
 ) -> Result<Said, String> {
     let mut answer = None;
-    let (mut reason, mut limit, mut follows) = (None, None, Vec::new());
+    let (mut reason, mut cascade, mut rotate) = (None, None, None);
+    let (mut limit, mut follows) = (None, Vec::new());
     for (key, value) in all {
         match key {
             "rule" if value == name => {}
@@ -141,6 +151,8 @@ pub(super) fn read<'a>(
                     Some(found.map_err(|()| format!("@answer({value:?}) is none of {known}"))?);
             }
             "reason" => reason = Some(value.to_owned()),
+            "cascade" => cascade = Some(value.to_owned()),
+            "rotate" => rotate = Some(value.to_owned()),
             "limit" => {
                 limit = Some(value.parse::<Quota>().map_err(|()| {
                     format!(
@@ -161,7 +173,7 @@ pub(super) fn read<'a>(
             other => {
                 return Err(format!(
                     "@{other} is no annotation of rules: they are @rule, @answer, @reason, \
-                     @limit and @follows"
+                     @cascade, @rotate, @limit and @follows"
                 ));
             }
         }
@@ -169,12 +181,21 @@ pub(super) fn read<'a>(
     let answer = answer.ok_or("it has no @answer")?;
     match (answer, &reason) {
         (Answer::Revoke, None) => return Err("a revocation needs a @reason".to_owned()),
-        (Answer::Revoke, Some(_)) | (_, None) => {}
-        (_, Some(_)) => return Err("@reason belongs to @answer(\"revoke\")".to_owned()),
+        (Answer::Revoke | Answer::Compromise, Some(_)) | (_, None) => {}
+        (_, Some(_)) => {
+            return Err(
+                "@reason belongs to @answer(\"revoke\") and @answer(\"compromise\")".to_owned(),
+            );
+        }
+    }
+    if answer != Answer::Compromise && (cascade.is_some() || rotate.is_some()) {
+        return Err("@cascade and @rotate belong to @answer(\"compromise\")".to_owned());
     }
     Ok(Said {
         answer,
         reason,
+        cascade,
+        rotate,
         limit,
         follows,
     })

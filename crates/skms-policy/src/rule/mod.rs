@@ -44,6 +44,8 @@ pub struct Rule {
     triggers: Vec<Trigger>,
     answer: Answer,
     reason: Option<String>,
+    cascade: Option<String>,
+    rotate: Option<String>,
     limit: Option<Quota>,
     follows: Vec<String>,
     condition: Condition,
@@ -106,6 +108,8 @@ impl Rule {
             triggers,
             answer: said.answer,
             reason: said.reason,
+            cascade: said.cascade,
+            rotate: said.rotate,
             limit: said.limit,
             follows: said.follows,
             condition: Condition::of(json.get("conditions")),
@@ -127,10 +131,22 @@ impl Rule {
         self.answer
     }
 
-    /// The reason of a revocation, as it was written.
+    /// The reason of a revocation or compromise, as it was written.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// How far a compromise goes along the lineage, as it was written.
+    #[must_use]
+    pub fn cascade(&self) -> Option<&str> {
+        self.cascade.as_deref()
+    }
+
+    /// What a compromise gives new versions, as it was written.
+    #[must_use]
+    pub fn rotate(&self) -> Option<&str> {
+        self.rotate.as_deref()
     }
 
     /// How often it may act, if it says.
