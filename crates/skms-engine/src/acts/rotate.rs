@@ -97,13 +97,31 @@ pub(crate) async fn rotate<A: Act>(
     algorithm: Option<Algorithm>,
     activate_at: Option<UnixSeconds>,
 ) -> Result<Arc<KeySnapshot>> {
+    follow(entry, allowed, (algorithm, activate_at), Vec::new()).await
+}
+
+/// As [`rotate`], in use at once, with what the event says beside.
+pub(crate) async fn rotate_saying<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
+    said: Vec<(DetailKey, DetailValue)>,
+) -> Result<Arc<KeySnapshot>> {
+    follow(entry, allowed, (None, None), said).await
+}
+
+async fn follow<A: Act>(
+    entry: &Entry,
+    allowed: &Authorized<A, KeyTarget>,
+    (algorithm, activate_at): (Option<Algorithm>, Option<UnixSeconds>),
+    said: Vec<(DetailKey, DetailValue)>,
+) -> Result<Arc<KeySnapshot>> {
     let snapshot = allowed.target().snapshot();
     let ready = check(entry, &snapshot, algorithm);
     let algorithm = entry.failed_key(allowed, ready).await?;
     let (material, next) = next(entry, &snapshot, algorithm, activate_at).await?;
     let with = With {
         also: vec![material],
-        said: next.said(&snapshot),
+        said: [said, next.said(&snapshot)].concat(),
         ..With::default()
     };
     let rotated = entry

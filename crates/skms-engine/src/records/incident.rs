@@ -1,5 +1,7 @@
 //! A compromise: what was ordered, how far it has come, and what it touched.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use skms_keys::Taint;
 use skms_store::Kind;
@@ -17,6 +19,20 @@ pub enum Reach {
     /// Everything that depends on it.
     #[default]
     All,
+}
+
+impl FromStr for Reach {
+    type Err = ();
+
+    /// By its name, as the command line and rules have it.
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "none" => Ok(Self::None),
+            "direct" => Ok(Self::Direct),
+            "all" => Ok(Self::All),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Reach {
@@ -49,6 +65,20 @@ pub enum Rotation {
     Rule,
     /// Every one that can be.
     All,
+}
+
+impl FromStr for Rotation {
+    type Err = ();
+
+    /// By its name, as the command line and rules have it.
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "none" => Ok(Self::None),
+            "rule" => Ok(Self::Rule),
+            "all" => Ok(Self::All),
+            _ => Err(()),
+        }
+    }
 }
 
 /// How many of what were touched.
@@ -137,6 +167,9 @@ pub(crate) struct IncidentRecord {
     pub(crate) authentication: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
+    /// The rule whose act it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by_rule: Option<ByRule>,
     pub(crate) reach: Reach,
     pub(crate) rotation: Rotation,
     pub(crate) counts: Counts,
@@ -150,6 +183,14 @@ pub(crate) struct IncidentRecord {
     /// The signed report, once everything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) report: Option<String>,
+}
+
+/// The rule whose act an incident is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ByRule {
+    pub(crate) rule: String,
+    /// How many rules came before it in a chain, and itself.
+    pub(crate) chain: u32,
 }
 
 impl Record for IncidentRecord {

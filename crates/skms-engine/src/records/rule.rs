@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use skms_store::Kind;
 
 use super::Record;
+use super::incident::{Reach, Rotation};
 
 /// A rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,9 +60,12 @@ pub(crate) struct RuleActRecord {
     pub(crate) edition: u64,
     /// By its name in `@answer`.
     pub(crate) answer: String,
-    /// Of a revocation: RFC 5280's name.
+    /// Of a revocation or compromise: RFC 5280's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// Of a compromise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compromise: Option<ActCompromise>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<ActKey>,
     /// Namespace and name.
@@ -96,6 +100,30 @@ pub(crate) struct RuleActRecord {
     pub(crate) undone_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) undone_by: Option<String>,
+}
+
+impl RuleActRecord {
+    /// How much it counts against its rule's limit: the key or principal, and
+    /// the keys that a compromise reaches beside.
+    pub(crate) fn weight(&self) -> usize {
+        let beside = self.compromise.as_ref().map_or(0, |one| one.reached);
+        usize::try_from(beside)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1)
+    }
+}
+
+/// The compromise that an act is: what is ordered, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ActCompromise {
+    pub(crate) reach: Reach,
+    pub(crate) rotation: Rotation,
+    /// How many keys depended on the key when it was decided, as far as it
+    /// reaches; none of an act that was held.
+    pub(crate) reached: u64,
+    /// The incident, once it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) incident: Option<String>,
 }
 
 /// The key that an act is about.

@@ -104,7 +104,9 @@ impl Entry {
             return self.say(act, ActState::DryRun).await;
         }
         match answer {
-            Answer::Suspend | Answer::Revoke | Answer::Rotate => self.change_for(act, answer).await,
+            Answer::Suspend | Answer::Revoke | Answer::Compromise | Answer::Rotate => {
+                self.change_for(act, answer).await
+            }
             Answer::SuspendPrincipal => self.suspend_for(act).await,
             _ => self.say(act, ActState::Done).await,
         }
@@ -165,20 +167,28 @@ impl Entry {
             let not = Not::Failed("the key is gone".to_owned());
             return self.not_done(act, not).await;
         };
+        if let Some(compromise) = &act.record.compromise {
+            let snapshot = cell.snapshot();
+            let off = self.kept_off_below(&snapshot, compromise.reach).await?;
+            if let Some(why) = off {
+                return self.not_done(act, Not::Skipped(why)).await;
+            }
+        }
         let mut done = act.clone();
         done.record.state = ActState::Done;
         done.record.done_at = Some(self.now().0);
         let changed = match answer {
-            Answer::Rotate => self.rotate_for(&cell, &done).await,
-            Answer::Revoke => self.revoke_for(&cell, &done).await,
+            Answer::Rotate => self.rotate_for(&cell, &done).await.map(drop),
+            Answer::Revoke => self.revoke_for(&cell, &done).await.map(drop),
+            Answer::Compromise => self.compromise_for(&cell, &mut done).await,
             _ => {
                 let snapshot = cell.snapshot();
                 done.record.versions = to_be_suspended(snapshot.key(), self.now());
-                self.suspend_key_for(&cell, &done).await
+                self.suspend_key_for(&cell, &done).await.map(drop)
             }
         };
         match changed {
-            Ok(_) => Ok(done),
+            Ok(()) => Ok(done),
             // The key's own state stands in the way: the event of that is there.
             Err(error @ (Error::Key(_) | Error::KeyForbids(_) | Error::Invalid(_))) => {
                 let not = Not::Failed(error.to_string());

@@ -11,12 +11,12 @@ use skms_store::{Change, RecordId};
 
 use super::judge::{KnownAct, Memory, STEP};
 use super::known::{HELD_IN_ALL_MAX, KEPT_MAX, Tally, WARNINGS_MAX, is_urgent};
-use super::{AutoRule, CHAIN_MAX};
+use super::{AutoRule, CHAIN_MAX, compromises};
 use crate::act::act;
 use crate::draft::EventDraft;
 use crate::error::Result;
 use crate::gate::Entry;
-use crate::records::rule::{ActKey, ActState, RuleActRecord};
+use crate::records::rule::{ActCompromise, ActKey, ActState, RuleActRecord};
 use crate::target::Target;
 
 act!(
@@ -72,8 +72,17 @@ impl Intent {
         RecordId(id)
     }
 
-    fn act(&self, state: ActState, now: i64) -> KnownAct {
+    /// The act that it becomes, which reaches so many keys beside its own.
+    fn act(&self, state: ActState, now: i64, reached: u64) -> KnownAct {
         let rule = self.rule.compiled.as_ref();
+        let ordered = rule.filter(|rule| rule.answer() == Answer::Compromise);
+        let ordered = ordered.and_then(|rule| compromises(rule).ok());
+        let compromise = ordered.map(|(reach, rotation)| ActCompromise {
+            reach,
+            rotation,
+            reached,
+            incident: None,
+        });
         let answer = rule.map_or(Answer::Warn, |rule| rule.answer());
         KnownAct {
             id: self.id(),
@@ -86,6 +95,7 @@ impl Intent {
                 edition: self.rule.record.edition,
                 answer: answer.name().to_owned(),
                 reason: rule.and_then(|rule| rule.reason()).map(str::to_owned),
+                compromise,
                 key: self.key.clone(),
                 principal: self.principal.clone(),
                 trigger: self.trigger.name().to_owned(),
@@ -221,16 +231,21 @@ impl Entry {
         let answer = answer.unwrap_or(Answer::Warn);
         let walked = fresh.iter().any(|intent| intent.trigger == Trigger::Time);
         let old = answer != Answer::Warn && walked && memory.was_just_restored(at);
-        let free = match held > 0 || too_many || old {
-            false => room.min(fresh.len()),
-            true => 0,
+        let mut reached = match held > 0 || too_many || old {
+            false => self.reached(fresh, room).await?,
+            true => Vec::new(),
         };
+        if found.is_some() && reached.len() < fresh.len() {
+            reached.clear();
+        }
+        let free = reached.len();
         let (go, wait) = fresh.split_at(free);
         let tally = memory.acts.tally(&rule.namespace_name);
         let go = &go[..go.len().min(room_to_decide(tally, answer))];
         let acts: Vec<KnownAct> = go
             .iter()
-            .map(|intent| intent.act(ActState::Pending, at))
+            .zip(reached)
+            .map(|(intent, reached)| intent.act(ActState::Pending, at, reached))
             .collect();
         for some in acts.chunks(STEP) {
             let changes = puts(some)?;
@@ -246,11 +261,15 @@ impl Entry {
         let waiting: Vec<KnownAct> = wait
             .iter()
             .take(room)
-            .map(|intent| intent.act(ActState::Held, at))
+            .map(|intent| intent.act(ActState::Held, at, 0))
             .collect();
         if !waiting.is_empty() {
             let why = match old {
                 true => "the store was restored from a backup".to_owned(),
+                false if answer == Answer::Compromise => format!(
+                    "over its limit of {} with the keys that depend on what it would compromise",
+                    limit.text()
+                ),
                 false => format!("over its limit of {}", limit.text()),
             };
             self.hold(memory, rule, &waiting, &why).await?;

@@ -403,7 +403,7 @@ impl Memory {
         }
     }
 
-    /// Acts of a rule that counted against its limit after a time.
+    /// How much of a rule's acts counted against its limit after a time.
     pub(crate) fn counted(&self, rule: &str, edition: u64, after: i64) -> usize {
         self.acts.counted(rule, edition, after)
     }
@@ -491,6 +491,7 @@ mod tests {
             edition: 1,
             answer: answer.name().to_owned(),
             reason: None,
+            compromise: None,
             key: None,
             principal: None,
             trigger: String::new(),

@@ -32,9 +32,9 @@ pub(crate) struct Tally {
 #[derive(Default)]
 struct Pending([BTreeSet<(i64, RecordId)>; 2]);
 
-/// What a rule did that counts against its limit: when, and for which edition
-/// alone if only for one.
-type Counting = BTreeMap<(i64, RecordId), Option<u64>>;
+/// What a rule did that counts against its limit: when, for which edition alone
+/// if only for one, and how much.
+type Counting = BTreeMap<(i64, RecordId), (Option<u64>, usize)>;
 
 /// All acts that are known.
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl KnownActs {
         };
         if let Some(edition) = counts.filter(|_| !record.released) {
             let counting = self.counting.entry(rule.clone()).or_default();
-            counting.insert((record.at, id), edition);
+            counting.insert((record.at, id), (edition, record.weight()));
         }
         let tally = self.tallies.entry(act.namespace_name.clone()).or_default();
         tally.all += 1;
@@ -151,14 +151,15 @@ impl KnownActs {
         }
     }
 
-    /// Acts of a rule that counted against its limit after a time.
+    /// How much of a rule's acts counted against its limit after a time.
     pub(crate) fn counted(&self, rule: &str, edition: u64, after: i64) -> usize {
         let Some(counting) = self.counting.get(rule) else {
             return 0;
         };
         let since = (after.saturating_add(1), RecordId([0; 16]));
-        let these = counting.range(since..).map(|(_, of)| *of);
-        these.filter(|of| of.is_none_or(|of| of == edition)).count()
+        let these = counting.range(since..).map(|(_, counts)| *counts);
+        let these = these.filter(|(of, _)| of.is_none_or(|of| of == edition));
+        these.fold(0, |sum, (_, weight)| sum.saturating_add(weight))
     }
 
     /// Acts of a rule's edition that wait to be released.
@@ -201,7 +202,8 @@ mod tests {
     use skms_keys::NamespaceId;
 
     use super::*;
-    use crate::records::rule::ActKey;
+    use crate::records::incident::{Reach, Rotation};
+    use crate::records::rule::{ActCompromise, ActKey};
 
     fn act(id: u8, answer: Answer, state: ActState, at: i64) -> KnownAct {
         KnownAct {
@@ -215,6 +217,7 @@ mod tests {
                 edition: 3,
                 answer: answer.name().to_owned(),
                 reason: None,
+                compromise: None,
                 key: Some(ActKey {
                     keyring: "default".to_owned(),
                     name: "k".to_owned(),
@@ -236,6 +239,24 @@ mod tests {
                 undone_by: None,
             },
         }
+    }
+
+    #[test]
+    fn a_compromise_counts_with_what_it_reaches() {
+        let mut acts = KnownActs::default();
+        let mut far = act(1, Answer::Compromise, ActState::Done, 10);
+        far.record.compromise = Some(ActCompromise {
+            reach: Reach::All,
+            rotation: Rotation::Rule,
+            reached: 6,
+            incident: None,
+        });
+        acts.put(far.clone());
+        acts.put(act(2, Answer::Suspend, ActState::Done, 20));
+        assert_eq!((acts.counted("1", 3, 9), acts.counted("1", 3, 10)), (8, 1));
+        far.record.released = true;
+        acts.put(far);
+        assert_eq!(acts.counted("1", 3, 9), 1);
     }
 
     fn tally(all: usize, held: usize, warnings: usize) -> Tally {

@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod asking;
 pub(crate) mod certificates;
+pub(crate) mod compromise;
 pub(crate) mod decide;
 pub(crate) mod events;
 pub(crate) mod findings;
@@ -27,6 +28,7 @@ use skms_store::{RecordId, SealedStore};
 
 use crate::error::{Error, Result};
 use crate::places::{self, Places};
+use crate::records::incident::{Reach, Rotation};
 use crate::records::rule::RuleRecord;
 
 /// The name of the part of the server that rules act as.
@@ -101,12 +103,14 @@ pub(crate) fn usual_limit(keys: u64) -> Quota {
     }
 }
 
-/// Reads a rule's text, and the reason of its revocations.
+/// Reads a rule's text, and the reason and reach of what it takes away.
 pub(crate) fn compile(namespace: &str, name: &str, text: &str) -> Result<Rule> {
     let place = PolicyName::new(namespace, name)?;
     let rule = Rule::compile(&place, text)?;
-    if rule.answer() == Answer::Revoke {
-        reason(&rule)?;
+    match rule.answer() {
+        Answer::Revoke => reason(&rule).map(drop)?,
+        Answer::Compromise => compromises(&rule).map(drop)?,
+        _ => {}
     }
     Ok(rule)
 }
@@ -124,6 +128,39 @@ pub(crate) fn reason(rule: &Rule) -> Result<RevocationReason> {
              keyCompromise or cessationOfOperation"
         ))
     })
+}
+
+/// How far a rule's compromise goes, and what it gives new versions. Whether
+/// certificates say `keyCompromise` or `cACompromise` is told by what stands on
+/// the key; a reason that is neither contradicts the answer.
+pub(crate) fn compromises(rule: &Rule) -> Result<(Reach, Rotation)> {
+    let wrong = |what: &str, said: &str, known: &str| {
+        Error::Invalid(format!("@{what}({said:?}) is none of {known}"))
+    };
+    if let Some(said) = rule.reason() {
+        let known: Option<RevocationReason> = said.parse().ok();
+        let fits = known.is_some_and(|reason| {
+            let (key, authority) = (
+                RevocationReason::KeyCompromise,
+                RevocationReason::CaCompromise,
+            );
+            reason == key || reason == authority
+        });
+        if !fits {
+            let known = "the reasons of a compromise, keyCompromise and cACompromise";
+            return Err(wrong("reason", said, known));
+        }
+    }
+    let (reach, rotation) = (rule.cascade(), rule.rotate());
+    let reach = reach.map_or(Ok(Reach::default()), |said| {
+        let read = said.parse::<Reach>();
+        read.map_err(|()| wrong("cascade", said, "none, direct, all"))
+    });
+    let rotation = rotation.map_or(Ok(Rotation::default()), |said| {
+        let read = said.parse::<Rotation>();
+        read.map_err(|()| wrong("rotate", said, "none, rule, all"))
+    });
+    Ok((reach?, rotation?))
 }
 
 type ByName = BTreeMap<String, Arc<AutoRule>>;

@@ -1,9 +1,9 @@
 //! What rules are asked about a key.
 
-use skms_keys::{Key, KeyState, Revoke, UnixSeconds, Versions};
+use skms_keys::{Key, KeyState, RevocationReason, Revoke, UnixSeconds, Versions};
 use skms_policy::rule::{Answer, KeyFacts, Rule};
 
-use super::reason;
+use super::{compromises, reason};
 use crate::engine::Rooms;
 
 /// When a key was used last.
@@ -93,6 +93,15 @@ pub(crate) fn would_change(rule: &Rule, key: &Key, now: UnixSeconds) -> bool {
                 },
                 now,
             ))
+        }),
+        Answer::Compromise => compromises(rule).is_ok_and(|(reach, _)| {
+            let revoke = Revoke {
+                versions: Versions::All,
+                reason: RevocationReason::KeyCompromise,
+                message: String::new(),
+                compromise_occurred_at: None,
+            };
+            changes(key.compromise(&revoke, reach.taint(), now))
         }),
         Answer::Rotate => key.check_rotation(now).is_ok(),
         _ => true,

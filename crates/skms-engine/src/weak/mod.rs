@@ -5,11 +5,11 @@
 //! # For who acts on findings
 //!
 //! By itself this part records and reports, and refuses what comes in. Who
-//! suspends, revokes or rotates by rules takes a [`Weak::subscribe`] and gets
-//! every finding about what is stored once it is committed. The records
-//! (`WeakFindingRecord`, in the namespace's scope) are the truth, and the channel
-//! may lose some when its reader is slow or the server stops: after an unseal,
-//! and after `Lagged`, read them.
+//! suspends, revokes, compromises or rotates by rules takes a
+//! [`Weak::subscribe`] and gets every finding about what is stored once it is
+//! committed. The records (`WeakFindingRecord`, in the namespace's scope) are the
+//! truth, and the channel may lose some when its reader is slow or the server
+//! stops: after an unseal, and after `Lagged`, read them.
 
 mod gathered;
 pub(crate) mod noted;

@@ -160,7 +160,7 @@ async fn a_flood_of_verdicts_goes_no_further_than_the_limit() {
 }
 
 /// Polls `work` so often and then lets it go.
-async fn broken_off<F: Future>(work: F, polls: usize) -> bool {
+pub async fn broken_off<F: Future>(work: F, polls: usize) -> bool {
     let mut work = pin!(work);
     for _ in 0..polls {
         let mut context = Context::from_waker(Waker::noop());

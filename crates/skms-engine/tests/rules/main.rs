@@ -9,6 +9,7 @@ mod openssl;
 
 mod approvals;
 mod certified;
+mod compromise;
 mod limits;
 mod principals;
 mod safety;

@@ -198,7 +198,7 @@ impl Work<'_> {
         let root = Target::namespace(&record.namespace);
         let allowed = self.entry.authorize_target_as_system::<Cascade>(root)?;
         let event = EventDraft::of(&self.entry, &allowed, Outcome::Success)?
-            .detail(skms_evidence::DetailKey::Incident, self.id().to_string())
+            .explained(self.said())
             .detail(skms_evidence::DetailKey::Count, touched.len() as u64);
         Ok(event.touched(touched).finish())
     }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use skms_evidence::{DetailKey, DetailValue};
 use skms_keys::{Key, VersionNumber, VersionRef};
 use skms_store::RecordId;
 use skms_store::priority::{SLOW_WORK, give_way};
@@ -15,7 +16,7 @@ use skms_store::priority::{SLOW_WORK, give_way};
 use super::incidents::Stage;
 use super::ledger::{Ledger, count};
 use super::walk::{self, Fate, Found, Rings, Walk};
-use super::{attend, bulk, one, report};
+use super::{PART, attend, bulk, one, report};
 use crate::acts::ssh::Issued;
 use crate::caller::Caller;
 use crate::engine::Engine;
@@ -98,7 +99,7 @@ impl Engine {
     /// Does a stage of all that are at it; with a time, of those that are due
     /// then. Returns how many it did something of.
     async fn take_on(&self, stage: Stage, due: Option<Instant>) -> Result<usize> {
-        let entry = self.enter(&Caller::system("incident")?)?;
+        let entry = self.enter(&Caller::system(PART)?)?;
         let rooms = Arc::clone(&entry.rooms);
         let incidents = &rooms.incidents;
         let _one_at_a_time = incidents.work(stage).lock.lock().await;
@@ -179,6 +180,17 @@ impl<'a> Work<'a> {
 
     pub(super) fn id(&self) -> RecordId {
         self.ledger.id
+    }
+
+    /// What its events say: the incident, and the rule whose act it is, so that
+    /// no rule takes them for somebody's who did not answer it.
+    pub(super) fn said(&self) -> Vec<(DetailKey, DetailValue)> {
+        let mut said = vec![(DetailKey::Incident, self.id().to_string().into())];
+        if let Some(by) = &self.ledger.record.by_rule {
+            said.push((DetailKey::Rule, by.rule.as_str().into()));
+            said.push((DetailKey::Chain, by.chain.into()));
+        }
+        said
     }
 
     /// Everything that is to be done, or shown.

@@ -11,7 +11,7 @@ use skms_store::RecordId;
 use super::cascade::Work;
 use super::ledger::Ledger;
 use super::report::{self, Report};
-use super::{Compromise, IncidentView, Order, Read, check, incident, numbers, revoke};
+use super::{Compromise, IncidentView, Order, PART, Read, check, incident, numbers, revoke};
 use crate::act::Act;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
@@ -80,7 +80,7 @@ impl Engine {
             .key()
             .compromise(&revoke, order.reach.taint(), entry.now())?;
         record.versions = numbers(&key, order.versions);
-        let system = self.enter(&Caller::system("incident")?)?;
+        let system = self.enter(&Caller::system(PART)?)?;
         let ledger = Ledger::new(scope, id, record);
         let mut work = Work::new(self, system, ledger)?;
         work.dry = Some(Vec::new());

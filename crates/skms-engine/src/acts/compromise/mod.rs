@@ -12,6 +12,7 @@ mod bulk;
 mod cascade;
 mod dry_run;
 mod exchanges;
+mod extent;
 mod grants;
 mod incidents;
 mod ledger;
@@ -31,6 +32,7 @@ use skms_store::{Change, Kind, RecordId};
 
 use crate::act::act;
 use crate::acts::certificates::Verdict;
+use crate::acts::revoke::Extra;
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
@@ -39,7 +41,7 @@ use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
 use crate::keychange::{Fate, With};
 use crate::opened::KeySnapshot;
 use crate::records;
-use crate::records::incident::IncidentRecord;
+use crate::records::incident::{ByRule, IncidentRecord};
 use crate::words::is_plain;
 use incidents::Ordered;
 
@@ -47,6 +49,7 @@ pub use crate::records::incident::{Counts, Reach, Rotation, Touched};
 pub use crate::signing::{SigningKey, verify_job_report, verify_report};
 pub(crate) use cascade::start;
 pub use dry_run::Plan;
+pub(crate) use extent::{extent, reaches_an_authority};
 pub(crate) use incidents::Incidents;
 pub use read::IncidentView;
 pub(crate) use report::instant;
@@ -62,6 +65,9 @@ act!(
     "Takes away what depends on a compromised key."
 );
 act!(Read, IncidentRead, "Reads the incidents of a namespace.");
+
+/// The name of the part of the server that cascades act as.
+const PART: &str = "incident";
 
 /// Times that it begins again when a certificate of the key is issued at the
 /// same moment.
@@ -105,14 +111,47 @@ impl Engine {
         let allowed = entry.authorize_key::<Compromise>(at).await?;
         let checked = check(&order, entry.now());
         entry.failed_key(&allowed, checked).await?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match begin(&entry, &allowed, &order).await {
-                // A certificate of the key was issued meanwhile: it goes too.
-                Err(Error::Conflict) if attempt < ATTEMPTS => {}
-                other => return other,
-            }
+        order_as(&entry, &allowed, &order, None).await
+    }
+}
+
+/// A compromise that is the act of a rule.
+pub(crate) struct Ordering<'a> {
+    /// The rule.
+    pub(crate) by: ByRule,
+    /// What goes into the batch beside, from the incident and the reason that
+    /// certificates are revoked for.
+    pub(crate) extra: &'a (dyn Fn(RecordId, &str) -> Result<Extra> + Send + Sync),
+}
+
+/// As [`Engine::compromise_key`], for a rule.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn compromise_by_rule(
+    entry: &Entry,
+    cell: &KeyTarget,
+    order: &Order,
+    ordering: &Ordering<'_>,
+) -> Result<IncidentView> {
+    let allowed = entry.authorize_as_system::<Compromise>(cell)?;
+    check(order, entry.now())?;
+    order_as(entry, &allowed, order, Some(ordering)).await
+}
+
+async fn order_as(
+    entry: &Entry,
+    allowed: &Authorized<Compromise, KeyTarget>,
+    order: &Order,
+    ordering: Option<&Ordering<'_>>,
+) -> Result<IncidentView> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match begin(entry, allowed, order, ordering).await {
+            // A certificate of the key was issued meanwhile: it goes too.
+            Err(Error::Conflict) if attempt < ATTEMPTS => {}
+            other => return other,
         }
     }
 }
@@ -172,6 +211,7 @@ fn incident(entry: &Entry, snapshot: &KeySnapshot, order: &Order) -> IncidentRec
         by_namespace: Some(session.principal.namespace().to_owned()),
         authentication: session.label().to_owned(),
         source: entry.caller.source.map(|source| source.to_string()),
+        by_rule: None,
         reach: order.reach,
         rotation: order.rotation,
         counts: Counts::default(),
@@ -186,6 +226,7 @@ async fn begin(
     entry: &Entry,
     allowed: &Authorized<Compromise, KeyTarget>,
     order: &Order,
+    ordering: Option<&Ordering<'_>>,
 ) -> Result<IncidentView> {
     let rooms = &entry.rooms;
     let snapshot = allowed.target().snapshot();
@@ -193,10 +234,12 @@ async fn begin(
     let id = RecordId::at(entry.now_ms)?;
     let mut record = incident(entry, &snapshot, order);
     record.versions = all(snapshot.key(), order.versions);
+    record.by_rule = ordering.map(|one| one.by.clone());
     let ordered = Ordered::of(&record);
-    if let Some(open) = under_way(entry, allowed, order, &ordered).await? {
+    if let Some(open) = under_way(entry, allowed, order, (&ordered, ordering)).await? {
         return Ok(open);
     }
+    let extra = beside(ordering, id, &record)?;
     let revoke = revoke(id, &record, order.versions)?;
     let verdict = Verdict {
         reason: revoke.reason,
@@ -213,6 +256,8 @@ async fn begin(
         certificates: Some(Fate::Revoked(verdict, versions)),
         revocations: Some(rooms.lock_revocations().await),
         event: Some(event),
+        also: extra.also,
+        said: extra.said,
         // Which versions there are is known under the key's lock.
         record: Some(Box::new(move |key| {
             first.versions = numbers(key, versions);
@@ -237,7 +282,7 @@ async fn under_way(
     entry: &Entry,
     allowed: &Authorized<Compromise, KeyTarget>,
     order: &Order,
-    ordered: &Ordered,
+    (ordered, ordering): (&Ordered, Option<&Ordering<'_>>),
 ) -> Result<Option<IncidentView>> {
     let snapshot = allowed.target().snapshot();
     let key = snapshot.key();
@@ -260,8 +305,22 @@ async fn under_way(
     let event = EventDraft::of_key(entry, allowed, Outcome::Success)?
         .detail(DetailKey::Incident, id.to_string())
         .detail(DetailKey::Reason, order.reason.as_str());
-    entry.record(event).await?;
+    let extra = beside(ordering, id, &record)?;
+    let event = event.explained(extra.said);
+    if extra.also.is_empty() {
+        entry.record(event).await?;
+    } else {
+        let recorder = &entry.rooms.recorder;
+        let committed = recorder.commit(extra.also, &event.finish(), true).await?;
+        recorder.settle(committed).await?;
+    }
     Ok(Some(IncidentView::of(id, record)))
+}
+
+/// What goes into the batch of a rule's act beside.
+fn beside(ordering: Option<&Ordering<'_>>, id: RecordId, record: &IncidentRecord) -> Result<Extra> {
+    let made = ordering.map(|one| (one.extra)(id, &record.revocation_reason));
+    made.unwrap_or_else(|| Ok(Extra::default()))
 }
 
 /// The versions that are meant.

@@ -1,7 +1,7 @@
 //! A dependent by itself, with all that a change of a key brings along:
 //! certificates, authorities, whoever is at work on it.
 
-use skms_evidence::{DetailKey, Outcome};
+use skms_evidence::Outcome;
 use skms_keys::{Key, Versions};
 
 use super::cascade::Work;
@@ -119,8 +119,7 @@ async fn compromise(
         certificates: Some(CertificatesFate::Revoked(verdict, versions)),
         revocations: Some(work.entry.rooms.lock_revocations().await),
         event: Some(
-            EventDraft::of_key(&work.entry, &allowed, Outcome::Success)?
-                .detail(DetailKey::Incident, work.id().to_string()),
+            EventDraft::of_key(&work.entry, &allowed, Outcome::Success)?.explained(work.said()),
         ),
         follows: true,
         ..With::default()
@@ -155,10 +154,7 @@ async fn spare(
     let refused = Outcome::denied("a policy forbids key.cascade");
     let with = With {
         also: changes,
-        event: Some(
-            EventDraft::of_key(&work.entry, &allowed, refused)?
-                .detail(DetailKey::Incident, work.id().to_string()),
-        ),
+        event: Some(EventDraft::of_key(&work.entry, &allowed, refused)?.explained(work.said())),
         takes_nothing: true,
         ..With::default()
     };
@@ -182,7 +178,7 @@ pub(super) async fn rotate(work: &Work<'_>, key: &Key) -> Result<bool> {
     if work.dry.is_some() {
         return Ok(rotate::check(&work.entry, &cell.snapshot(), None).is_ok());
     }
-    match rotate::rotate(&work.entry, &allowed, None, None).await {
+    match rotate::rotate_saying(&work.entry, &allowed, work.said()).await {
         Ok(_) => Ok(true),
         // Rotated by somebody else meanwhile, or not to be.
         Err(Error::Conflict | Error::Key(_) | Error::KeyForbids(_) | Error::Busy) => Ok(false),

@@ -140,6 +140,9 @@ pub(super) struct Report {
     authentication: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    /// The rule whose act it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
     cascade: Reach,
     rotate: Rotation,
     counts: Counts,
@@ -226,6 +229,7 @@ pub(super) async fn make(work: &Work<'_>) -> Result<Report> {
         by: record.by.clone(),
         authentication: record.authentication.clone(),
         source: record.source.clone(),
+        rule: record.by_rule.as_ref().map(|by| by.rule.clone()),
         cascade: record.reach,
         rotate: record.rotation,
         counts: Counts {

@@ -101,8 +101,10 @@ pub struct ActView {
     pub edition: u64,
     /// What was to be done.
     pub answer: String,
-    /// Of a revocation.
+    /// Of a revocation or compromise.
     pub reason: Option<String>,
+    /// The incident that a compromise began.
+    pub incident: Option<String>,
     /// The key that it is about: keyring and name.
     pub key: Option<(String, String)>,
     /// The principal that it is about: namespace and name.
@@ -136,6 +138,7 @@ impl ActView {
             edition: record.edition,
             answer: record.answer.clone(),
             reason: record.reason.clone(),
+            incident: (record.compromise.as_ref()).and_then(|one| one.incident.clone()),
             key: record
                 .key
                 .as_ref()

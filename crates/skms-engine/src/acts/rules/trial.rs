@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::gate::{Entry, KeyRef};
 use crate::records::rule::RuleRecord;
 use crate::rules::answer::Intent;
+use crate::rules::compromise::reach_of;
 use crate::rules::judge::remembered;
 use crate::rules::question::kept_off;
 use crate::rules::roster::Roster;
@@ -47,6 +48,9 @@ pub struct WouldTouch {
 pub struct Trial {
     /// How many keys a walk would touch now.
     pub would_touch: u64,
+    /// How many keys depend on those and would be compromised with them; counted
+    /// no further than to what is over the limit.
+    pub would_reach: u64,
     /// How many keys the namespace has.
     pub keys: u64,
     /// How often the rule may act: "5 per day".
@@ -149,16 +153,20 @@ impl Engine {
         let mut guard = system.rooms.judge.0.lock().await;
         let memory = remembered(&system.rooms, &mut guard).await?;
         trial.keys = memory.keys(&system.rooms, namespace).await?;
-        let limit = rule.limit(trial.keys);
-        trial.limit = limit.text();
-        trial.would_hold = trial.would_touch > u64::from(limit.acts);
         if looks_at_uses(&compiled) {
             trial.behind = durable.saturating_sub(memory.next);
         }
         drop(guard);
+        let limit = rule.limit(trial.keys);
+        trial.limit = limit.text();
+        let walked = intents.iter().filter(|one| one.trigger == Trigger::Time);
+        trial.would_reach = system.would_reach(walked, limit.acts as usize).await?;
+        let all = trial.would_touch.saturating_add(trial.would_reach);
+        trial.would_hold = all > u64::from(limit.acts);
         trial.some = self.shown(entry, (namespace, &compiled), &intents).await?;
         Ok(trial)
     }
+
     /// Some matches that the caller may know of: those of keys that it may read,
     /// and of events if it may read events. To write rules is to have keys
     /// counted, and not to read what they and others do.
@@ -179,6 +187,8 @@ impl Engine {
                 continue;
             }
             let key = intent.key.as_ref();
+            let mut off =
+                key.and_then(|key| kept_off(&entry.rooms, namespace, &key.id, rule.answer()));
             if let Some(key) = key {
                 let at = KeyRef {
                     namespace,
@@ -186,15 +196,16 @@ impl Engine {
                     name: &key.name,
                 };
                 let found = entry.rooms.keys.resolve(&entry.rooms, at).await?;
-                let seen = found.is_some_and(|cell| {
-                    let snapshot = cell.snapshot();
-                    entry.may_see(Action::KeyRead, &snapshot.resource())
-                });
-                if !seen {
+                let snapshot = found.map(|cell| cell.snapshot());
+                let seen = snapshot
+                    .filter(|snapshot| entry.may_see(Action::KeyRead, &snapshot.resource()));
+                let Some(snapshot) = seen else {
                     continue;
+                };
+                if let (None, Some(reach)) = (&off, reach_of(rule)) {
+                    off = entry.kept_off_below(&snapshot, reach).await?;
                 }
             }
-            let off = key.and_then(|key| kept_off(&entry.rooms, namespace, &key.id, rule.answer()));
             let principal = intent.principal.as_ref();
             let of_principal = principal.map(|(place, name)| format!("{place}/{name}"));
             some.push(WouldTouch {
@@ -207,5 +218,24 @@ impl Engine {
             });
         }
         Ok(some)
+    }
+}
+
+impl Entry {
+    /// How many keys the matches of a walk would reach beside those that they are
+    /// about, as far as it matters for a limit.
+    async fn would_reach(
+        &self,
+        walked: impl Iterator<Item = &Intent>,
+        limit: usize,
+    ) -> Result<u64> {
+        let mut all = 0_usize;
+        for intent in walked {
+            let Some(most) = limit.checked_sub(all) else {
+                break;
+            };
+            all = all.saturating_add(self.reached_by(intent, most).await?);
+        }
+        Ok(all as u64)
     }
 }

@@ -170,6 +170,15 @@ fn undoable(act: &KnownAct) -> Result<()> {
             "a revocation as {reason} cannot be undone: the key stays as it is; rotate it or \
              make another one"
         )),
+        Ok(Answer::Compromise) => {
+            let ordered = record.compromise.as_ref();
+            let incident = ordered.and_then(|one| one.incident.as_deref());
+            no(format!(
+                "a compromise cannot be undone: the key and what depends on it stay compromised; \
+                 the incident {} says what was touched, and what to do about it",
+                incident.unwrap_or_default()
+            ))
+        }
         Ok(Answer::Rotate) => no(
             "a rotation cannot be undone: the version before goes on processing what it \
              protected"
