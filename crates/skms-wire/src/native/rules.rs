@@ -38,13 +38,17 @@ pub struct TestRuleRequest {
 pub struct RuleTrial {
     /// How many keys a walk would touch now.
     pub would_touch: u64,
+    /// How many keys depend on those and would be compromised with them, where
+    /// the rule compromises; counted no further than to what is over its limit.
+    #[serde(default)]
+    pub would_reach: u64,
     /// How many keys the namespace has.
     pub keys: u64,
     /// How often the rule may act.
     #[schema(example = "10 per day")]
     pub limit: String,
-    /// Whether the walk would go over the limit: then nothing is done before
-    /// somebody releases it.
+    /// Whether the walk would go over the limit, with what it would reach: then
+    /// nothing is done before somebody releases it.
     pub would_hold: bool,
     /// How many of the latest events match.
     pub events_matched: u64,
@@ -90,7 +94,8 @@ pub struct RuleView {
     pub rule: Option<String>,
     /// What it is asked on: `time`, `event`, `finding`, `certificate`, `verdict`.
     pub triggers: Vec<String>,
-    /// What it does: `warn`, `suspend`, `revoke`, `rotate`, `suspend-principal`.
+    /// What it does: `warn`, `suspend`, `revoke`, `compromise`, `rotate`,
+    /// `suspend-principal`.
     pub answer: String,
     /// Whether it is asked at all.
     pub enabled: bool,
@@ -142,9 +147,12 @@ pub struct RuleActView {
     pub edition: u64,
     /// What was to be done.
     pub answer: String,
-    /// The reason of a revocation.
+    /// The reason of a revocation or compromise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The incident that a compromise began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
     /// The key's keyring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyring: Option<String>,

@@ -237,7 +237,7 @@ enum Command {
     /// See what waits for approval, approve of it and reject it
     #[command(subcommand)]
     Approval(approval::Approval),
-    /// Let rules suspend, revoke and rotate by themselves
+    /// Let rules suspend, revoke, compromise and rotate by themselves
     #[command(subcommand)]
     Rule(rule::Rule),
     /// Hand in verdicts, for rules to answer

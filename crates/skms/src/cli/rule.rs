@@ -1,4 +1,4 @@
-//! `skms rule`: rules that suspend, revoke and rotate by themselves.
+//! `skms rule`: rules that suspend, revoke, compromise and rotate by themselves.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::{input, output};
 /// The longest rule read, in bytes.
 const RULE_MAX: u64 = 512 * 1024;
 
-/// Let rules suspend, revoke and rotate by themselves.
+/// Let rules suspend, revoke, compromise and rotate by themselves.
 #[derive(Debug, Subcommand)]
 pub enum Rule {
     /// Write a rule, new or in place of the one so named
@@ -170,6 +170,13 @@ fn print_trial(trial: &RuleTrial) -> Result<()> {
         "It would touch {} of {} keys now; its limit is {}.",
         trial.would_touch, trial.keys, trial.limit
     ))?;
+    if trial.would_reach > 0 {
+        output::line(format!(
+            "It would compromise {} keys that depend on those with them (counted no further \
+             than to what is over the limit).",
+            trial.would_reach
+        ))?;
+    }
     if trial.would_hold {
         output::line(
             "That is over its limit: it does nothing until somebody runs `skms rule release`.",
@@ -219,12 +226,20 @@ pub fn print_acts(acts: &[RuleActView]) -> Result<()> {
                 act.answer.clone(),
                 subject(act),
                 act.state.clone(),
-                act.why.clone().unwrap_or_else(|| act.matched.clone()),
+                because(act),
             ]
         })
         .collect();
     let columns = ["ACT", "AT", "RULE", "ANSWER", "ABOUT", "STATE", "BECAUSE"];
     output::table(&columns, &rows)
+}
+
+fn because(act: &RuleActView) -> String {
+    match (&act.why, &act.incident) {
+        (Some(why), _) => why.clone(),
+        (None, Some(incident)) => format!("{} (incident {incident})", act.matched),
+        (None, None) => act.matched.clone(),
+    }
 }
 
 fn subject(act: &RuleActView) -> String {

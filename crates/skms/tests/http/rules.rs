@@ -69,6 +69,25 @@ pub fn described(api: &Described<'_>) {
     api.good("rule-delete", &["odd"], None);
     assert_eq!(api.bad("rule-delete", &["odd"], None), "not-found");
 
+    let stolen = ON_VERDICT.replace("suspend", "compromise");
+    let stolen = stolen.replace("@answer", "@limit(\"2 per day\") @answer");
+    let written = api.good("rule-write", &["stolen"], Some(json!({"rule": stolen})));
+    assert_eq!(written["rule"]["answer"], "compromise");
+    assert_eq!(written["trial"]["would_reach"], 0);
+    let key = json!({"name": "stolen", "algorithm": "AES-256-GCM"});
+    api.good("key-create", &["default"], Some(key));
+    let verdict = json!({"key": "stolen", "score": 10, "reason": "odd"});
+    let answered = api.good("verdict-submit", &[], Some(verdict));
+    let incident = answered["acts"][0]["incident"].as_str().unwrap();
+    let begun = api.good("incident-read", &[incident], None);
+    assert_eq!(
+        (&begun["key"], &begun["by"]),
+        (&json!("stolen"), &json!("rules"))
+    );
+    let act = answered["acts"][0]["id"].as_str().unwrap();
+    assert_eq!(api.bad("rule-act-undo", &[act], None), "invalid-argument");
+    api.good("rule-delete", &["stolen"], None);
+
     let why = json!({"reason": "odd"});
     api.good("principal-suspend", &["eve"], Some(why.clone()));
     assert_eq!(

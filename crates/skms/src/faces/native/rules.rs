@@ -44,6 +44,7 @@ fn trial(trial: &Trial) -> RuleTrial {
     });
     RuleTrial {
         would_touch: trial.would_touch,
+        would_reach: trial.would_reach,
         keys: trial.keys,
         limit: trial.limit.clone(),
         would_hold: trial.would_hold,
@@ -64,6 +65,7 @@ fn act(view: &ActView) -> RuleActView {
         edition: view.edition,
         answer: view.answer.clone(),
         reason: view.reason.clone(),
+        incident: view.incident.clone(),
         keyring: key.map(|(keyring, _)| keyring.clone()),
         key: key.map(|(_, name)| name.clone()),
         principal: principal.map(|(namespace, name)| format!("{namespace}/{name}")),
