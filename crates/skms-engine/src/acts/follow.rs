@@ -146,8 +146,9 @@ pub struct Following {
 }
 
 impl Following {
-    /// The place of the last entry that was looked at: what to come back with.
-    /// None before the first of all.
+    /// The place of the last entry that was looked at: what to come back with,
+    /// for whoever was given all that [`Engine::next_events`] gave. None before
+    /// the first of all.
     pub fn seen(&self) -> Option<Mark> {
         self.seen
     }

@@ -82,19 +82,27 @@ async fn run(
         let _ = stopping.wait_for(|stopping| *stopping).await;
         End::Told(Failure::with(ProblemKind::Unavailable, "the server stops"))
     };
+    let mut sent = following.seen();
     let end = tokio::select! {
         end = stopped => end,
         () = sender.closed() => End::Gone,
-        end = follow(&engine, &mut following, &sender) => end,
+        end = follow(&engine, &mut following, &sender, &mut sent) => end,
     };
     if let End::Told(failure) = end {
-        let piece = Bytes::from(last(&failure, following.seen()));
+        // A page that was read and not sent is read again by whoever comes back.
+        let piece = Bytes::from(last(&failure, sent));
         let _ = tokio::time::timeout(PATIENCE, sender.send(piece)).await;
     }
 }
 
-async fn follow(engine: &Engine, following: &mut Following, sender: &mpsc::Sender<Bytes>) -> End {
-    let mut piece = format!("retry: {RETRY}\n{}", at(following.seen()));
+/// Sends piece after piece; `sent` is the place that the last of them leads to.
+async fn follow(
+    engine: &Engine,
+    following: &mut Following,
+    sender: &mpsc::Sender<Bytes>,
+    sent: &mut Option<Mark>,
+) -> End {
+    let mut piece = format!("retry: {RETRY}\n{}", at(*sent));
     loop {
         // While a slow reader is waited for, it may be the stream's end too.
         let permit = tokio::select! {
@@ -105,6 +113,7 @@ async fn follow(engine: &Engine, following: &mut Following, sender: &mpsc::Sende
             return End::Gone;
         };
         permit.send(Bytes::from(std::mem::take(&mut piece)));
+        *sent = following.seen();
         piece = match engine.next_events(following, HEARTBEAT).await {
             Ok(found) if found.is_empty() => format!(": quiet\n{}", at(following.seen())),
             Ok(found) => found.iter().map(|one| message(one)).collect(),
@@ -157,9 +166,10 @@ fn message(recorded: &Recorded) -> String {
     format!("id: {id}\ndata: {json}\n\n")
 }
 
-fn last(failure: &Failure, seen: Option<Mark>) -> String {
+/// The end, with the place to come back with.
+fn last(failure: &Failure, sent: Option<Mark>) -> String {
     let json = serde_json::to_string(&failure.problem()).unwrap_or_default();
-    format!("event: {STREAM_END}\ndata: {json}\n{}", at(seen))
+    format!("event: {STREAM_END}\ndata: {json}\n{}", at(sent))
 }
 
 struct Stream(mpsc::Receiver<Bytes>);
@@ -179,7 +189,69 @@ impl HttpBody for Stream {
 
 #[cfg(test)]
 mod tests {
+    use skms_crypto::SecretArray;
+    use skms_engine::{Caller, Config, EventFilter, approvals::Calling};
+    use skms_store::{NewSeal, SealInput};
+
     use super::*;
+
+    fn key() -> SecretArray<32> {
+        SecretArray::from_slice(&[7; 32]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_end_leads_to_what_was_sent_and_no_further() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let config = Config::new(dir.path());
+        let seal = NewSeal::KeyFile {
+            name: "test".into(),
+            key: key(),
+        };
+        let made = Engine::init(&config, vec![seal]).await.unwrap();
+        let engine = Engine::open(config).await.unwrap();
+        engine.unseal(SealInput::KeyFile(key())).await.unwrap();
+        let token = String::from_utf8(made.root_token.into_public()).unwrap();
+        let root = Arc::new(Caller {
+            session: engine.authenticate_token(&token).await.unwrap(),
+            source: None,
+            request_id: "test".into(),
+            tls: true,
+            idempotency: None,
+            calling: Calling::default(),
+        });
+        let all = EventFilter::default();
+        let following = engine.follow_events(&root, "root", None, all.clone()).await;
+        let following = following.unwrap();
+        let began = following.seen();
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(run(Arc::clone(&engine), following, sender, stopping));
+        // Nobody takes the first piece: what happens now is read, and waits.
+        engine.create_namespace(&root, "team").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.send(true).unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut pieces = Vec::new();
+        while let Some(piece) = receiver.recv().await {
+            pieces.push(String::from_utf8(piece.to_vec()).unwrap());
+        }
+        running.await.unwrap();
+        let places: Vec<_> = pieces
+            .iter()
+            .flat_map(|piece| piece.lines().filter(|line| line.starts_with("id: ")))
+            .collect();
+        assert!(pieces.last().unwrap().starts_with("event: end\n"));
+        let [.., sent, end] = places.as_slice() else {
+            panic!("{pieces:?}");
+        };
+        assert_eq!(sent, end, "{pieces:?} after {began:?}");
+        // Whoever comes back there misses nothing.
+        let back = engine.follow_events(&root, "root", began, all).await;
+        let next = engine.next_events(&mut back.unwrap(), Duration::ZERO).await;
+        let next = next.unwrap();
+        let made = next.first().map(|one| one.event.action.as_str());
+        assert_eq!(made, Some("namespace.create"));
+    }
 
     #[test]
     fn every_piece_ends_with_an_empty_line() {
