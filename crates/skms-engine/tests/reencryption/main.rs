@@ -422,6 +422,27 @@ async fn a_job_is_as_visible_as_its_key() {
 }
 
 #[tokio::test]
+async fn jobs_of_a_deleted_key_are_not_those_of_its_namesake() {
+    let house = House::new().await;
+    two_versions(&house, "orders").await;
+    let id = job(&house, "orders").await;
+    let (engine, root) = (&house.engine, &house.root);
+    let gone = engine.destroy_key(root, at("orders"), Versions::All, None);
+    gone.await.unwrap();
+    house.config.clock.advance_seconds(8 * 86_400);
+    engine.do_what_is_due().await.unwrap();
+    engine.delete_key(root, at("orders")).await.unwrap();
+    house.create("orders", Algorithm::Aes256Gcm).await;
+    let own = job(&house, "orders").await;
+    let read = engine.read_job(root, "root", id).await;
+    assert!(matches!(read, Err(Error::NotFound { what: "job" })));
+    let page = skms_engine::Page::new(10, None).unwrap();
+    let (listed, _) = engine.list_jobs(root, "root", &page).await.unwrap();
+    let listed: Vec<_> = listed.into_iter().map(|job| job.id).collect();
+    assert_eq!(listed, [own]);
+}
+
+#[tokio::test]
 async fn ended_jobs_go_after_their_time() {
     let house = House::new().await;
     let (old, _) = two_versions(&house, "orders").await;

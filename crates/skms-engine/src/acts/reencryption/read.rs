@@ -72,6 +72,8 @@ impl Engine {
                 let cell = entry.rooms.keys.resolve(&entry.rooms, at).await?;
                 let snapshot = cell.map(|cell| cell.snapshot());
                 let visible = match &snapshot {
+                    // Another key that was made under the name of the job's own.
+                    Some(key) if key.id_text() != job.key_id => false,
                     Some(key) => entry.may_see(Action::JobRead, &key.resource()),
                     None => entry.may_see(
                         Action::JobRead,
