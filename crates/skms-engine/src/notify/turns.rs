@@ -93,6 +93,7 @@ impl Turns {
         let mut state = self.state();
         let (namespace, name) = (channel.namespace_name.to_string(), &channel.record.name);
         if channel.gathers() {
+            state.trim(now_ms);
             let mailed = state.mailed.entry(namespace.clone()).or_default();
             mailed.push_back(now_ms);
         }
@@ -131,18 +132,19 @@ impl Turns {
 }
 
 impl State {
+    /// Forgets mails that were sent longer than a minute ago, and those of which
+    /// the clock, put back, has not come to the time.
+    fn trim(&mut self, now_ms: i64) {
+        self.mailed.retain(|_, mailed| {
+            mailed.retain(|at| (0..MINUTE_MS).contains(&now_ms.saturating_sub(*at)));
+            !mailed.is_empty()
+        });
+    }
+
     /// How many mails of a namespace were sent within the last minute.
     fn mailed_lately(&mut self, namespace: &str, now_ms: i64) -> usize {
-        let Some(mailed) = self.mailed.get_mut(namespace) else {
-            return 0;
-        };
-        // A clock that was put back forgets what it has not come to.
-        mailed.retain(|at| (0..MINUTE_MS).contains(&now_ms.saturating_sub(*at)));
-        let count = mailed.len();
-        if count == 0 {
-            self.mailed.remove(namespace);
-        }
-        count
+        self.trim(now_ms);
+        self.mailed.get(namespace).map_or(0, VecDeque::len)
     }
 }
 
@@ -255,5 +257,17 @@ mod tests {
         assert!(turns.take("root", true, 10).is_some());
         assert!(turns.take("team", true, MINUTE_MS - 1).is_none());
         assert!(turns.take("team", true, MINUTE_MS).is_some());
+    }
+
+    #[test]
+    fn mails_of_long_ago_are_not_kept() {
+        let turns: Arc<Turns> = Arc::default();
+        turns.served(&channel("gone", "ops"), 0);
+        for minute in 1..100 {
+            turns.served(&channel("root", "ops"), minute * MINUTE_MS);
+        }
+        let state = turns.state();
+        let kept: Vec<_> = state.mailed.iter().map(|(_, at)| at.len()).collect();
+        assert_eq!(kept, [1]);
     }
 }
