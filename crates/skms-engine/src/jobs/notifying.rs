@@ -6,12 +6,17 @@
 //! record. It can be delivered twice, after a crash, and has the same
 //! identifier then.
 
+mod saving;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use skms_crypto::rand;
 use skms_evidence::{DetailKey, Outcome};
 use skms_store::{Change, Kind, RecordId};
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use crate::act::act;
@@ -28,6 +33,9 @@ use crate::records::notification::{DeadLetterRecord, WayRecord};
 use crate::sessions::hex;
 use crate::tail::Reader;
 use crate::target::Target;
+
+use saving::save;
+pub(crate) use saving::save_all;
 
 act!(Deliver, NotificationDeliver, "Delivers notifications.");
 
@@ -126,14 +134,10 @@ impl Engine {
         };
         self.send_due(&rooms, &channels, now_ms, &mut round).await?;
         for channel in &channels {
-            let (next, full, wakes, dirty) = {
+            let (next, full, wakes) = {
                 let state = channel.progress.state();
-                (
-                    state.next,
-                    !state.takes_more(channel.gathers()),
-                    state.wakes(),
-                    state.dirty_since,
-                )
+                let full = !state.takes_more(channel.gathers());
+                (state.next, full, state.wakes(now_ms))
             };
             if !full {
                 let at = next.saturating_add(1);
@@ -144,10 +148,16 @@ impl Engine {
                 // What waits for a turn is told of by the one that ends.
                 round.idle = round.idle.min(Duration::from_millis(wait.max(100)));
             }
-            if dirty.is_some_and(|since| now_ms.saturating_sub(since) >= SAVE_MS) {
-                save(&rooms, channel).await?;
+        }
+        // Those that are switched off, too: their last deliveries end later.
+        let mut saved = Ok(());
+        for channel in rooms.channels.all() {
+            let due = channel.progress.state().is_to_save(now_ms, SAVE_MS);
+            if due && let Err(error) = save(&rooms, &channel).await {
+                saved = Err(error);
             }
         }
+        saved?;
         if more {
             round.idle = Duration::ZERO;
         }
@@ -283,7 +293,7 @@ impl Engine {
         if let Ok(rooms) = &rooms {
             rooms.channels.count(result.is_ok(), sequences.len());
         }
-        let _one = channel.progress.saving.lock().await;
+        let saving = channel.progress.save().await;
         let news = {
             let mut state = channel.progress.state();
             match &result {
@@ -297,28 +307,32 @@ impl Engine {
         if news == News::default() {
             return Ok(());
         }
-        let told = match rooms {
-            Ok(rooms) => self.write_news(&rooms, channel, &news, now_ms).await,
-            Err(error) => Err(error),
+        let news = Arc::new(news);
+        let told = match &rooms {
+            Ok(rooms) => {
+                let told = self.write_news(rooms, channel, &news, (saving, now_ms));
+                told.await
+            }
+            Err(_) => Err(Error::Sealed),
         };
-        let mut state = channel.progress.state();
-        match told {
-            Ok(()) => state.forget(&news.dead, now_ms),
-            // Nothing is given up that is not on record.
-            Err(_) => state.put_back(&news.dead, now_ms + 60 * SAVE_MS),
+        if let Err(error) = &told {
+            let again = now_ms + 60 * SAVE_MS;
+            channel.progress.state().not_told(&news, now_ms, again);
+            if let Ok(rooms) = &rooms {
+                channel.reread_after(&rooms.store, error).await;
+            }
         }
-        drop(state);
         told
     }
 
     /// Writes down progress, dead letters and the event that tells of them, in
-    /// one batch. The caller holds the right to save.
+    /// one batch, with the right to save. Memory says the same once it is there.
     async fn write_news(
         &self,
         rooms: &Arc<Rooms>,
         channel: &Arc<Channel>,
-        news: &News,
-        now_ms: i64,
+        news: &Arc<News>,
+        (saving, now_ms): (OwnedMutexGuard<()>, i64),
     ) -> Result<()> {
         let caller = Caller::system("notifier")?;
         let entry = self.enter(&caller)?;
@@ -326,7 +340,9 @@ impl Engine {
             .stored(channel.id.0, channel.revision);
         let allowed = entry.authorize_target_as_system::<Deliver>(target)?;
         let (cursor, revision, error, surplus) = {
-            let state = channel.progress.state();
+            let mut state = channel.progress.state();
+            // What changes from here on is not in this batch.
+            state.dirty_since = None;
             let over = (state.dead.len() + news.dead.len()).saturating_sub(DEAD_MAX);
             let surplus: Vec<_> = state
                 .dead
@@ -335,7 +351,8 @@ impl Engine {
                 .map(|(a, b)| (*a, *b))
                 .collect();
             let error = state.last_error.clone().unwrap_or_default();
-            (state.record(&news.dead), state.revision, error, surplus)
+            let cursor = state.record_with(news, now_ms);
+            (cursor, state.revision, error, surplus)
         };
         let state = match (&*news.dead, news.recovered) {
             ([], true) => "recovered",
@@ -368,14 +385,14 @@ impl Engine {
             id: *id,
             expected: *expected,
         }));
-        let of = Arc::clone(channel);
+        let (of, news) = (Arc::clone(channel), Arc::clone(news));
         entry
-            .change((), changes, event, move |_, revisions| {
+            .change(saving, changes, event, move |_, revisions| {
                 let mut state = of.progress.state();
                 if let Some(revision) = revisions.first() {
                     state.revision = *revision;
                 }
-                state.dirty_since = None;
+                state.told(&news, now_ms);
                 for (id, _) in surplus {
                     state.dead.remove(&id);
                 }
@@ -484,44 +501,6 @@ fn bury(
         plaintext: records::encode(&record)?,
     };
     Ok((id, change))
-}
-
-/// Writes down how far a channel has come.
-///
-/// # Errors
-/// The store's; that somebody else changed it, as by deleting it, is none.
-async fn save(rooms: &Arc<Rooms>, channel: &Channel) -> Result<()> {
-    let _one = channel.progress.saving.lock().await;
-    let (cursor, revision) = {
-        let mut state = channel.progress.state();
-        if state.dirty_since.take().is_none() {
-            return Ok(());
-        }
-        (state.record(&[]), state.revision)
-    };
-    let change = channel.put_cursor(&cursor, Some(revision))?;
-    match rooms.store.commit(vec![change], None).await {
-        Ok(done) => {
-            if let Some(revision) = done.revisions.first() {
-                channel.progress.state().revision = *revision;
-            }
-            Ok(())
-        }
-        Err(skms_store::Error::Conflict { .. }) => Ok(()),
-        Err(error) => {
-            let now_ms = rooms.clock.now_ms();
-            channel.progress.state().dirty_since.get_or_insert(now_ms);
-            Err(error.into())
-        }
-    }
-}
-
-/// Writes down how far all channels have come, before the rooms are closed.
-pub(crate) async fn save_all(rooms: &Arc<Rooms>) {
-    for channel in rooms.channels.all() {
-        // What is not written down is delivered again.
-        let _ = save(rooms, &channel).await;
-    }
 }
 
 /// A random number below another.

@@ -15,10 +15,10 @@ use skms_evidence::{DetailKey, DetailValue, Event};
 use skms_keys::NamespaceId;
 use skms_policy::Action;
 use skms_store::{Change, Kind, RecordId, SealedStore};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::acts::events::is_of;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::EventFilter;
 use crate::places::{self, Places};
 use crate::records;
@@ -45,20 +45,26 @@ pub(crate) struct Channel {
 #[derive(Default)]
 pub(crate) struct Progress {
     state: Mutex<State>,
-    /// One writes it down at a time.
-    pub(crate) saving: tokio::sync::Mutex<()>,
+    /// One writes it down at a time. Whoever holds this does not wait for the
+    /// lock on changes, which is taken before it.
+    pub(crate) saving: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Progress {
     pub(crate) fn new(state: State) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(state),
-            saving: tokio::sync::Mutex::default(),
+            saving: Arc::default(),
         })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write it down, for a change that keeps it to its end.
+    pub(crate) async fn save(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.saving).lock_owned().await
     }
 }
 
@@ -122,6 +128,28 @@ impl Channel {
             expected: revision,
             plaintext: records::encode(cursor)?,
         })
+    }
+
+    /// Takes over which revision the record of its progress has: after a commit
+    /// of which nobody knows whether it happened, it may be a later one. The
+    /// caller holds the right to save.
+    pub(crate) async fn reread(&self, store: &SealedStore) -> Result<()> {
+        let scope = self.namespace.0;
+        let found = store.get(scope, Kind::ChannelCursor, self.id).await?;
+        if let Some(found) = found {
+            self.progress.state().revision = found.revision;
+        }
+        Ok(())
+    }
+
+    /// As [`Channel::reread`], after a change that came to nothing since the
+    /// revision was another; the caller has not the right to save.
+    pub(crate) async fn reread_after(&self, store: &SealedStore, error: &Error) {
+        if matches!(error, Error::Conflict) {
+            let _one = self.progress.saving.lock().await;
+            // Where it cannot be read now, whoever meets the next conflict does.
+            let _ = self.reread(store).await;
+        }
     }
 
     /// The change that makes this its record.

@@ -33,6 +33,19 @@ pub(crate) struct Waiting {
     underway: bool,
 }
 
+impl Waiting {
+    /// When it is to be sent, seen from now. What lies further ahead than it can
+    /// have to wait was written down while the clock was ahead.
+    fn due_ms(&self, now_ms: i64) -> i64 {
+        let longest = wait_ms(self.attempts, &mut |below| below.saturating_sub(1));
+        let furthest = now_ms.saturating_add(longest.max(MAIL_GATHERS_MS));
+        match self.next_ms <= furthest {
+            true => self.next_ms,
+            false => now_ms,
+        }
+    }
+}
+
 /// What a channel's deliveries have come to.
 #[derive(Default)]
 pub(crate) struct State {
@@ -66,6 +79,17 @@ pub(crate) struct News {
     pub(crate) dead: Vec<u64>,
 }
 
+impl News {
+    /// Since when the channel is failing, once this is told.
+    fn failing_since(&self, before: Option<i64>, now_ms: i64) -> Option<i64> {
+        match (self.failing, self.recovered) {
+            (true, _) => Some(now_ms.div_euclid(1000)),
+            (false, true) => None,
+            (false, false) => before,
+        }
+    }
+}
+
 impl State {
     pub(crate) fn of(revision: u64, record: CursorRecord) -> Self {
         let waiting = record.waiting.into_iter().map(|one| {
@@ -93,16 +117,14 @@ impl State {
         }
     }
 
-    /// The record that it is now, without what is given up in the same batch.
-    pub(crate) fn record(&self, without: &[u64]) -> CursorRecord {
-        let waiting = (self.waiting.iter())
-            .filter(|(sequence, _)| !without.contains(sequence))
-            .map(|(sequence, one)| WaitingRecord {
-                sequence: *sequence,
-                attempts: one.attempts,
-                first_ms: one.first_ms,
-                next_ms: one.next_ms,
-            });
+    /// The record that it is now.
+    pub(crate) fn record(&self) -> CursorRecord {
+        let waiting = self.waiting.iter().map(|(sequence, one)| WaitingRecord {
+            sequence: *sequence,
+            attempts: one.attempts,
+            first_ms: one.first_ms,
+            next_ms: one.next_ms,
+        });
         CursorRecord {
             next: self.next,
             waiting: waiting.collect(),
@@ -112,6 +134,38 @@ impl State {
             delivered: self.delivered,
             left_out: self.left_out,
         }
+    }
+
+    /// The record that it is once `news` is on record, which is in the same batch.
+    pub(crate) fn record_with(&self, news: &News, now_ms: i64) -> CursorRecord {
+        let mut record = self.record();
+        record
+            .waiting
+            .retain(|one| !news.dead.contains(&one.sequence));
+        record.failing_since = news.failing_since(self.failing_since, now_ms);
+        if news.recovered {
+            record.last_error = None;
+        }
+        record
+    }
+
+    /// This is on record: the channel is what it says, and what is given up can
+    /// be sent to nobody any more.
+    pub(crate) fn told(&mut self, news: &News, now_ms: i64) {
+        for sequence in &news.dead {
+            self.waiting.remove(sequence);
+        }
+        self.failing_since = news.failing_since(self.failing_since, now_ms);
+        if news.recovered {
+            self.last_error = None;
+        }
+    }
+
+    /// This could not be put on record: nothing is given up by it, and what is
+    /// to be told is found again by the next delivery.
+    pub(crate) fn not_told(&mut self, news: &News, now_ms: i64, next_ms: i64) {
+        self.put_back(&news.dead, next_ms);
+        self.touch(now_ms);
     }
 
     /// Whether there is no room for more.
@@ -183,7 +237,7 @@ impl State {
     pub(crate) fn due_one(&mut self, now_ms: i64) -> Vec<u64> {
         let underway = self.waiting.values().filter(|one| one.underway).count();
         let ready = (self.waiting.iter_mut())
-            .filter(|(_, one)| !one.underway && one.next_ms <= now_ms)
+            .filter(|(_, one)| !one.underway && one.due_ms(now_ms) <= now_ms)
             .take(usize::from(underway < EACH));
         let take = ready.take(1).map(|(sequence, one)| {
             one.underway = true;
@@ -194,14 +248,14 @@ impl State {
 
     /// Which are to be sent now in one message.
     pub(crate) fn due_together(&mut self, now_ms: i64) -> Vec<u64> {
-        if now_ms < self.not_before || self.waiting.values().any(|one| one.underway) {
+        if now_ms < self.not_before(now_ms) || self.waiting.values().any(|one| one.underway) {
             return Vec::new();
         }
-        if !self.waiting.values().any(|one| one.next_ms <= now_ms) {
+        let due = |one: &Waiting| one.due_ms(now_ms) <= now_ms;
+        if !self.waiting.values().any(due) {
             return Vec::new();
         }
-        let go =
-            (self.waiting.iter_mut()).filter(|(_, one)| one.next_ms <= now_ms || one.attempts == 0);
+        let go = (self.waiting.iter_mut()).filter(|(_, one)| due(one) || one.attempts == 0);
         let take = go.map(|(sequence, one)| {
             one.underway = true;
             *sequence
@@ -215,11 +269,27 @@ impl State {
         self.not_before = now_ms.saturating_add(MAIL_GATHERS_MS);
     }
 
+    /// Before this no further mail is sent, seen from now. One mail is no further
+    /// from the next; what says so was set while the clock was ahead.
+    fn not_before(&self, now_ms: i64) -> i64 {
+        match self.not_before <= now_ms.saturating_add(MAIL_GATHERS_MS) {
+            true => self.not_before,
+            false => now_ms,
+        }
+    }
+
     /// When something is to be sent that is not under way.
-    pub(crate) fn wakes(&self) -> Option<i64> {
+    pub(crate) fn wakes(&self, now_ms: i64) -> Option<i64> {
         let idle = self.waiting.values().filter(|one| !one.underway);
-        let next = idle.map(|one| one.next_ms).min();
-        next.map(|next| next.max(self.not_before))
+        let next = idle.map(|one| one.due_ms(now_ms)).min();
+        next.map(|next| next.max(self.not_before(now_ms)))
+    }
+
+    /// Whether it has differed from its record for so long, or for a time that
+    /// the clock has not come to.
+    pub(crate) fn is_to_save(&self, now_ms: i64, after_ms: i64) -> bool {
+        (self.dirty_since)
+            .is_some_and(|since| !(0..after_ms).contains(&now_ms.saturating_sub(since)))
     }
 
     /// These were not sent after all.
@@ -230,14 +300,6 @@ impl State {
                 one.next_ms = next_ms;
             }
         }
-    }
-
-    /// These can be sent to nobody any more: they are not in the journal.
-    pub(crate) fn forget(&mut self, sequences: &[u64], now_ms: i64) {
-        for sequence in sequences {
-            self.waiting.remove(sequence);
-        }
-        self.touch(now_ms);
     }
 
     /// These are to be delivered after all.
@@ -254,17 +316,22 @@ impl State {
         }
     }
 
-    /// These were taken. What else waits has no reason to wait any longer.
+    /// These were taken. What else waits has no reason to wait any longer. That
+    /// the channel is failing no more counts once it is [told](Self::told).
     pub(crate) fn delivered(&mut self, sequences: &[u64], now_ms: i64) -> News {
-        self.forget(sequences, now_ms);
+        for sequence in sequences {
+            self.waiting.remove(sequence);
+        }
+        self.touch(now_ms);
         self.delivered += sequences.len() as u64;
         self.last_delivered_at = Some(now_ms.div_euclid(1000));
-        let recovered = self.failing_since.take().is_some();
-        self.last_error = None;
+        let recovered = self.failing_since.is_some();
         if recovered {
             for one in self.waiting.values_mut().filter(|one| one.attempts > 0) {
                 one.next_ms = one.next_ms.min(now_ms);
             }
+        } else {
+            self.last_error = None;
         }
         News {
             recovered,
@@ -273,6 +340,7 @@ impl State {
     }
 
     /// These were not taken. `spread` gives a number below the one it is given.
+    /// What comes of it counts once it is [told](Self::told).
     pub(crate) fn failed(
         &mut self,
         sequences: &[u64],
@@ -288,6 +356,8 @@ impl State {
                 continue;
             };
             one.attempts = one.attempts.saturating_add(1);
+            // One from before the clock was put back has no longer than others.
+            one.first_ms = one.first_ms.min(now_ms);
             if now_ms.saturating_sub(one.first_ms) >= gives_up_ms {
                 // Under way until it is on record that it is given up.
                 news.dead.push(*sequence);
@@ -304,9 +374,6 @@ impl State {
         }
         if !news.dead.is_empty() && self.failing_since.is_none() {
             news.failing = true;
-        }
-        if news.failing {
-            self.failing_since = Some(now_ms.div_euclid(1000));
         }
         self.touch(now_ms);
         news
@@ -381,7 +448,8 @@ mod tests {
             assert_eq!(state.due(now), [0]);
             let news = state.failed(&[0], "no", now, DAYS, |below| below / 2);
             assert_eq!(news.failing, waits.len() == 2);
-            let next = state.wakes().unwrap();
+            state.told(&news, now);
+            let next = state.wakes(now).unwrap();
             waits.push((next - now) / 1000);
             assert!(state.due(next - 1).is_empty());
             now = next;
@@ -411,16 +479,17 @@ mod tests {
             if !news.dead.is_empty() {
                 break news;
             }
-            now = state.wakes().unwrap();
+            state.told(&news, now);
+            now = state.wakes(now).unwrap();
         };
         assert_eq!(now, DAYS);
         assert_eq!(news.dead, [0]);
         assert!((35..50).contains(&tries), "{tries}");
         // It is under way until it is on record, and not in what is recorded.
         assert!(state.due(now).is_empty());
-        assert!(state.record(&news.dead).waiting.is_empty());
-        state.forget(&news.dead, now);
-        assert!(state.wakes().is_none());
+        assert!(state.record_with(&news, now).waiting.is_empty());
+        state.told(&news, now);
+        assert!(state.wakes(now).is_none());
     }
 
     #[test]
@@ -431,12 +500,15 @@ mod tests {
         for attempt in 0..3 {
             let news = state.failed(&[0, 1, 2], "no", attempt, DAYS, |below| below / 2);
             assert_eq!(news.failing, attempt == 2);
+            state.told(&news, attempt);
         }
         assert!(state.due(10).is_empty());
-        let due = state.wakes().unwrap();
+        let due = state.wakes(10).unwrap();
         assert_eq!(state.due(due), [0, 1, 2]);
         let news = state.delivered(&[0], due);
-        assert!(news.recovered && state.failing_since.is_none());
+        assert!(news.recovered && state.record_with(&news, due).failing_since.is_none());
+        state.told(&news, due);
+        assert!(state.failing_since.is_none() && state.last_error.is_none());
         state.put_back(&[1, 2], due);
         assert_eq!(state.due(due), [1, 2]);
         assert!(!state.delivered(&[1, 2], due).recovered);
@@ -460,7 +532,7 @@ mod tests {
         state.look_at(&events(0, 1000), odd, 0, 0);
         assert_eq!(state.next, 2 * WAITING_MAX as u64 + 3);
         // A restart begins with what was on record.
-        let again = State::of(7, state.record(&[]));
+        let again = State::of(7, state.record());
         assert_eq!((again.next, again.waiting.len()), (state.next, WAITING_MAX));
         assert!(again.waiting.values().all(|one| !one.underway));
     }
@@ -479,7 +551,7 @@ mod tests {
         state.mailed(0, 90_000);
         assert!(state.due_together(149_999).is_empty());
         assert_eq!(
-            (state.wakes(), state.due_together(150_000)),
+            (state.wakes(149_999), state.due_together(150_000)),
             (Some(150_000), vec![3])
         );
         state.delivered(&[3], 150_000);
@@ -496,11 +568,73 @@ mod tests {
         state.failed(&sent, "no", 261_000, DAYS, |below| below / 2);
         state.look_at(&events(full + 53, full + 60), all, 262_000, MAIL_GATHERS_MS);
         assert_eq!((state.left_out, state.next), (53, full + 53));
-        let again = State::of(7, state.record(&[]));
+        let again = State::of(7, state.record());
         assert_eq!(again.left_out, 53);
         assert_eq!(state.due_together(300_000).len(), WAITING_MAX);
         state.delivered(&sent, 300_000);
         state.mailed(53, 300_000);
         assert_eq!((state.left_out, state.waiting.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_by_the_next_delivery() {
+        let mut state = State::default();
+        state.look_at(&events(0, 4), all, 0, 0);
+        for _ in 0..2 {
+            assert!(!fail(&mut state, 0).failing);
+        }
+        for now in [0, 1] {
+            let news = fail(&mut state, now);
+            assert!(news.failing && state.failing_since.is_none());
+            state.not_told(&news, now, now);
+        }
+        let news = fail(&mut state, 2000);
+        state.told(&news, 2000);
+        assert_eq!(state.failing_since, Some(2));
+        assert!(!fail(&mut state, 2001).failing);
+        for one in [1, 2] {
+            let news = state.delivered(&[one], 3000);
+            assert!(news.recovered && state.last_error.is_some());
+            state.not_told(&news, 3000, 3000);
+            assert_eq!(state.failing_since, Some(2));
+        }
+        let news = state.delivered(&[3], 4000);
+        state.told(&news, 4000);
+        assert!(state.failing_since.is_none() && state.last_error.is_none());
+        // What is given up stays until it is on record.
+        let news = fail(&mut state, DAYS);
+        assert!(news.failing && news.dead == [0]);
+        state.not_told(&news, DAYS, DAYS);
+        assert_eq!((state.due(DAYS), state.waiting.len()), (vec![0], 1));
+    }
+
+    fn fail(state: &mut State, now_ms: i64) -> News {
+        state.failed(&[0], "no", now_ms, DAYS, |below| below / 2)
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_holds_up_nothing() {
+        let ahead = 86_400_000;
+        let mut state = State::default();
+        state.look_at(&events(0, 1), all, ahead, MAIL_GATHERS_MS);
+        assert_eq!(state.due_together(ahead + MAIL_GATHERS_MS), [0]);
+        state.delivered(&[0], ahead);
+        state.mailed(0, ahead);
+        // It is put back by a day.
+        state.look_at(&events(1, 2), all, 0, MAIL_GATHERS_MS);
+        assert_eq!(state.wakes(0), Some(MAIL_GATHERS_MS));
+        assert_eq!(state.due_together(MAIL_GATHERS_MS), [1]);
+        assert!(state.is_to_save(0, 1000));
+        // What was to be tried again then is tried now, with its time before it.
+        state.failed(&[1], "no", ahead, DAYS, |below| below / 2);
+        assert_eq!((state.wakes(0), state.due(0)), (Some(0), vec![1]));
+        let mut state = State::default();
+        state.look_at(&events(0, 1), all, ahead, 0);
+        assert_eq!(state.due(ahead), [0]);
+        state.failed(&[0], "no", ahead, DAYS, |below| below / 2);
+        assert_eq!(state.due(0), [0]);
+        assert!(fail(&mut state, 0).dead.is_empty());
+        assert_eq!(state.due(DAYS), [0]);
+        assert_eq!(fail(&mut state, DAYS).dead, [0]);
     }
 }

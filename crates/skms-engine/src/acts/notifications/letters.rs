@@ -148,8 +148,7 @@ impl Engine {
             .await?;
         let done = async {
             let channel = entry.channel(namespace, name)?;
-            let saving = Arc::clone(&channel.progress);
-            let guard = saving.saving.lock().await;
+            let saving = channel.progress.save().await;
             let (mut letters, room) = {
                 let state = channel.progress.state();
                 let room = WAITING_MAX.saturating_sub(state.waiting.len());
@@ -172,7 +171,7 @@ impl Engine {
             let now_ms = entry.now_ms;
             let (cursor, revision) = {
                 let state = channel.progress.state();
-                let mut cursor = state.record(&[]);
+                let mut cursor = state.record();
                 cursor.bring_back(&sequences, now_ms);
                 (cursor, state.revision)
             };
@@ -190,7 +189,7 @@ impl Engine {
                 .detail(DetailKey::Count, count as u64);
             let of = Arc::clone(&channel);
             let changed = entry
-                .change((), changes, event, move |rooms, revisions| {
+                .change(saving, changes, event, move |rooms, revisions| {
                     let mut state = of.progress.state();
                     if let Some(revision) = revisions.first() {
                         state.revision = *revision;
@@ -203,7 +202,9 @@ impl Engine {
                     Ok(count)
                 })
                 .await;
-            drop(guard);
+            if let Err(error) = &changed {
+                channel.reread_after(&entry.rooms.store, error).await;
+            }
             changed
         };
         let done = done.await;

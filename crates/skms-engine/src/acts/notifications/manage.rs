@@ -16,7 +16,7 @@ use crate::filter::EventFilter;
 use crate::gate::{Authorized, Entry};
 use crate::notify::{Channel, signing};
 use crate::records;
-use crate::records::notification::{ChannelRecord, WayRecord};
+use crate::records::notification::{ChannelRecord, CursorRecord, WayRecord};
 use crate::target::Target;
 
 /// The longest time that a secret counts beside its successor: a week.
@@ -103,13 +103,10 @@ impl Engine {
             if changed.is_empty() {
                 return Err(Error::Invalid("nothing is to change".into()));
             }
-            if on_again {
-                let mut state = found.progress.state();
-                state.next = entry.rooms.journal.durable_sequence();
-                state.dirty_since.get_or_insert(entry.now_ms);
-            }
-            let changed = changed.join(" ");
-            let channel = put(&entry, &allowed, &found, guard, record, &changed).await?;
+            let saving = found.progress.save().await;
+            let next = on_again.then(|| entry.rooms.journal.durable_sequence());
+            let (guard, changed) = ((guard, saving), changed.join(" "));
+            let channel = put(&entry, &allowed, (&found, next), guard, record, &changed).await?;
             View::of(&entry, &channel)
         };
         let done = done.await;
@@ -148,7 +145,7 @@ impl Engine {
             let (shown, kept) = signing::new_secret()?;
             let now = entry.now();
             signing::replace(secrets, kept, now.0, now.plus(overlap_seconds).0);
-            let channel = put(&entry, &allowed, &found, guard, record, "secret").await?;
+            let channel = put(&entry, &allowed, (&found, None), guard, record, "secret").await?;
             Ok(Made {
                 view: View::of(&entry, &channel)?,
                 secret: Some(shown),
@@ -233,8 +230,7 @@ impl Engine {
         let done = async {
             let guard = entry.rooms.lock_changes().await;
             let found = entry.channel(namespace, name)?;
-            let saving = Arc::clone(&found.progress);
-            let _one = saving.saving.lock().await;
+            let saving = found.progress.save().await;
             let delete = |kind, id, expected| Change::Delete {
                 namespace: found.namespace.0,
                 kind,
@@ -254,13 +250,17 @@ impl Engine {
             let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
                 .detail(DetailKey::Changed, "deleted");
             let of = Arc::clone(&found);
-            entry
-                .change(guard, changes, event, move |rooms, _| {
+            let done = entry
+                .change((guard, saving), changes, event, move |rooms, _| {
                     let name = &of.record.name;
                     rooms.channels.remove(&of.namespace_name, name);
                     Ok(())
                 })
-                .await
+                .await;
+            if let Err(error) = &done {
+                found.reread_after(&entry.rooms.store, error).await;
+            }
+            done
         };
         let done = done.await;
         entry.failed(&allowed, done).await
@@ -272,11 +272,13 @@ fn copy(record: &ChannelRecord) -> Result<ChannelRecord> {
     records::decode(records::encode(record)?.expose())
 }
 
-/// Puts a changed record in the place of the one before.
+/// Puts a changed record in the place of the one before. A channel that is
+/// switched on again begins at a place of the journal, in the same batch: then
+/// `guard` has the right to save with it.
 async fn put<G: Send + 'static>(
     entry: &Entry,
     allowed: &Authorized<Manage, Target>,
-    found: &Arc<Channel>,
+    (found, next): (&Arc<Channel>, Option<u64>),
     guard: G,
     mut record: ChannelRecord,
     changed: &str,
@@ -285,17 +287,34 @@ async fn put<G: Send + 'static>(
     let whose = (found.namespace, Arc::clone(&found.namespace_name));
     let progress = Arc::clone(&found.progress);
     let mut channel = Channel::new((found.id, found.revision), whose, record, progress)?;
-    let change = channel.put(Some(found.revision))?;
+    let mut changes = vec![channel.put(Some(found.revision))?];
+    if let Some(next) = next {
+        let (cursor, revision) = {
+            let state = found.progress.state();
+            (state.record(), state.revision)
+        };
+        let cursor = CursorRecord { next, ..cursor };
+        changes.push(channel.put_cursor(&cursor, Some(revision))?);
+    }
     let event = EventDraft::of(entry, allowed, Outcome::Success)?
         .detail(DetailKey::Changed, changed.to_owned());
     let (namespace, name) = (found.namespace_name.to_string(), found.record.name.clone());
-    entry
-        .change(guard, vec![change], event, move |rooms, revisions| {
+    let put = entry
+        .change(guard, changes, event, move |rooms, revisions| {
             let revision = revisions.first().copied();
             channel.revision = revision.ok_or(Error::Internal("a change without a revision"))?;
+            if let (Some(next), Some(revision)) = (next, revisions.get(1)) {
+                let mut state = channel.progress.state();
+                state.next = next;
+                state.revision = *revision;
+            }
             rooms.channels.put(channel);
             let put = rooms.channels.find(&namespace, &name);
             put.ok_or(Error::Internal("a channel that was just put"))
         })
-        .await
+        .await;
+    if let Err(error) = &put {
+        found.reread_after(&entry.rooms.store, error).await;
+    }
+    put
 }
