@@ -11,6 +11,7 @@
 pub(crate) mod approvers;
 pub(crate) mod asked;
 pub(crate) mod facts;
+pub(crate) mod pending;
 pub(crate) mod request;
 pub(crate) mod statement;
 
@@ -28,6 +29,8 @@ use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::approval::{ApprovalRecord, RequestState};
 use crate::target::{Target, TargetKind};
+
+use pending::Pending;
 
 pub use asked::Asked;
 pub use facts::{Facts, Thing, Who};
@@ -49,6 +52,8 @@ pub struct Calling {
 pub(crate) struct Approvals {
     /// Requests are made, approved and rejected one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Those that wait.
+    pub(crate) pending: Arc<Pending>,
     /// Those that a call has claimed.
     in_use: Arc<Mutex<HashSet<RecordId>>>,
 }
@@ -65,6 +70,7 @@ impl Approvals {
         }
         Ok(Held {
             all: Arc::clone(&self.in_use),
+            pending: Arc::clone(&self.pending),
             id,
         })
     }
@@ -73,6 +79,7 @@ impl Approvals {
 /// A request that a call holds.
 pub(crate) struct Held {
     all: Arc<Mutex<HashSet<RecordId>>>,
+    pending: Arc<Pending>,
     id: RecordId,
 }
 
@@ -248,7 +255,10 @@ impl Claims {
     /// The batch is committed.
     pub(crate) fn spent(&self) {
         let mut state = self.state();
-        state.claims.iter_mut().for_each(|claim| claim.spent = true);
+        for claim in &mut state.claims {
+            claim.spent = true;
+            claim.held.pending.remove(claim.held.id);
+        }
     }
 }
 

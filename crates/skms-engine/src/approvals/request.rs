@@ -10,14 +10,15 @@ use skms_store::{Kind, RecordId};
 
 use super::approvers::{counting, who};
 use super::asked::Asked;
-use super::facts::{Facts, Thing, Who};
+use super::facts::{Facts, Thing};
+use super::pending::PendingRequest;
 use super::{Aim, Claim, put};
 use crate::act::{Act, act};
 use crate::draft::EventDraft;
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::Entry;
-use crate::places::{self, Namespace, SYSTEM_SCOPE};
+use crate::places::{Namespace, SYSTEM_SCOPE};
 use crate::records;
 use crate::records::approval::{ApprovalRecord, MarkRecord, RequestState};
 use crate::sessions::hex;
@@ -28,10 +29,6 @@ act!(
     ApprovalRequest,
     "Asks for approval of an act that a policy marks."
 );
-
-/// The most requests of one principal that wait, and of all.
-const PENDING_OF_ONE: usize = 64;
-const PENDING_MAX: usize = 4096;
 
 /// What this call wants to do, and by which way it came.
 struct Marked<'a> {
@@ -358,9 +355,11 @@ pub(crate) async fn request(
     let mut same = facts.clone();
     same.secrets = asked.secrets(&[0; 32]).map(|digest| hex(&digest));
     let subject = hex(&same.hash());
-    let changing = rooms.approvals.changing.lock().await;
+    let (approvals, pending) = (&rooms.approvals, &rooms.approvals.pending);
+    let changing = approvals.changing.lock().await;
+    pending.read(&rooms.store).await?;
     let found = rooms.store.find(SYSTEM_SCOPE, Kind::Approval, &subject);
-    let mut changes = Vec::new();
+    let (mut changes, mut ended) = (Vec::new(), Vec::new());
     if let Some(stored) = found.await? {
         let mut record: ApprovalRecord = records::decode(stored.plaintext.expose())?;
         if record.facts.expires_at >= now {
@@ -372,23 +371,24 @@ pub(crate) async fn request(
         record.state = RequestState::Expired;
         record.ended_at = Some(now);
         changes.push(put(stored.id, Some(stored.revision), &record)?);
+        ended.push(stored.id);
     }
     if let Some(instead) = &instead {
-        for (id, revision, mut record) in
-            places::all::<ApprovalRecord>(&rooms.store, SYSTEM_SCOPE).await?
-        {
-            let same = record.facts.requester == facts.requester
-                && record.facts.target.action == facts.target.action
-                && record.facts.target.id.as_ref() == Some(instead);
-            if same && over(&record, now).is_none() {
-                record.state = RequestState::Expired;
-                record.ended_at = Some(now);
-                record.why = Some("it is asked for anew".to_owned());
-                changes.push(put(id, Some(revision), &record)?);
-            }
+        for id in pending.about(&facts.requester, &facts.target.action, instead) {
+            let known = load(rooms, id).await?;
+            let Some(known) = known.filter(|known| over(&known.record, now).is_none()) else {
+                continue;
+            };
+            let record = ApprovalRecord {
+                state: RequestState::Expired,
+                ended_at: Some(now),
+                why: Some("it is asked for anew".to_owned()),
+                ..known.record
+            };
+            changes.push(put(id, Some(known.revision), &record)?);
+            ended.push(id);
         }
     }
-    room(rooms, &facts.requester, now).await?;
     let salt: [u8; 32] = rand::array()?;
     let id = RecordId::at(rooms.clock.now_ms())?;
     let valid = marks.iter().map(|mark| mark.valid_seconds()).min();
@@ -420,44 +420,21 @@ pub(crate) async fn request(
         event: None,
         why: None,
     };
-    changes.push(put(id, None, &record)?);
+    let new = put(id, None, &record)?;
+    let waits = PendingRequest::of(&record, &new);
+    changes.push(new);
+    pending.room(&waits, &ended, now)?;
+    // Before the commit: also one that is not waited for to its end counts.
+    pending.add(id, waits);
     let committed = rooms
         .recorder
         .commit(changes, &event.finish(), false)
         .await?;
+    ended.into_iter().for_each(|id| pending.remove(id));
     drop(changing);
     rooms.recorder.settle(committed).await?;
     let told = lacking(marks, &[], &[]).unwrap_or_default();
     Ok((id.to_string(), told))
-}
-
-/// Whether there is room for another request.
-async fn room(rooms: &Rooms, requester: &Who, now: i64) -> Result<()> {
-    let all = places::all::<ApprovalRecord>(&rooms.store, SYSTEM_SCOPE).await?;
-    let mut pending = 0;
-    let mut own = 0;
-    for (_, _, record) in &all {
-        if record.state == RequestState::Pending && record.facts.expires_at >= now {
-            pending += 1;
-            own += usize::from(record.facts.requester.is(requester));
-        }
-    }
-    let over = |what: &str, limit: usize| {
-        Err(Error::QuotaExceeded {
-            what: what.to_owned(),
-            limit: limit as u64,
-        })
-    };
-    if own >= PENDING_OF_ONE {
-        return over(
-            "requests for approval of one principal that wait",
-            PENDING_OF_ONE,
-        );
-    }
-    if pending >= PENDING_MAX {
-        return over("requests for approval that wait", PENDING_MAX);
-    }
-    Ok(())
 }
 
 fn shown(mark: &Mark) -> MarkRecord {

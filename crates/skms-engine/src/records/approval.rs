@@ -52,6 +52,34 @@ impl Record for ApprovalRecord {
     const KIND: Kind = Kind::Approval;
 }
 
+/// What is read of a request where what it asks for does not matter.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Outline {
+    pub(crate) facts: FactsOutline,
+    pub(crate) state: RequestState,
+    #[serde(default)]
+    pub(crate) ended_at: Option<i64>,
+}
+
+/// As [`Outline`], of its facts.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FactsOutline {
+    pub(crate) target: ThingOutline,
+    pub(crate) requester: Who,
+    pub(crate) expires_at: i64,
+}
+
+/// As [`Outline`], of what the act is done to.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ThingOutline {
+    pub(crate) action: String,
+    pub(crate) id: Option<String>,
+}
+
+impl Record for Outline {
+    const KIND: Kind = Kind::Approval;
+}
+
 /// A mark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MarkRecord {

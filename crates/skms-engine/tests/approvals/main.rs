@@ -6,6 +6,7 @@ mod common;
 
 mod acts;
 mod refusals;
+mod room;
 mod signed;
 
 use std::sync::Arc;

@@ -135,6 +135,7 @@ impl Engine {
         let committed = (entry.rooms.recorder)
             .commit(vec![change], &event.finish(), false)
             .await?;
+        entry.rooms.approvals.pending.remove(known.id);
         drop(changing);
         entry.rooms.recorder.settle(committed).await?;
         entry.view(known.id).await

@@ -2,6 +2,7 @@
 //! that they have run out. How one is made and used is in [`crate::approvals`].
 
 mod decide;
+mod ended;
 mod expire;
 mod read;
 

@@ -7,13 +7,13 @@ use skms_store::RecordId;
 
 use super::{List, Read, View};
 use crate::act::Act;
+use crate::approvals::pending::each;
 use crate::approvals::request::{Known, load};
 use crate::caller::Caller;
 use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry};
-use crate::places::{self, SYSTEM_SCOPE};
 use crate::records::approval::ApprovalRecord;
 use crate::signing::{self, SigningKey};
 use crate::target::Target;
@@ -32,17 +32,20 @@ impl Engine {
             let place = entry.rooms.places.namespace(namespace);
             let place = place.ok_or(Error::NotFound { what: "namespace" })?;
             let home = RecordId(place.id.0).to_string();
-            let all = places::all::<ApprovalRecord>(&entry.rooms.store, SYSTEM_SCOPE).await?;
-            let mut views = Vec::new();
-            for (id, revision, record) in all {
-                if record.facts.namespace_id == home {
-                    let known = Known {
-                        id,
-                        revision,
-                        record,
-                    };
-                    views.push(View::of(&entry.rooms, known).await?);
+            let mut own = Vec::new();
+            each::<ApprovalRecord>(&entry.rooms.store, |one| {
+                if one.record.facts.namespace_id == home {
+                    own.push(Known {
+                        id: one.id,
+                        revision: one.revision,
+                        record: one.record,
+                    });
                 }
+            })
+            .await?;
+            let mut views = Vec::with_capacity(own.len());
+            for known in own {
+                views.push(View::of(&entry.rooms, known).await?);
             }
             views.sort_by_key(|view| std::cmp::Reverse(view.id));
             Ok(views)
