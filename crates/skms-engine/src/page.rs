@@ -12,6 +12,42 @@ pub const MAX_PAGE: usize = 1000;
 /// How many records one step reads.
 const STEP: usize = 256;
 
+/// All records of one kind in one scope, so many at a time: what there are many
+/// of, or large ones, is never in memory at once.
+pub(crate) struct Steps {
+    scope: [u8; 16],
+    kind: Kind,
+    step: usize,
+    after: Option<RecordId>,
+    over: bool,
+}
+
+impl Steps {
+    /// From the first, `step` at a time.
+    pub(crate) const fn new(scope: [u8; 16], kind: Kind, step: usize) -> Self {
+        Self {
+            scope,
+            kind,
+            step,
+            after: None,
+            over: false,
+        }
+    }
+
+    /// The next ones; `None` after the last. Whoever reads them may delete them.
+    pub(crate) async fn next(&mut self, store: &SealedStore) -> Result<Option<Vec<Record>>> {
+        if self.over {
+            return Ok(None);
+        }
+        let found = store
+            .scan(self.scope, self.kind, self.after, self.step)
+            .await?;
+        self.over = found.len() < self.step;
+        self.after = found.last().map(|record| record.id);
+        Ok(Some(found))
+    }
+}
+
 /// Which page is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
@@ -48,9 +84,11 @@ impl Page {
     ) -> Result<(Vec<T>, Option<RecordId>)> {
         let mut items = Vec::new();
         let mut after = self.after;
-        loop {
-            let step = store.scan(scope, kind, after, STEP).await?;
-            let last_step = step.len() < STEP;
+        let mut steps = Steps {
+            after,
+            ..Steps::new(scope, kind, STEP)
+        };
+        while let Some(step) = steps.next(store).await? {
             for record in step {
                 let id = record.id;
                 if let Some(item) = pick(record)? {
@@ -62,9 +100,7 @@ impl Page {
                 }
                 after = Some(id);
             }
-            if last_step {
-                return Ok((items, None));
-            }
         }
+        Ok((items, None))
     }
 }

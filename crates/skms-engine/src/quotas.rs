@@ -1,4 +1,5 @@
-//! How many keys and tokens there may be, where an operator has set a limit.
+//! How many keys and tokens there may be, where an operator has set a limit, and
+//! how many re-encryption jobs that have not ended, which is limited everywhere.
 //!
 //! Nothing is counted where nothing is limited. Elsewhere the first create
 //! counts what the store has; from then on creates are added as they commit,
@@ -17,13 +18,20 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use crate::engine::Rooms;
 use crate::error::{Error, Result};
 use crate::gate::KeyRef;
+use crate::page::Steps;
 use crate::places::SYSTEM_SCOPE;
 use crate::records;
 use crate::records::key::KeyRecord;
+use crate::records::reencryption::{self, JobRecord};
 use crate::records::token::TokenRecord;
 
 /// Records that one step of counting reads.
 const STEP: usize = 256;
+
+/// The most re-encryption jobs of one key that have not ended.
+pub const JOBS_PER_KEY: u64 = 64;
+/// And of one namespace.
+pub const JOBS_PER_NAMESPACE: u64 = 512;
 
 /// Deletions that wait to be struck off before counting begins anew instead.
 const GONE_MAX: usize = 65_536;
@@ -46,6 +54,8 @@ struct Book {
 struct Counts {
     keys: Option<Keys>,
     tokens: Option<HashMap<RecordId, (String, Option<i64>)>>,
+    /// Jobs that have not ended, with their keys' identifiers.
+    jobs: Option<HashMap<RecordId, String>>,
 }
 
 #[derive(Default)]
@@ -89,6 +99,7 @@ impl Drop for Room {
 enum Taken {
     Key(RecordId, KeyringId),
     Token(RecordId, String, Option<i64>),
+    Job(RecordId, String),
 }
 
 impl Room {
@@ -105,6 +116,11 @@ impl Room {
                 Some(Taken::Token(id, principal, ends)) => {
                     if let Some(tokens) = &mut self.counts.tokens {
                         tokens.insert(id, (principal, ends));
+                    }
+                }
+                Some(Taken::Job(id, key)) => {
+                    if let Some(jobs) = &mut self.counts.jobs {
+                        jobs.insert(id, key);
                     }
                 }
                 None => {}
@@ -128,7 +144,7 @@ impl Quotas {
         Arc::clone(books.entry(namespace.0).or_default())
     }
 
-    /// A record was deleted.
+    /// A record was deleted, or a job ended.
     pub(crate) fn gone(&self, namespace: NamespaceId, id: RecordId) {
         let book = {
             let books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +191,9 @@ impl Book {
             }
             if let Some(tokens) = &mut counts.tokens {
                 tokens.remove(id);
+            }
+            if let Some(jobs) = &mut counts.jobs {
+                jobs.remove(id);
             }
         }
     }
@@ -253,6 +272,44 @@ pub(crate) async fn room_for_token(
     }))
 }
 
+/// Room for a re-encryption job, which holds what it counts until somebody ends
+/// it. Those that an incident makes are there whatever others there are, and
+/// take no room.
+///
+/// # Errors
+/// [`Error::QuotaExceeded`].
+pub(crate) async fn room_for_job(
+    rooms: &Rooms,
+    at: KeyRef<'_>,
+    key: &Key,
+    id: RecordId,
+) -> Result<Room> {
+    let book = rooms.quotas.book(key.namespace);
+    let mut counts = book.lock().await;
+    if counts.jobs.is_none() {
+        counts.jobs = Some(count_jobs(rooms, key.namespace).await?);
+        book.strike_off(&mut counts);
+    }
+    let key_id = key.id.to_string();
+    let (all, of_key) = counts.jobs.as_ref().map_or((0, 0), |jobs| {
+        let own = jobs.values().filter(|of| **of == key_id);
+        (jobs.len() as u64, own.count() as u64)
+    });
+    let ends = "(`skms job list`; `skms job cancel` ends one)";
+    within(of_key, Some(JOBS_PER_KEY), || {
+        let (keyring, name) = (at.keyring, at.name);
+        format!("unfinished re-encryption jobs of the key {keyring}/{name} {ends}")
+    })?;
+    within(all, Some(JOBS_PER_NAMESPACE), || {
+        let namespace = at.namespace;
+        format!("unfinished re-encryption jobs in the namespace {namespace} {ends}")
+    })?;
+    Ok(Room {
+        counts,
+        taken: Some(Taken::Job(id, key_id)),
+    })
+}
+
 fn within(has: u64, limit: Option<u64>, what: impl FnOnce() -> String) -> Result<()> {
     match limit {
         Some(limit) if has >= limit => Err(Error::QuotaExceeded {
@@ -265,23 +322,15 @@ fn within(has: u64, limit: Option<u64>, what: impl FnOnce() -> String) -> Result
 
 async fn count_keys(rooms: &Rooms, namespace: NamespaceId) -> Result<Keys> {
     let mut keys = Keys::default();
-    let mut after = None;
-    loop {
-        let step = rooms
-            .store
-            .scan(namespace.0, Kind::Key, after, STEP)
-            .await?;
-        let last = step.len() < STEP;
-        after = step.last().map(|record| record.id);
+    let mut steps = Steps::new(namespace.0, Kind::Key, STEP);
+    while let Some(step) = steps.next(&rooms.store).await? {
         for stored in step {
             let record: KeyRecord = records::decode(stored.plaintext.expose())?;
             let ring = record.into_domain(stored.id, namespace)?.keyring;
             keys.add(stored.id, ring);
         }
-        if last {
-            return Ok(keys);
-        }
     }
+    Ok(keys)
 }
 
 async fn count_tokens(
@@ -289,22 +338,33 @@ async fn count_tokens(
     namespace: &str,
 ) -> Result<HashMap<RecordId, (String, Option<i64>)>> {
     let mut tokens = HashMap::new();
-    let mut after = None;
-    loop {
-        let step = rooms
-            .store
-            .scan(SYSTEM_SCOPE, Kind::Token, after, STEP)
-            .await?;
-        let last = step.len() < STEP;
-        after = step.last().map(|record| record.id);
+    let mut steps = Steps::new(SYSTEM_SCOPE, Kind::Token, STEP);
+    while let Some(step) = steps.next(&rooms.store).await? {
         for stored in step {
             let record: TokenRecord = records::decode(stored.plaintext.expose())?;
             if record.namespace == namespace {
                 tokens.insert(stored.id, (record.principal, record.expires_at));
             }
         }
-        if last {
-            return Ok(tokens);
+    }
+    Ok(tokens)
+}
+
+async fn count_jobs(rooms: &Rooms, namespace: NamespaceId) -> Result<HashMap<RecordId, String>> {
+    let mut jobs = HashMap::new();
+    let mut steps = Steps::new(namespace.0, Kind::Reencryption, reencryption::STEP);
+    while let Some(step) = steps.next(&rooms.store).await? {
+        for stored in step {
+            // What does not decode takes no batches: it is no reason to refuse
+            // others, and is told of where jobs are forgotten.
+            let record: Result<JobRecord> = records::decode(stored.plaintext.expose());
+            if let Ok(record) = record
+                && !record.state.is_end()
+                && record.incident.is_none()
+            {
+                jobs.insert(stored.id, record.key_id);
+            }
         }
     }
+    Ok(jobs)
 }

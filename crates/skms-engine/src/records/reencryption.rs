@@ -8,6 +8,10 @@ use skms_store::Kind;
 use super::Record;
 use super::der::Der;
 
+/// How many jobs one step reads: what one names of what it could not move may be
+/// over a hundred kilobytes.
+pub(crate) const STEP: usize = 32;
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

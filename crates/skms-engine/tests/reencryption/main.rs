@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod evidence;
+mod kept;
 
 use common::{House, at};
 use skms_crypto::hash::sha256;
@@ -440,27 +441,6 @@ async fn jobs_of_a_deleted_key_are_not_those_of_its_namesake() {
     let (listed, _) = engine.list_jobs(root, "root", &page).await.unwrap();
     let listed: Vec<_> = listed.into_iter().map(|job| job.id).collect();
     assert_eq!(listed, [own]);
-}
-
-#[tokio::test]
-async fn ended_jobs_go_after_their_time() {
-    let house = House::new().await;
-    let (old, _) = two_versions(&house, "orders").await;
-    let (ended, open) = (job(&house, "orders").await, job(&house, "orders").await);
-    batch(&house, ended, 1, vec![item(&old[0])]).await.unwrap();
-    batch(&house, open, 1, vec![item(&old[0])]).await.unwrap();
-    tell(&house, ended, Step::Finish { complete: true })
-        .await
-        .unwrap();
-    assert_eq!(house.engine.forget_ended_jobs().await.unwrap(), 0);
-    let kept = skms_engine::acts::reencryption::KEPT_SECONDS;
-    house.config.clock.advance_seconds(kept - 1);
-    assert_eq!(house.engine.forget_ended_jobs().await.unwrap(), 0);
-    house.config.clock.advance_seconds(1);
-    assert_eq!(house.engine.forget_ended_jobs().await.unwrap(), 1);
-    let gone = house.engine.read_job(&house.root, "root", ended).await;
-    assert!(matches!(gone, Err(Error::NotFound { .. })));
-    assert_eq!(read(&house, open).await.progress.items, 1);
 }
 
 #[tokio::test]

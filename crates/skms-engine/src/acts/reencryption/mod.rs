@@ -28,9 +28,11 @@ use crate::draft::EventDraft;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::gate::{Authorized, Entry, KeyRef, KeyTarget};
+use crate::quotas;
 use crate::records;
 use crate::records::reencryption::{Digest, JobRecord};
 
+pub use crate::quotas::{JOBS_PER_KEY, JOBS_PER_NAMESPACE};
 pub use crate::records::reencryption::{FailedItem, JobState, Progress};
 pub use batch::{Answer, BATCH_BYTES};
 pub use evidence::Evidence;
@@ -258,7 +260,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a key that does not, and for texts that are too
-    /// long.
+    /// long; [`Error::QuotaExceeded`] where too many have not ended.
     pub async fn create_job(
         &self,
         caller: &Arc<Caller>,
@@ -273,6 +275,8 @@ impl Engine {
         let checked = check(&new, snapshot.key());
         entry.failed_key(&allowed, checked).await?;
         let id = RecordId::at(entry.now_ms)?;
+        let room = quotas::room_for_job(&entry.rooms, snapshot.at(), snapshot.key(), id).await;
+        let room = entry.failed_key(&allowed, room).await?;
         let by = entry.caller.session.principal.id();
         let place = (at.keyring, at.name, snapshot.id_text());
         let mut record = fresh(id, place, by, entry.now().0);
@@ -283,6 +287,7 @@ impl Engine {
             .detail(DetailKey::Job, id.to_string());
         entry
             .change((), vec![change], event, move |_, _| {
+                room.settle(&Ok(()));
                 Ok(View::of(id, record))
             })
             .await

@@ -59,14 +59,24 @@ impl Engine {
         let event = event
             .detail(DetailKey::FromState, job.record.state.name())
             .detail(DetailKey::ToState, record.state.name());
+        let of = allowed.target().snapshot().key().namespace;
         entry
-            .change((), changes, event, move |_, _| Ok(View::of(id, record)))
+            .change((), changes, event, move |rooms, _| {
+                if record.state.is_end() {
+                    rooms.quotas.gone(of, id);
+                }
+                Ok(View::of(id, record))
+            })
             .await
     }
 }
 
 /// The job after a step; nothing where it stands there already.
-fn stepped(before: &JobRecord, step: Step, (by, now): (String, i64)) -> Result<Option<JobRecord>> {
+pub(super) fn stepped(
+    before: &JobRecord,
+    step: Step,
+    (by, now): (String, i64),
+) -> Result<Option<JobRecord>> {
     let mut record = before.clone();
     record.state = match step {
         Step::Pause => JobState::Paused,
