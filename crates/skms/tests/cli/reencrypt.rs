@@ -1,6 +1,8 @@
 //! `skms key reencrypt` and `skms job`: lists of every shape, and no line lost.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -336,11 +338,9 @@ fn several_lists_are_one_job_and_a_changed_list_is_noticed() {
     let job = server.json(&["job", "create", "orders"]);
     let id = job["id"].as_str().unwrap();
     fs::create_dir_all(server.path("x.skms-job")).unwrap();
-    let journal = serde_json::json!({"version": 1, "job": id, "keyring": "default",
-        "key": "orders", "from": server.path("one"), "to": server.path("x"), "steps": 1,
-        "terms": NO_TERMS, "number": 1, "chain": "00", "data": 0, "index": 0,
-        "whole": false, "complete": false, "more": false});
-    server.file("x.skms-job/journal.json", journal.to_string().as_bytes());
+    let journal = journal(&server, (id, "orders"), ("one", "x"), 1);
+    server.file("x.skms-job/journal.json", journal.as_bytes());
+    modes(&server, "x.skms-job", (0o700, 0o600));
     let resume = ["job", "resume", id, "--to", "x"];
     server.run(&resume).fails(2, "is not what it was");
     let other = ["job", "resume", id, "--to", "x", "--aad", "y"];
@@ -349,6 +349,130 @@ fn several_lists_are_one_job_and_a_changed_list_is_noticed() {
     server.run(&order).fails(2, "another key");
     server.run(&["job", "cancel", id]).ok();
     assert_eq!(server.json(&["job", "show", id])["state"], "cancelled");
+}
+
+/// A journal of a job on a key, from one file to another.
+fn journal(
+    server: &Server,
+    (id, key): (&str, &str),
+    (from, to): (&str, &str),
+    steps: u64,
+) -> String {
+    serde_json::json!({"version": 2, "job": id, "keyring": "default",
+        "key": key, "from": server.path(from), "to": server.path(to), "steps": steps,
+        "terms": NO_TERMS, "number": 1, "chain": "00".repeat(if steps == 0 { 32 } else { 1 }),
+        "data": 0, "index": 0, "whole": false, "complete": false, "more": false})
+    .to_string()
+}
+
+/// The modes of a folder and of the journal in it.
+fn modes(server: &Server, folder: &str, (outer, inner): (u32, u32)) {
+    let folder = server.path(folder);
+    fs::set_permissions(folder.join("journal.json"), Permissions::from_mode(inner)).unwrap();
+    fs::set_permissions(folder, Permissions::from_mode(outer)).unwrap();
+}
+
+#[test]
+fn a_journal_that_somebody_else_may_have_written_is_not_believed() {
+    let server = Server::dev();
+    key(&server, "orders");
+    server.file("keys", b"mine\n");
+    server.file("evil", b"no ciphertext, and kept as it is\n");
+    // Whoever makes the job says where it is looked for.
+    let output = server.path("x");
+    let output = output.to_str().unwrap();
+    let job = server.json(&["job", "create", "orders", "--output", output]);
+    let id = job["id"].as_str().unwrap();
+    let resume = ["job", "resume", id];
+    fs::create_dir(server.path("x.skms-job")).unwrap();
+    let elsewhere = journal(&server, (id, "orders"), ("evil", "keys"), 0);
+    server.file("x.skms-job/journal.json", elsewhere.as_bytes());
+    modes(&server, "x.skms-job", (0o700, 0o600));
+    server.run(&resume).fails(2, "is about");
+    let here = journal(&server, (id, "orders"), ("evil", "x"), 0);
+    server.file("x.skms-job/journal.json", here.as_bytes());
+    let begin = ["key", "reencrypt", "orders", "--from", "keys", "--to", "x"];
+    for (outer, inner) in [(0o777, 0o600), (0o770, 0o600), (0o700, 0o602)] {
+        modes(&server, "x.skms-job", (outer, inner));
+        server.run(&resume).fails(2, "can be written by others");
+        server.run(&begin).fails(2, "can be written by others");
+    }
+    modes(&server, "x.skms-job", (0o700, 0o600));
+    fs::rename(server.path("x.skms-job"), server.path("other")).unwrap();
+    symlink(server.path("other"), server.path("x.skms-job")).unwrap();
+    server.run(&resume).fails(2, "is no folder");
+    server.run(&begin).fails(2, "is no folder");
+    assert_eq!(read(&server, "keys"), "mine\n");
+    assert!(!server.path("x").exists());
+    // One's own is.
+    fs::remove_file(server.path("x.skms-job")).unwrap();
+    fs::rename(server.path("other"), server.path("x.skms-job")).unwrap();
+    server.run(&resume).fails(1, "1 of 1 could not be moved");
+    assert_eq!(read(&server, "x"), read(&server, "evil"));
+}
+
+#[test]
+fn what_changed_since_it_was_read_is_not_replaced() {
+    let server = Server::dev();
+    key(&server, "orders");
+    let first = encrypted(&server, "orders", "first");
+    server.run(&["key", "rotate", "orders"]).ok();
+    let second = encrypted(&server, "orders", "second");
+    server.run(&["key", "rotate", "orders"]).ok();
+    fs::create_dir(server.path("dump")).unwrap();
+    // With its end, a batch of its own.
+    let a = format!("{second}\n{}", "\n".repeat(498));
+    server.file("dump/a", a.as_bytes());
+    server.file("dump/b", format!("{first}\n").as_bytes());
+    let revoke = ["key", "revoke", "orders", "--reason", "keyCompromise"];
+    server
+        .run(&[&revoke[..], &["--version", "1"]].concat())
+        .ok();
+    let order = [
+        "--json",
+        "key",
+        "reencrypt",
+        "orders",
+        "--from",
+        "dump",
+        "--in-place",
+        "--complete",
+    ];
+    server.run(&order).fails(4, "skms key grant default/orders");
+    let grant = [
+        "key", "grant", "orders", "--for", "1h", "--reason", "moving",
+    ];
+    server.run(&[&grant[..], &["--version", "1"]].concat()).ok();
+    let job = server.json(&["job", "list"])[0].clone();
+    let id = job["id"].as_str().unwrap();
+    // The same bytes, written since.
+    let file = fs::File::options()
+        .write(true)
+        .open(server.path("dump/a"))
+        .unwrap();
+    let later = SystemTime::now() + Duration::from_secs(60);
+    file.set_modified(later).unwrap();
+    for _ in 0..2 {
+        let said = server.run(&["job", "resume", id]);
+        said.fails(2, "dump/a changed since it was read");
+    }
+    assert_eq!(read(&server, "dump/a"), a);
+    assert!(read(&server, "dump/b").starts_with("skms:v1:"));
+    // As it says: begun anew, it is done.
+    fs::remove_dir_all(server.path("dump.skms-job")).unwrap();
+    server.run(&["job", "cancel", id]).ok();
+    let done = server.run(&order).ok().json();
+    assert_eq!(done["moved"], Value::from(2));
+    let a = read(&server, "dump/a");
+    assert_eq!(
+        decrypted(&server, "orders", a.lines().next().unwrap()),
+        "second"
+    );
+    assert_eq!(
+        decrypted(&server, "orders", read(&server, "dump/b").trim()),
+        "first"
+    );
+    no_journal(&server);
 }
 
 /// What a journal has where nothing is bound and no hash is named.

@@ -1,7 +1,10 @@
 //! `skms key reencrypt`: a list of ciphertexts moves to the key's newest version.
 
 pub mod age;
+mod install;
 pub mod line;
+mod own;
+mod seen;
 pub mod source;
 mod stage;
 
@@ -29,6 +32,7 @@ use crate::cli::output::hex;
 use crate::cli::{job, output, progress};
 use age::Head;
 use line::Line;
+use seen::Seen;
 use source::{Piece, Source, Step};
 use stage::{Journal, Stage};
 
@@ -285,7 +289,7 @@ impl Job {
                 let view = self.begin(Some(&to)).await?;
                 self.key_id = view.key_id;
                 Journal {
-                    version: 1,
+                    version: stage::VERSION,
                     job: view.id,
                     keyring: self.key.keyring.clone(),
                     key: self.key.name.clone(),
@@ -297,6 +301,7 @@ impl Job {
                     chain: hex(&[0; 32]),
                     data: 0,
                     index: 0,
+                    read: None,
                     whole: false,
                     complete: self.complete,
                     more: self.more,
@@ -317,6 +322,8 @@ impl Job {
     async fn through(&self, mut stage: Stage, id: &str) -> Result<JobView> {
         if !stage.journal.whole {
             let mut source = Source::open(&self.from, self.terms.len())?;
+            // The list is read anew, up to where it was and on from there.
+            stage.journal.read = source.seen();
             skip(&mut source, &stage.journal)?;
             let bar = progress::Bytes::new("Re-encrypting", length(&self.from));
             let mut number = stage.journal.number;
@@ -493,7 +500,7 @@ impl Job {
         let mut results = results.into_iter();
         for (piece, line) in pieces.iter().zip(&lines) {
             match (piece, line) {
-                (Piece::End { name }, _) => to.end(name)?,
+                (Piece::End { name, seen }, _) => to.end(name, seen)?,
                 (Piece::Line { raw, .. }, Some(Line::Item(item))) => {
                     let moved = results.next().and_then(|result| result.ciphertext);
                     match moved {
@@ -644,7 +651,7 @@ fn length(path: &Path) -> Option<u64> {
 /// Where the new list goes.
 trait Sink {
     fn add(&mut self, bytes: &[u8]) -> Result<()>;
-    fn end(&mut self, name: &str) -> Result<()>;
+    fn end(&mut self, name: &str, seen: &Seen) -> Result<()>;
 }
 
 impl Sink for Stage {
@@ -652,8 +659,8 @@ impl Sink for Stage {
         Self::add(self, bytes)
     }
 
-    fn end(&mut self, name: &str) -> Result<()> {
-        Self::end(self, name)
+    fn end(&mut self, name: &str, seen: &Seen) -> Result<()> {
+        Self::end(self, name, seen)
     }
 }
 
@@ -664,7 +671,7 @@ impl Sink for Stdout {
         Ok(std::io::stdout().lock().write_all(bytes)?)
     }
 
-    fn end(&mut self, _name: &str) -> Result<()> {
+    fn end(&mut self, _name: &str, _seen: &Seen) -> Result<()> {
         Ok(())
     }
 }

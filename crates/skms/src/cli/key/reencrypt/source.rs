@@ -10,6 +10,7 @@ use skms_crypto::hash::sha256;
 use skms_crypto::{Hash, Hasher};
 
 use super::age::HEADER_MAX;
+use super::seen::Seen;
 use crate::cli::error::{CliError, Result};
 use crate::cli::input;
 
@@ -26,7 +27,7 @@ pub enum Piece {
     /// A line, with its end, and what it is called.
     Line { raw: Vec<u8>, called: String },
     /// A file of the folder ended.
-    End { name: String },
+    End { name: String, seen: Seen },
 }
 
 /// What is handled at once.
@@ -62,6 +63,8 @@ struct Named {
 struct Open {
     reader: Box<dyn BufRead + Send>,
     name: Option<String>,
+    /// As it was when it was opened; nothing of standard input.
+    seen: Option<Seen>,
     line: u64,
     /// How what is too long ends: with its line, or with the file.
     to_the_end: bool,
@@ -97,6 +100,11 @@ impl Source {
         Ok(source)
     }
 
+    /// The file that is being read, as it was when it was opened.
+    pub fn seen(&self) -> Option<Seen> {
+        self.open.as_ref().and_then(|open| open.seen)
+    }
+
     /// What the steps up to here were.
     pub const fn chain(&self) -> [u8; 32] {
         self.chain
@@ -106,16 +114,19 @@ impl Source {
         let Some(next) = self.files.next() else {
             return Ok(false);
         };
-        let reader: Box<dyn Read + Send> = match next.path == Path::new("-") {
-            true => Box::new(std::io::stdin()),
+        let (reader, seen): (Box<dyn Read + Send>, _) = match next.path == Path::new("-") {
+            true => (Box::new(std::io::stdin()), None),
             false => {
-                let file = File::open(&next.path).map_err(|error| cannot(&next.path, &error))?;
-                Box::new(file)
+                let opened = File::open(&next.path)
+                    .and_then(|file| file.metadata().map(|about| (file, about)));
+                let (file, about) = opened.map_err(|error| cannot(&next.path, &error))?;
+                (Box::new(file), Some(Seen::of(&about)))
             }
         };
         self.open = Some(Open {
             reader: Box::new(BufReader::with_capacity(1 << 16, reader)),
             name: next.name,
+            seen,
             line: 0,
             to_the_end: false,
         });
@@ -153,7 +164,7 @@ impl Source {
                             bytes += raw.len() + self.with_each;
                             self.hash.update(raw);
                         }
-                        Piece::End { name } => {
+                        Piece::End { name, .. } => {
                             lines += 1;
                             self.hash.update(name.as_bytes());
                         }
@@ -193,10 +204,10 @@ impl Source {
             match read {
                 Some(next) => return Ok(Some(next)),
                 None => {
-                    let name = open.name.take();
+                    let ended = open.name.take().zip(open.seen);
                     self.open = None;
-                    if let Some(name) = name {
-                        return Ok(Some(Ahead::Piece(Piece::End { name })));
+                    if let Some((name, seen)) = ended {
+                        return Ok(Some(Ahead::Piece(Piece::End { name, seen })));
                     }
                 }
             }

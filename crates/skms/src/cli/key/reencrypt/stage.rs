@@ -6,14 +6,19 @@
 //! gives the answer to the last batch a second time.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{Seek as _, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::own;
+use super::seen::Seen;
 use crate::cli::error::{CliError, Result};
 use crate::cli::output::NewFile;
+
+/// How journals are written.
+pub const VERSION: u32 = 2;
 
 /// How far it has come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,24 +40,29 @@ pub struct Journal {
     /// Bytes of the new list, and of the index of its files.
     pub data: u64,
     pub index: u64,
+    /// The list as it was when it was opened last, where it is a file.
+    #[serde(default)]
+    pub read: Option<Seen>,
     /// The whole list is there: it is put in its place.
     pub whole: bool,
     pub complete: bool,
     pub more: bool,
 }
 
-/// One file of a folder, by where it ends in the new list.
+/// One file of a folder, by where it ends in the new list, and as it was when it
+/// was read.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    name: String,
-    end: u64,
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) end: u64,
+    pub(super) seen: Seen,
 }
 
 /// The folder.
 pub struct Stage {
-    folder: PathBuf,
-    data: File,
-    index: File,
+    pub(super) folder: PathBuf,
+    pub(super) data: File,
+    pub(super) index: File,
     pub journal: Journal,
     /// Held as long as somebody works here.
     _lock: File,
@@ -66,12 +76,15 @@ pub fn beside(to: &Path) -> PathBuf {
 }
 
 /// The journal of a list that is to be at a place, if there is one.
+///
+/// # Errors
+/// Where somebody else can have written it, or it is about another place: who
+/// asks may have the place from a job that anybody made.
 pub fn found(to: &Path) -> Result<Option<Journal>> {
-    let path = beside(to).join("journal.json");
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&path, &error)),
+    let folder = beside(to);
+    let path = folder.join("journal.json");
+    let Some(text) = own::read(&folder, "journal.json")? else {
+        return Ok(None);
     };
     let journal: Journal = serde_json::from_slice(&text).map_err(|error| {
         CliError::usage(format!(
@@ -79,10 +92,18 @@ pub fn found(to: &Path) -> Result<Option<Journal>> {
             path.display()
         ))
     })?;
-    if journal.version != 1 {
+    if journal.version != VERSION {
         return Err(CliError::usage(format!(
             "{} was written by another version of this program",
             path.display()
+        )));
+    }
+    if journal.to != to {
+        return Err(CliError::usage(format!(
+            "{} is about {} and not about {}",
+            path.display(),
+            journal.to.display(),
+            to.display()
         )));
     }
     Ok(Some(journal))
@@ -92,7 +113,7 @@ impl Stage {
     /// Begins, or goes on where the journal says; `journal` is what it says.
     pub fn open(journal: Journal) -> Result<Self> {
         let folder = beside(&journal.to);
-        std::fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
+        own::make(&folder)?;
         let lock = part(&folder.join("lock"))?;
         if lock.try_lock().is_err() {
             return Err(CliError::usage(format!(
@@ -125,10 +146,11 @@ impl Stage {
     }
 
     /// A file of the folder ends here.
-    pub fn end(&mut self, name: &str) -> Result<()> {
+    pub fn end(&mut self, name: &str, seen: &Seen) -> Result<()> {
         let entry = Entry {
             name: name.to_owned(),
             end: self.journal.data,
+            seen: *seen,
         };
         let mut line = serde_json::to_vec(&entry)
             .map_err(|error| CliError::failure(format!("cannot write the index: {error}")))?;
@@ -147,7 +169,7 @@ impl Stage {
         self.keep()
     }
 
-    fn keep(&self) -> Result<()> {
+    pub(super) fn keep(&self) -> Result<()> {
         let synced = self.data.sync_data().and_then(|()| self.index.sync_data());
         synced.map_err(|error| cannot(&self.folder, &error))?;
         self.note()
@@ -161,50 +183,6 @@ impl Stage {
         written.map_err(|error| cannot(&self.folder, &error))?;
         file.finish()?;
         sync(&self.folder)
-    }
-
-    /// Puts the new list in its place, whole; every file of a folder by itself.
-    pub fn install(&mut self) -> Result<()> {
-        self.journal.whole = true;
-        self.keep()?;
-        let to = self.journal.to.clone();
-        if self.journal.index == 0 && !self.journal.from.is_dir() {
-            return self.install_file(&to);
-        }
-        let mut text = String::new();
-        let read = (self.index.seek(SeekFrom::Start(0)))
-            .and_then(|_| self.index.read_to_string(&mut text))
-            .and_then(|_| self.data.seek(SeekFrom::Start(0)));
-        read.map_err(|error| cannot(&self.folder, &error))?;
-        std::fs::create_dir_all(&to).map_err(|error| cannot(&to, &error))?;
-        let mut begin = 0;
-        for line in text.lines() {
-            let entry: Entry = serde_json::from_str(line).map_err(|error| {
-                CliError::failure(format!("the index of the new list is damaged: {error}"))
-            })?;
-            let path = to.join(&entry.name);
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
-            }
-            let mut file = NewFile::create(&path)?;
-            let mut bytes = (&mut self.data).take(entry.end.saturating_sub(begin));
-            std::io::copy(&mut bytes, &mut file).map_err(|error| cannot(&path, &error))?;
-            like(&self.journal.from.join(&entry.name), file.written()?)?;
-            file.finish()?;
-            begin = entry.end;
-        }
-        sync(&to)
-    }
-
-    fn install_file(&self, to: &Path) -> Result<()> {
-        let made = self.folder.join("data");
-        // Gone already: it was put there before somebody stopped us.
-        if !made.exists() || (self.journal.data > 0 && is_empty(&made)) {
-            return Ok(());
-        }
-        like(&self.journal.from, &made)?;
-        std::fs::rename(&made, to).map_err(|error| cannot(to, &error))?;
-        sync(to.parent().unwrap_or(Path::new(".")))
     }
 
     /// Takes the folder away: everything is where it belongs.
@@ -231,23 +209,7 @@ fn cut(file: &mut File, length: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-fn is_empty(path: &Path) -> bool {
-    path.metadata().is_ok_and(|about| about.len() == 0)
-}
-
-/// Gives a file the permissions of the one that it is made from.
-fn like(from: &Path, made: &Path) -> Result<()> {
-    let Ok(about) = from.metadata() else {
-        return Ok(());
-    };
-    if !about.is_file() {
-        return Ok(());
-    }
-    let mode = std::fs::Permissions::from_mode(about.permissions().mode() & 0o777);
-    std::fs::set_permissions(made, mode).map_err(|error| cannot(made, &error))
-}
-
-fn sync(folder: &Path) -> Result<()> {
+pub(super) fn sync(folder: &Path) -> Result<()> {
     let folder = match folder.as_os_str().is_empty() {
         true => Path::new("."),
         false => folder,
@@ -256,6 +218,6 @@ fn sync(folder: &Path) -> Result<()> {
     synced.map_err(|error| cannot(folder, &error))
 }
 
-fn cannot(path: &Path, error: &std::io::Error) -> CliError {
+pub(super) fn cannot(path: &Path, error: &std::io::Error) -> CliError {
     CliError::usage(format!("cannot write {}: {error}", path.display()))
 }
