@@ -75,6 +75,9 @@ async fn visible(entry: &Entry, namespace: NamespaceId, leader: KeyId) -> Result
         keyring: &keyring,
         name: key.name.as_str(),
     };
-    entry.authorize_key::<Read>(at).await?;
-    Ok(key)
+    match entry.authorize_key::<Read>(at).await {
+        Ok(_) => Ok(key),
+        Err(Error::NotFound { .. }) => Err(absent),
+        Err(other) => Err(other),
+    }
 }

@@ -122,6 +122,73 @@ async fn circles_and_absent_leaders_are_refused() {
 }
 
 #[tokio::test]
+async fn a_leader_that_the_caller_may_not_read_looks_absent() {
+    let house = House::new().await;
+    for name in ["leader", "follower"] {
+        house.create(name, Algorithm::Xaes256Gcm).await;
+    }
+    let (engine, root) = (&house.engine, &house.root);
+    let clerk = house.caller_in("clerk", &[]).await;
+    let may = async |action: &str, key: &str| {
+        let text = format!(
+            r#"permit (principal == SKMS::Principal::"clerk",
+                action in [{action}], resource == SKMS::Key::"root/default/{key}");"#
+        );
+        let name = format!("clerk-{key}");
+        let written = engine.write_policy(root, "root", &name, &text);
+        written.await.unwrap();
+    };
+    may(
+        r#"SKMS::Action::"key.update", SKMS::Action::"key.read""#,
+        "follower",
+    )
+    .await;
+    may(r#"SKMS::Action::"key.create""#, "new").await;
+    let lead = async |leader: KeyId| {
+        let update = KeyUpdate {
+            rules: Some(with(Some(leader))),
+            ..KeyUpdate::default()
+        };
+        let updated = engine.update_key(&clerk, at("follower"), update, None, None, None);
+        updated.await.map(drop)
+    };
+    let create = async |leader: KeyId| {
+        let spec = NewKeySpec {
+            algorithm: Some(Algorithm::Xaes256Gcm),
+            rules: Some(with(Some(leader))),
+            ..NewKeySpec::default()
+        };
+        engine.create_key(&clerk, at("new"), spec).await.map(drop)
+    };
+    let (leader, nobody) = (house.id("leader").await, KeyId([9; 16]));
+    let mut said = Vec::new();
+    for refused in [
+        lead(leader).await,
+        create(leader).await,
+        lead(nobody).await,
+        create(nobody).await,
+    ] {
+        let refused = refused.err().unwrap();
+        assert!(matches!(refused, Error::NotFound { .. }), "{refused}");
+        said.push(refused.to_string());
+    }
+    said.dedup();
+    assert_eq!(said.len(), 1, "{said:?}");
+    house.rotate("leader").await;
+    house.settle().await;
+    assert_eq!(house.newest("follower").await, 1);
+    may(r#"SKMS::Action::"key.read""#, "leader").await;
+    lead(leader).await.unwrap();
+    create(leader).await.unwrap();
+    house.rotate("leader").await;
+    house.settle().await;
+    assert_eq!(
+        (house.newest("follower").await, house.newest("new").await),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
 async fn two_rules_at_once_close_no_circle() {
     let house = std::sync::Arc::new(House::new().await);
     for round in 0..10 {
