@@ -5,6 +5,7 @@
 mod common;
 mod evidence;
 mod kept;
+mod races;
 
 use common::{House, at};
 use skms_crypto::hash::sha256;
@@ -148,6 +149,10 @@ async fn every_item_is_moved_or_kept_and_counted() {
     );
     assert_eq!(progress.from, [(1, 2), (2, 2), (9, 1)].into());
     assert_eq!(progress.to, [(2, 2)].into());
+    // Of ciphertexts, whatever became of them; each has a nonce and a tag.
+    let texts = ["one", "four", "two", "three", "four"];
+    let bytes: usize = texts.iter().map(|text| 12 + text.len() + 16).sum();
+    assert_eq!((progress.bytes, bytes), (159, 159));
     assert_eq!(view.failures.len(), 4);
     assert_eq!(view.failures[3].item, 6);
     assert_eq!(view.failures[3].id.as_deref(), Some("line 3"));
