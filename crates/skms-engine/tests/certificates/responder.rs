@@ -175,6 +175,46 @@ fn listed(house: &House, serial: &Serial) -> bool {
 }
 
 #[tokio::test]
+async fn lists_and_responses_are_signed_with_a_withdrawn_algorithm_too() {
+    let house = House::new().await;
+    authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
+    let new = || SubjectKey::New(Algorithm::Ed25519);
+    let good = issue(&house, "ca", new()).await.unwrap().certificate;
+    let gone = issue(&house, "ca", new()).await.unwrap().certificate;
+    let order = skms_engine::acts::withdraw_algorithm::Order {
+        algorithm: "EC-P256".into(),
+        reason: "broken".into(),
+        protects_until: None,
+        successor: None,
+        dry_run: false,
+    };
+    let withdrawn = house.engine.withdraw_algorithm(&house.root, order);
+    assert_eq!(withdrawn.await.unwrap().keys, 1);
+    // It issues nothing any more, and goes on saying what is revoked.
+    let refused = issue(&house, "ca", new()).await.err().unwrap();
+    assert!(matches!(refused, Error::KeyForbids(_)), "{refused}");
+    revoke(&house, &gone.serial, RevocationReason::Superseded)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        publish(&house).await;
+        let list = house.engine.published_list(("root", "ca", 1), 0, false);
+        let list = list.unwrap();
+        let list = skms_pki::Crl::from_der(&list.der).unwrap();
+        let issuer = Certificate::from_der(&gone.chain[1]).unwrap();
+        Standard.verify(issuer.public_key(), list.signed()).unwrap();
+        assert!(listed(&house, &gone.serial) && !listed(&house, &good.serial));
+        for (view, said) in [(&good, true), (&gone, false)] {
+            let response = answer(&house, &view.chain, true).await.unwrap();
+            let (delegate, status) = read(&response, &view.chain[1]);
+            assert_eq!((delegate, status == SingleStatus::Good), (None, said));
+        }
+        // And again when these have ended.
+        house.config.clock.advance_seconds(60 * 86_400);
+    }
+}
+
+#[tokio::test]
 async fn a_signer_that_cannot_be_certified_stops_no_lists() {
     let house = House::new().await;
     authority(&house, "ca", Algorithm::EcP256, Rules::default()).await;
