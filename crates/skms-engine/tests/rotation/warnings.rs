@@ -149,3 +149,41 @@ async fn what_is_due_is_listed_by_time_for_whoever_may_read_it() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn what_is_due_of_keys_that_a_caller_may_not_read_is_not_listed() {
+    let house = House::new().await;
+    for name in ["open", "closed"] {
+        house
+            .with_rules(name, Algorithm::Xaes256Gcm, monthly())
+            .await;
+    }
+    let clerk = house.caller_in("clerk", &[]).await;
+    let text = r#"permit (
+        principal == SKMS::Principal::"clerk",
+        action == SKMS::Action::"key.due",
+        resource == SKMS::Namespace::"root"
+    );
+    permit (
+        principal == SKMS::Principal::"clerk",
+        action == SKMS::Action::"key.read",
+        resource == SKMS::Key::"root/default/open"
+    );"#;
+    let (engine, root) = (&house.engine, &house.root);
+    let written = engine.write_policy(root, "root", "clerk", text);
+    written.await.unwrap();
+    let within = u64::try_from(100 * DAY).unwrap();
+    let names = async |caller| {
+        let found = engine.keys_due(caller, "root", within, 1000).await.unwrap();
+        let names = found
+            .items
+            .iter()
+            .map(|item| item.key.name.as_str().to_owned());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        names(root).await,
+        ["closed", "open"].map(str::to_owned).into()
+    );
+    assert_eq!(names(&clerk).await, ["open"].map(str::to_owned).into());
+}
