@@ -179,3 +179,51 @@ fn what_an_imported_key_did_elsewhere_counts() {
     };
     assert!(key.rotate(overused, START).is_err());
 }
+
+#[test]
+fn what_is_left_is_burnt_in_uses_and_in_bytes() {
+    // Three quarters of what AES-GCM encrypts safely: 2^38 bytes.
+    const BYTES: u64 = 206_158_430_208;
+    let counts = |key: &Key| {
+        let version = &key.parts().versions[0];
+        (version.uses_reserved, version.bytes_reserved)
+    };
+    let key = aes(Rules::default());
+    assert_eq!(counts(&key), (0, 0));
+    let burnt = key.burn_uses().unwrap().unwrap();
+    assert_eq!(counts(&burnt), (LIMIT, BYTES));
+    assert!(burnt.reserve_uses(V1, 1).is_err());
+    assert!(burnt.burn_uses().unwrap().is_none());
+    // Where only one of the two is left.
+    for (uses, bytes) in [(LIMIT, 0), (0, BYTES)] {
+        let mut parts = key.parts().clone();
+        parts.versions[0].uses_reserved = uses;
+        parts.versions[0].bytes_reserved = bytes;
+        let burnt = Key::from_parts(parts).unwrap().burn_uses().unwrap();
+        assert_eq!(counts(&burnt.unwrap()), (LIMIT, BYTES));
+    }
+    // More than that is not taken back.
+    let mut parts = burnt.parts().clone();
+    parts.versions[0].bytes_reserved = BYTES + 1;
+    assert!(
+        Key::from_parts(parts)
+            .unwrap()
+            .burn_uses()
+            .unwrap()
+            .is_none()
+    );
+    // By a rule alone, without a limit of the algorithm.
+    let xaes = Algorithm::Xaes256Gcm;
+    let rules = Rules {
+        rotate_after_bytes: Some(1000),
+        ..Rules::default()
+    };
+    let ruled = Key::create(new_key(xaes, xaes.row().uses, rules), START);
+    let burnt = ruled.unwrap().0.burn_uses().unwrap().unwrap();
+    assert_eq!(counts(&burnt), (0, 1000));
+    let due = burnt.due(START);
+    assert!(due.iter().any(|item| item.act == DueAct::Rotate));
+    let free = new_key(xaes, xaes.row().uses, Rules::default());
+    let free = Key::create(free, START).unwrap().0;
+    assert!(free.burn_uses().unwrap().is_none());
+}

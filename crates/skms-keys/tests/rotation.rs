@@ -540,3 +540,35 @@ fn rules_that_were_changed_meanwhile_are_not_written_over() {
         .unwrap();
     assert_eq!(key.rules.rotate_after_seconds, Some(2 * DAY));
 }
+
+#[test]
+fn rotations_are_spread_over_so_many_seconds_where_nobody_says() {
+    let due = |rules: Rules, id: u8| rotation(&named(&aes(rules), id)).unwrap().0;
+    // The first place and the last one.
+    let ends = |rules: Rules| (due(rules, 0).0, due(rules, 255).0);
+    let clock = |cron: &str| Rules {
+        rotate_at: Some(Schedule::read(cron, None).unwrap()),
+        ..Rules::default()
+    };
+    // By the clock five minutes, and a tenth of the time between two at most.
+    assert_eq!(ends(clock("0 0 * * *")), (1_036_800, 1_037_100));
+    assert_eq!(ends(clock("0 0 1 1 *")), (31_536_000, 31_536_300));
+    assert_eq!(ends(clock("0 * * * *")), (1_000_800, 1_001_100));
+    assert_eq!(ends(clock("*/10 * * * *")), (1_000_200, 1_000_260));
+    // By period a twentieth, and a day at most.
+    let every = |seconds: u64| Rules {
+        rotate_after_seconds: Some(seconds),
+        ..Rules::default()
+    };
+    assert_eq!(ends(every(864_000)), (1_864_000, 1_820_800));
+    assert_eq!(ends(every(7_776_000)), (8_776_000, 8_689_600));
+    let spread = |period| Rules::default().spread_of(period);
+    assert_eq!([0, 19, 20, 1000].map(spread), [0, 0, 1, 50]);
+    assert_eq!([1_728_000, 1_728_020].map(spread), [86_400, 86_400]);
+    assert_eq!(spread(1_727_980), 86_399);
+    let said = Rules {
+        rotate_spread_seconds: Some(7),
+        ..Rules::default()
+    };
+    assert_eq!(said.spread_of(1000), 7);
+}
