@@ -240,7 +240,7 @@ impl Rooms {
         let suspended = Suspended::load(&store, &places).await?;
         let withdrawn = Withdrawn::load(&store).await?;
         let agenda = Agenda::default();
-        agenda.withdrawn(withdrawn.successions());
+        agenda.withdrawn(withdrawn.successions(), config.clock.now());
         let channels = notify::load(&store, &places).await?;
         let policies = slow.run(move || PolicySet::compile(documents)).await??;
         let limits = crate::acts::limits::load(&store, &places).await?;
@@ -331,7 +331,8 @@ impl Rooms {
             self.rules.replace(&rules);
             self.suspended.replace(suspended);
             self.withdrawn.replace(Withdrawn::load(&self.store).await?);
-            self.agenda.withdrawn(self.withdrawn.successions());
+            self.agenda
+                .withdrawn(self.withdrawn.successions(), self.clock.now());
             let channels = notify::load(&self.store, &places).await?;
             let others = (authorities, ssh, tsas, trusts, groups, channels);
             Ok::<_, Error>((places, policies, limits, lists, others))

@@ -236,7 +236,8 @@ impl Changing {
             *known = revision;
         }
         rooms.withdrawn.put(next);
-        rooms.agenda.withdrawn(rooms.withdrawn.successions());
+        let (agenda, now) = (&rooms.agenda, rooms.clock.now());
+        agenda.withdrawn(rooms.withdrawn.successions(), now);
     }
 }
 

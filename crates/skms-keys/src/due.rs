@@ -107,6 +107,10 @@ impl Why {
         Self::ALL.into_iter().find(|why| why.name() == name)
     }
 
+    const fn is_rotation_by_date(self) -> bool {
+        matches!(self, Self::RotateEvery | Self::RotateAt | Self::RotateAtAge)
+    }
+
     /// The rule's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -160,11 +164,17 @@ impl Key {
             let date = || self.warned_date(item.version, item.why);
             item.act != DueAct::Warn || date().is_none_or(|date| date > now)
         });
-        // A rotation that would be refused is not due: nobody could do it.
-        let is_due = |item: &Due| item.act == DueAct::Rotate && item.at <= now;
-        if coming.iter().any(is_due) && self.check_rotation(now).is_err() {
-            coming.retain(|item| !is_due(item));
-        }
+        // A rotation that would be refused as the key stands is due to nobody,
+        // nor is its warning.
+        let refused = |at: UnixSeconds| self.check_rotation(at.max(now)).is_err();
+        coming.retain(|item| match item.act {
+            DueAct::Rotate => !refused(item.at),
+            DueAct::Warn if item.why.is_rotation_by_date() => {
+                let date = self.warned_date(item.version, item.why);
+                date.is_none_or(|date| !refused(date))
+            }
+            _ => true,
+        });
         coming
     }
 

@@ -470,8 +470,11 @@ fn what_is_past_and_what_is_refused_does_not_come() {
     assert_eq!(acts(&key, 999), [DueAct::Warn, DueAct::Rotate]);
     assert_eq!(acts(&key, 1000), [DueAct::Rotate], "it is no warning now");
     let (held, _) = key.suspend(Versions::All, at(1)).unwrap();
+    assert_eq!(acts(&held, 500), [], "it is suspended");
     let (held, _) = held.resume(Versions::All, at(2)).unwrap();
     assert_eq!(acts(&held, 1000), [DueAct::Rotate]);
+    let (goes, _) = key.schedule_destroy(Versions::All, None, at(1)).unwrap();
+    assert_eq!(acts(&goes, 2), [DueAct::Destroy]);
     let ends = Rules {
         expires_at: Some(at(2000)),
         warn_before_seconds: Some(0),

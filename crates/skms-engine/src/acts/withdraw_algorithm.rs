@@ -105,10 +105,18 @@ impl Engine {
     ) -> Result<Withdrawal> {
         let entry = self.enter(caller)?;
         let allowed = entry.authorize::<Withdraw>(Target::system()).await?;
+        let now = entry.now();
+        // Counted before anybody is locked out: it takes as long as there are keys.
+        let counted = async {
+            let (algorithm, successor) = check(&entry.rooms, &order)?;
+            let reached = reached(&entry.rooms, algorithm, successor, now).await?;
+            Ok((algorithm, successor, reached))
+        };
+        let counted = counted.await;
+        let (algorithm, successor, reached) = entry.failed(&allowed, counted).await?;
         let guard = entry.rooms.lock_changes().await;
         let worked = async {
-            let (algorithm, successor) = check(&entry.rooms, &order)?;
-            let now = entry.now();
+            check(&entry.rooms, &order)?;
             let record = WithdrawalRecord {
                 algorithm: algorithm.name().to_owned(),
                 at: now.0,
@@ -117,16 +125,20 @@ impl Engine {
                 protects_until: order.protects_until.unwrap_or(now).0,
                 successor: successor.map(|one| one.name().to_owned()),
             };
-            let reached = reached(&entry.rooms, algorithm, successor, now).await?;
             let changing = entry.rooms.withdrawn.with(record.clone())?;
-            Ok((record, reached, changing))
+            Ok((record, changing))
         };
         let worked = worked.await;
-        let (record, reached, (changing, change)) = entry.failed(&allowed, worked).await?;
+        let (record, (changing, change)) = entry.failed(&allowed, worked).await?;
         let event = EventDraft::of(&entry, &allowed, Outcome::Success)?
             .detail(DetailKey::Algorithm, record.algorithm.as_str())
             .detail(DetailKey::Reason, order.reason.as_str())
             .detail(DetailKey::Count, reached.keys);
+        let until = u64::try_from(record.protects_until).unwrap_or_default();
+        let mut event = event.detail(DetailKey::ExpiresAt, until);
+        if let Some(successor) = &record.successor {
+            event = event.detail(DetailKey::Changed, format!("succeeded by {successor}"));
+        }
         let done = Withdrawal {
             view: record.into(),
             keys: reached.keys,
@@ -204,6 +216,13 @@ fn check(rooms: &Rooms, order: &Order) -> Result<(Algorithm, Option<Algorithm>)>
             return Err(Error::Invalid(
                 "an algorithm does not succeed itself".into(),
             ));
+        }
+        let (own, theirs) = (algorithm.row().uses, successor.row().uses);
+        let alike = algorithm.is_symmetric() == successor.is_symmetric();
+        if !alike || own.intersection(theirs).is_empty() {
+            return Err(Error::Invalid(format!(
+                "{successor} does nothing that {algorithm} does"
+            )));
         }
         rooms.withdrawn.admits(successor)?;
     }

@@ -175,10 +175,7 @@ async fn what_is_due_of_keys_that_a_caller_may_not_read_is_not_listed() {
     let within = u64::try_from(100 * DAY).unwrap();
     let names = async |caller| {
         let found = engine.keys_due(caller, "root", within, 1000).await.unwrap();
-        let names = found
-            .items
-            .iter()
-            .map(|item| item.key.name.as_str().to_owned());
+        let names = found.items.iter().map(|item| item.name.as_ref().to_owned());
         names.collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(

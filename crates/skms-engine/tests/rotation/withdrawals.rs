@@ -1,6 +1,7 @@
 //! Keys that rotate when their algorithm is withdrawn.
 
-use skms_crypto::Algorithm;
+use skms_crypto::{Algorithm, Use, Uses};
+use skms_engine::acts::create_key::NewKeySpec;
 use skms_engine::acts::withdraw_algorithm::{Order, Withdrawal};
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::{KeyUpdate, Occasion, Rules, Versions, Why};
@@ -176,8 +177,17 @@ async fn without_a_successor_nothing_happens_and_a_chain_is_followed() {
 #[tokio::test]
 async fn a_successor_that_does_not_fit_is_said_every_day_until_it_does() {
     let house = House::new().await;
-    house.with_rules("card", OLD, on_withdrawal()).await;
-    let done = house.withdraw(OLD, Some(Algorithm::Aes256Kw)).await;
+    let old = Algorithm::EcP256;
+    let spec = NewKeySpec {
+        algorithm: Some(old),
+        uses: Some(Uses::of(&[Use::Agree])),
+        rules: Some(on_withdrawal()),
+        ..NewKeySpec::default()
+    };
+    let made = house.engine.create_key(&house.root, at("card"), spec).await;
+    made.unwrap();
+    // That signs, and this agrees on keys.
+    let done = house.withdraw(old, Some(Algorithm::Ed25519)).await;
     assert_eq!(done.named.len(), 1);
     assert!(done.rotating.is_empty());
     let failures = async || {
@@ -191,11 +201,11 @@ async fn a_successor_that_does_not_fit_is_said_every_day_until_it_does() {
     house.config.clock.advance_seconds(DAY);
     house.settle().await;
     assert_eq!(failures().await, 2);
-    assert_eq!(house.stands("card").await, (1, OLD));
+    assert_eq!(house.stands("card").await, (1, old));
     // A better one is not kept waiting.
-    house.withdraw(OLD, Some(Algorithm::Aes256Gcm)).await;
+    house.withdraw(old, Some(Algorithm::EcP384)).await;
     house.settle().await;
-    assert_eq!(house.stands("card").await, (2, Algorithm::Aes256Gcm));
+    assert_eq!(house.stands("card").await, (2, Algorithm::EcP384));
 }
 
 #[tokio::test]
@@ -217,4 +227,45 @@ async fn a_key_that_may_not_be_rotated_now_is_when_it_may() {
     house.settle().await;
     assert_eq!(house.stands("held").await, (2, Algorithm::Aes256Gcm));
     assert_eq!(house.stands("ended").await, (1, OLD));
+}
+
+#[tokio::test]
+async fn what_fell_due_meanwhile_is_done_when_the_algorithm_is_readmitted() {
+    let house = House::new().await;
+    let rules = Rules {
+        rotate_after_seconds: Some(1000),
+        rotate_spread_seconds: Some(0),
+        ..Rules::default()
+    };
+    house.with_rules("card", OLD, rules).await;
+    house.withdraw(OLD, None).await;
+    house.config.clock.advance_seconds(1000);
+    house.settle().await;
+    assert_eq!(house.stands("card").await, (1, OLD));
+    // Whoever watches hears why.
+    let refused = house.acts("key.rotate").await;
+    let [refused] = refused.as_slice() else {
+        panic!("{refused:?}")
+    };
+    assert!(matches!(refused.event.outcome, Outcome::Failed { .. }));
+    let readmitted = house.engine.readmit_algorithm(&house.root, OLD.name());
+    readmitted.await.unwrap();
+    house.settle().await;
+    assert_eq!(house.stands("card").await, (2, OLD));
+}
+
+#[tokio::test]
+async fn a_successor_does_something_of_what_it_succeeds() {
+    let house = House::new().await;
+    let order = |successor: Algorithm| Order {
+        algorithm: OLD.name().into(),
+        reason: "too short".into(),
+        protects_until: None,
+        successor: Some(successor.name().to_owned()),
+        dry_run: true,
+    };
+    for other in [Algorithm::HkdfSha256, Algorithm::EcP256] {
+        let done = house.engine.withdraw_algorithm(&house.root, order(other));
+        assert!(done.await.is_err(), "{other}");
+    }
 }

@@ -56,7 +56,8 @@ impl Algorithms {
             None => list(global).await,
             Some(Command::Withdraw(command)) => withdraw(global, command).await,
             Some(Command::Readmit { algorithm }) => {
-                Ok(global.client()?.readmit_algorithm(&algorithm).await?)
+                global.client()?.readmit_algorithm(&algorithm).await?;
+                output::line(format!("{algorithm} is readmitted."))
             }
             Some(Command::Withdrawn) => {
                 let client = global.client()?;
@@ -92,8 +93,13 @@ async fn withdraw(global: &Global, command: Withdraw) -> Result<()> {
         .withdraw_algorithm(&command.algorithm, &request)
         .await?;
     global.show(&done, |done| {
-        if command.dry_run {
-            output::line("Nothing was changed.")?;
+        let one = &done.withdrawal;
+        match command.dry_run {
+            true => output::line("Nothing was changed.")?,
+            false => output::line(format!(
+                "{} is withdrawn; its keys protect until {}.",
+                one.algorithm, one.protects_until
+            ))?,
         }
         output::line(format!("{} keys of it could protect.", done.keys))?;
         for name in &done.named {

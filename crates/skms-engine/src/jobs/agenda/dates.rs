@@ -269,14 +269,23 @@ impl Agenda {
     }
 
     /// Notes which algorithms are withdrawn and have a successor, since when, and
-    /// wakes the keys up that rotate then. What kept one from that may not any
-    /// more: the successor may be another.
-    pub(crate) fn withdrawn(&self, since: HashMap<Algorithm, UnixSeconds>) {
+    /// wakes the keys up that rotate then, and those that could not be rotated
+    /// when they were due: what kept them from it may be over.
+    pub(crate) fn withdrawn(&self, since: HashMap<Algorithm, UnixSeconds>, now: UnixSeconds) {
         let mut dates = self.dates();
-        for (key, namespace, at) in dates.withdrawals.replace(since) {
-            if let Some(off) = dates.put_off.get_mut(&key) {
-                off.retain(|off| off.what != What::Rotation);
+        let mut woken = Vec::new();
+        for (key, off) in &mut dates.put_off {
+            let before = off.len();
+            off.retain(|off| off.what != What::Rotation);
+            if off.len() < before {
+                woken.push(*key);
             }
+        }
+        let keys = woken.into_iter();
+        let known = keys.filter_map(|key| dates.order.known(key, now));
+        let mut woken: Vec<_> = known.collect();
+        woken.extend(dates.withdrawals.replace(since));
+        for (key, namespace, at) in woken {
             dates.bring_forward(key, namespace, at);
         }
     }

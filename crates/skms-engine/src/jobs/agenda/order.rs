@@ -31,6 +31,16 @@ impl Order {
         self.by_key.get(&key).map(|(at, _)| *at)
     }
 
+    /// A key that has a date, with another one.
+    pub(super) fn known(
+        &self,
+        key: KeyId,
+        at: UnixSeconds,
+    ) -> Option<(KeyId, NamespaceId, UnixSeconds)> {
+        let (_, namespace) = self.by_key.get(&key)?;
+        Some((key, *namespace, at))
+    }
+
     /// Sets a key's date in place of the one it had.
     pub(super) fn set(&mut self, key: KeyId, namespace: NamespaceId, at: Option<UnixSeconds>) {
         let before = match at {
