@@ -54,7 +54,7 @@ pub fn described(api: &Described<'_>) {
         assert_eq!(refused, "invalid-argument");
     }
     let chained = json!({"reason": "x", "successor": "A256CBC-HS512"});
-    let refused = api.bad("algorithm-withdraw", &["AES-128-KW"], Some(chained));
+    let refused = api.bad("algorithm-withdraw", &["AES-128-GCM"], Some(chained));
     assert_eq!(refused, "unsupported-operation");
     api.good("algorithm-readmit", &withdrawal, None);
     assert_eq!(api.bad("algorithm-readmit", &withdrawal, None), "not-found");
