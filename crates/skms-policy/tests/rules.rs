@@ -30,6 +30,7 @@ fn asked(occasion: Occasion<'_>, about_key: bool, unused: i64) -> Asked {
         uses: 7,
         used: true,
         unused_seconds: unused,
+        period_ends_in_seconds: Some(30),
         expires_in_seconds: None,
         suspended_seconds: None,
     };
@@ -254,7 +255,7 @@ fn every_trigger_has_the_facts_that_the_schema_gives_it() {
     let key = "resource.name == \"k\" && resource.keyring == \"payments\" && resource.namespace == \"team\" \
         && resource.algorithm == \"AES-256-GCM\" && resource.owner == \"alice\" && !resource.exportable \
         && resource.version == 3 && resource.age_seconds == 10 && resource.key_age_seconds == 20 \
-        && resource.uses == 7 && resource.used && !(resource has expires_in_seconds) \
+        && resource.uses == 7 && resource.used && resource has period_ends_in_seconds && resource.period_ends_in_seconds == 30 && !(resource has expires_in_seconds) \
         && !(resource has suspended_seconds) && principal.id == \"alice\" && principal.kind == \"token\" \
         && principal.namespace == \"team\" && principal.exists && !principal.suspended";
     for (occasion, condition) in occasions {

@@ -55,7 +55,7 @@ pub(crate) fn facts<'a>(
     let active = newest.state == KeyState::Active;
     let period = key.rules.originator_usage_period_seconds;
     let period = period.filter(|_| active).map(|seconds| began.plus(seconds));
-    let ends = [key.rules.expires_at, period].into_iter().flatten().min();
+    let until = |end: UnixSeconds| end.0.saturating_sub(now.0);
     Some(KeyFacts {
         name: key.name.as_str(),
         keyring,
@@ -70,7 +70,8 @@ pub(crate) fn facts<'a>(
         uses: newest.uses_reserved,
         used: last.is_some() || stands,
         unused_seconds: unused,
-        expires_in_seconds: ends.map(|end| end.0.saturating_sub(now.0)),
+        period_ends_in_seconds: period.map(until),
+        expires_in_seconds: key.rules.expires_at.map(until),
         suspended_seconds: newest.suspended_at.map(since),
     })
 }

@@ -114,6 +114,52 @@ async fn a_key_is_rotated_before_it_ends() {
 }
 
 #[tokio::test]
+async fn what_a_new_version_does_not_put_off_makes_no_new_version() {
+    let house = House::new().await;
+    let expiry = UnixSeconds(house.engine.now().0 + 95 * DAY);
+    let expires = Rules {
+        expires_at: Some(expiry),
+        ..Rules::default()
+    };
+    house.key("expires", "root", expires).await;
+    let both = Rules {
+        originator_usage_period_seconds: Some(100 * DAY as u64),
+        ..expires
+    };
+    house.key("both", "root", both).await;
+    house.rule("ending", &ready_made("ending")).await.unwrap();
+    let versions = async |name| house.states(at(name)).await.len();
+    house.config.clock.advance_seconds(91 * DAY);
+    for _ in 0..3 {
+        house.engine.judge_time().await.unwrap();
+        assert_eq!(versions("both").await, 2, "once, though the key expires");
+        assert_eq!(versions("expires").await, 1, "no version outlives the key");
+    }
+    // A rule that looks at the expiry sees the same one for every version.
+    let text = r#"@answer("warn") permit (principal, action == SKMS::Action::"rule.time", resource) when { resource has expires_in_seconds && resource.expires_in_seconds < 864000 };"#;
+    let (_, trial) = house.rule("expiring", text).await.unwrap();
+    assert_eq!(trial.would_touch, 2);
+}
+
+#[tokio::test]
+async fn a_short_period_is_not_begun_anew_by_every_walk() {
+    let house = House::new().await;
+    let short = Rules {
+        originator_usage_period_seconds: Some(6 * DAY as u64),
+        ..Rules::default()
+    };
+    house.key("short", "root", short).await;
+    house.rule("ending", &ready_made("ending")).await.unwrap();
+    for (days, versions) in [(0, 1), (2, 1), (2, 2), (2, 2), (2, 3)] {
+        house.config.clock.advance_seconds(days * DAY);
+        for _ in 0..3 {
+            house.engine.judge_time().await.unwrap();
+            assert_eq!(house.states(at("short")).await.len(), versions);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_keys_of_whoever_left_are_suspended() {
     let house = House::new().await;
     let new = NewToken {

@@ -59,7 +59,10 @@ pub struct KeyFacts<'a> {
     pub used: bool,
     /// Since its last use or resumption, or else since it came into use.
     pub unused_seconds: i64,
-    /// To the end of protecting.
+    /// To the end of the newest version's originator-usage period: a new
+    /// version has its own.
+    pub period_ends_in_seconds: Option<i64>,
+    /// To the key's expiry, which a new version does not put off.
     pub expires_in_seconds: Option<i64>,
     /// Since its suspension.
     pub suspended_seconds: Option<i64>,
@@ -388,6 +391,8 @@ fn key_facts(namespace: &str, key: &KeyFacts<'_>) -> Facts {
         ("used", Fact::Flag(key.used)),
         ("unused_seconds", Fact::Number(key.unused_seconds)),
     ];
+    let period = key.period_ends_in_seconds.map(Fact::Number);
+    facts.extend(period.map(|fact| ("period_ends_in_seconds", fact)));
     let expires = key.expires_in_seconds.map(Fact::Number);
     facts.extend(expires.map(|fact| ("expires_in_seconds", fact)));
     let suspended = key.suspended_seconds.map(Fact::Number);
