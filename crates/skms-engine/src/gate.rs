@@ -191,6 +191,21 @@ impl Entry {
     /// [`Error::NotFound`] where the caller may not even read the target;
     /// [`Error::Forbidden`] where it may.
     pub(crate) async fn authorize<A: Act>(&self, target: Target) -> Result<Authorized<A, Target>> {
+        let (allowed, ()) = self.authorize_checked(target, || Ok(())).await?;
+        Ok(allowed)
+    }
+
+    /// As [`Entry::authorize`], for a call with something to check: a mistake in
+    /// it is told to whoever may make the call, before approval is asked for, so
+    /// that nobody approves of what cannot be done.
+    ///
+    /// # Errors
+    /// As there; the mistake.
+    pub(crate) async fn authorize_checked<A: Act, T>(
+        &self,
+        target: Target,
+        check: impl FnOnce() -> Result<T>,
+    ) -> Result<(Authorized<A, Target>, T)> {
         let resource = target.resource();
         let decision = self.evaluate(A::ACTION, &resource);
         if !decision.allowed && decision.marks.is_empty() {
@@ -200,15 +215,18 @@ impl Entry {
             self.refuse::<A>(&target, "no policy permits it").await?;
             return Err(refusal::<A>(visible, target.kind_word(), &target));
         }
-        if self.minds_approvals() {
-            let aim = Aim::Other(Box::new(target.clone()));
-            self.approve::<A>(&decision, aim).await?;
-        }
-        Ok(Authorized {
+        let marked = self.minds_approvals().then(|| Arc::clone(&decision));
+        let allowed = Authorized {
             target,
             decision: Some(decision),
             act: PhantomData,
-        })
+        };
+        let checked = self.failed(&allowed, check()).await?;
+        if let Some(decision) = marked {
+            let aim = Aim::Other(Box::new(allowed.target.clone()));
+            self.approve::<A>(&decision, aim).await?;
+        }
+        Ok((allowed, checked))
     }
 
     /// Whether any policy marks anything; nearly always none does.

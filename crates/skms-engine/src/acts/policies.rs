@@ -64,11 +64,11 @@ impl Engine {
     ) -> Result<View> {
         let entry = self.enter(caller)?;
         let target = entry.policy_target(namespace, name).await?;
-        let allowed = entry.authorize::<Write>(target).await?;
-        let compiled = PolicyName::new(namespace, name)
-            .and_then(|name| Document::compile(&name, text))
-            .map_err(Error::from);
-        let document = entry.failed(&allowed, compiled).await?;
+        let compile = || {
+            let name = PolicyName::new(namespace, name)?;
+            Ok(Document::compile(&name, text)?)
+        };
+        let (allowed, document) = entry.authorize_checked::<Write, _>(target, compile).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return entry
@@ -191,7 +191,17 @@ impl Engine {
     ) -> Result<()> {
         let entry = self.enter(caller)?;
         let target = entry.policy_target(namespace, name).await?;
-        let allowed = entry.authorize::<Delete>(target).await?;
+        let is_there = target.id.is_some();
+        let check = || match is_there {
+            false => Err(Error::NotFound { what: "policy" }),
+            true if namespace == ROOT_NAMESPACE && name == "root" => Err(Error::Invalid(
+                "the policy root/root stays: without it nobody could write another; \
+                 write it anew to narrow it"
+                    .into(),
+            )),
+            true => Ok(()),
+        };
+        let (allowed, ()) = entry.authorize_checked::<Delete, _>(target, check).await?;
         let guard = entry.rooms.lock_changes().await;
         let Some(place) = entry.rooms.places.namespace(namespace) else {
             return entry
@@ -206,18 +216,6 @@ impl Engine {
         };
         let same = entry.same_policy(&allowed, Some((stored.id, stored.revision)));
         entry.failed(&allowed, same).await?;
-        if namespace == ROOT_NAMESPACE && name == "root" {
-            return entry
-                .failed(
-                    &allowed,
-                    Err(Error::Invalid(
-                        "the policy root/root stays: without it nobody could write another; \
-                 write it anew to narrow it"
-                            .into(),
-                    )),
-                )
-                .await;
-        }
         let policy_name = PolicyName::new(namespace, name)?;
         let change = Change::Delete {
             namespace: scope,

@@ -2,6 +2,7 @@
 
 use skms_crypto::Algorithm;
 use skms_engine::acts::approvals::NewApproval;
+use skms_engine::acts::rules::NewRule;
 use skms_engine::approvals::Asked;
 use skms_engine::{Error, Page};
 use skms_evidence::{DetailKey, DetailValue};
@@ -83,6 +84,75 @@ async fn two_others_approve_and_then_it_is_done_once() {
         .find(|event| event.action.as_str() == "key.destroy" && event.outcome.name() == "success");
     let approvers = used.unwrap().details.get(DetailKey::Approvers).unwrap();
     assert!(text(approvers).contains("root/alice root/bob"));
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_approve_of_a_mistake() {
+    let house = House::marked().await;
+    let all = [
+        "policy.write",
+        "policy.delete",
+        "rule.write",
+        "rule.delete",
+        "rule.release",
+    ];
+    let names = all.map(|name| format!("SKMS::Action::{name:?}")).join(", ");
+    house.policy("all", &mark(&names)).await;
+    let dora = asking(&house.dora().await, Asked::new("policy-put"));
+    let engine = &house.engine;
+    let forbid = "forbid (principal, action == SKMS::Action::\"key.destroy\", resource);";
+    for text in [
+        "permit (principal, action, resource)".to_owned(),
+        format!("@approvals(\"17\") {forbid}"),
+        format!("@approvals(\"2\") @valid_for(\"5s\") {forbid}"),
+        format!("@approvals(\"2\") @aprovers(\"SKMS::Group::\\\"officers\\\"\") {forbid}"),
+    ] {
+        let written = engine.write_policy(&dora, "root", "new", &text).await;
+        assert!(
+            matches!(written, Err(Error::Policy(_))),
+            "{text}: {written:?}"
+        );
+    }
+    let rule = |text: &str| NewRule {
+        text: text.to_owned(),
+        enabled: true,
+        dry_run: false,
+    };
+    let time = "permit (principal, action == SKMS::Action::\"rule.time\", resource);";
+    let wrong = rule(&format!("@answer(\"explode\") {time}"));
+    let written = engine.write_rule(&dora, ("root", "r"), wrong).await;
+    assert!(matches!(written, Err(Error::Policy(_))));
+    let nobody = rule(&format!("@answer(\"warn\") @follows(\"none\") {time}"));
+    let written = engine.write_rule(&dora, ("root", "r"), nobody).await;
+    assert!(matches!(written, Err(Error::Invalid(_))));
+    let deleted = engine.delete_rule(&dora, "root", "r").await;
+    assert!(matches!(deleted, Err(Error::NotFound { .. })));
+    let released = engine.release_rule(&dora, ("root", "r"), false).await;
+    assert!(matches!(released, Err(Error::NotFound { .. })));
+    let deleted = engine.delete_policy(&dora, "root", "none").await;
+    assert!(matches!(deleted, Err(Error::NotFound { .. })));
+    let deleted = engine.delete_policy(&dora, "root", "root").await;
+    assert!(matches!(deleted, Err(Error::Invalid(_))));
+    assert!(house.outcomes("approval.request").await.is_empty());
+    let told = house.outcomes("policy.write").await;
+    assert_eq!(told.iter().filter(|one| *one == "failed").count(), 4);
+    // What can be done waits as ever, and who may not is not told of mistakes.
+    waits(engine.write_policy(&dora, "root", "new", forbid).await);
+    waits(
+        engine
+            .write_rule(
+                &dora,
+                ("root", "r"),
+                rule(&format!("@answer(\"warn\") {time}")),
+            )
+            .await,
+    );
+    let eve = house.caller_in("eve", &["reader"]).await;
+    let refused = engine.write_policy(&eve, "root", "new", "permit (").await;
+    assert!(matches!(
+        refused,
+        Err(Error::NotFound { .. } | Error::Forbidden { .. })
+    ));
 }
 
 #[tokio::test]

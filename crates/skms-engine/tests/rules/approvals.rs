@@ -55,6 +55,12 @@ async fn house() -> House {
 #[tokio::test]
 async fn a_rule_that_would_revoke_everything_asks_for_approval() {
     let house = house().await;
+    // Nobody is asked about nothing.
+    let nothing = house
+        .engine
+        .release_rule(&house.root, ("root", "all"), false)
+        .await;
+    assert!(matches!(nothing, Err(Error::Invalid(_))));
     house.engine.judge_time().await.unwrap();
     assert_eq!(house.acts_of("all", "held").await, 4);
     let waiting = house.waiting().await;

@@ -86,13 +86,18 @@ impl Engine {
         discard: bool,
     ) -> Result<Released> {
         let entry = self.enter(caller)?;
-        let standing = entry.holding((namespace, name)).await?;
+        let (standing, holds) = entry.holding((namespace, name)).await?;
         let target = entry.rule_target(namespace, name);
         let target = match &standing {
             Some(standing) => target.standing(standing.clone()),
             None => target,
         };
-        let allowed = entry.authorize::<Release>(target).await?;
+        let check = || match &standing {
+            None => Err(Error::NotFound { what: "rule" }),
+            Some(_) if !holds => Err(Error::Invalid("the rule holds no acts".into())),
+            Some(_) => Ok(()),
+        };
+        let (allowed, ()) = entry.authorize_checked::<Release, _>(target, check).await?;
         let approved = standing.filter(|_| entry.claims.any());
         let decided = entry
             .let_go(&allowed, (namespace, name), (discard, approved.as_deref()))
@@ -135,15 +140,18 @@ impl Engine {
 
 impl Entry {
     /// How many acts a rule holds, and a digest of which: what a release is
-    /// approved for. `None` for a rule that is not there.
-    async fn holding(&self, (namespace, name): (&str, &str)) -> Result<Option<String>> {
+    /// approved for, and whether it holds any. `None` for a rule that is not
+    /// there.
+    async fn holding(&self, (namespace, name): (&str, &str)) -> Result<(Option<String>, bool)> {
         let Ok(rule) = self.rule(namespace, name) else {
-            return Ok(None);
+            return Ok((None, false));
         };
         let judge = Arc::clone(&self.rooms.judge);
         let mut guard = judge.0.lock().await;
         let memory = remembered(&self.rooms, &mut guard).await?;
-        Ok(Some(holding(memory, &rule)))
+        let (id, edition) = (rule.id.to_string(), rule.record.edition);
+        let holds = memory.held(&id, edition).next().is_some();
+        Ok((Some(holding(memory, &rule)), holds))
     }
 
     /// Lets acts go, or drops them; if others approved, only those that they

@@ -44,9 +44,12 @@ impl Engine {
         new: NewRule,
     ) -> Result<(View, Trial)> {
         let entry = self.enter(caller)?;
-        let allowed = entry
-            .authorize::<Write>(entry.rule_target(namespace, name))
-            .await?;
+        let check = || {
+            let compiled = compile(namespace, name, &new.text)?;
+            entry.follows_nobody_round(namespace, name, &compiled)
+        };
+        let target = entry.rule_target(namespace, name);
+        let (allowed, ()) = entry.authorize_checked::<Write, _>(target, check).await?;
         let tried = self.try_out(&entry, (namespace, name), &new.text).await;
         let trial = entry.failed(&allowed, tried).await?;
         let done = async {
@@ -125,9 +128,9 @@ impl Engine {
         name: &str,
     ) -> Result<()> {
         let entry = self.enter(caller)?;
-        let allowed = entry
-            .authorize::<Delete>(entry.rule_target(namespace, name))
-            .await?;
+        let check = || entry.rule(namespace, name).map(drop);
+        let target = entry.rule_target(namespace, name);
+        let (allowed, ()) = entry.authorize_checked::<Delete, _>(target, check).await?;
         let done = async {
             let guard = entry.rooms.lock_changes().await;
             let rule = entry.rule(namespace, name)?;
@@ -153,7 +156,7 @@ impl Engine {
 
 impl Entry {
     /// Refuses rules that would answer each other's acts for ever, and names of
-    /// rules that are not there. The caller holds the change lock.
+    /// rules that are not there. It holds for good only under the change lock.
     pub(super) fn follows_nobody_round(
         &self,
         namespace: &str,
