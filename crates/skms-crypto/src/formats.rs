@@ -10,6 +10,7 @@ mod pbes2;
 mod pem;
 mod pkcs1;
 mod pkcs8;
+mod refused;
 mod sec1;
 pub(crate) mod spki;
 
@@ -18,6 +19,8 @@ use crate::asymmetric::{Private, ffdh};
 use crate::error::{Error, Result};
 use crate::public::PublicKey;
 use crate::secret::SecretBytes;
+
+pub(crate) use refused::rsa_public as rsa_public_of_refused;
 
 /// An encoding of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

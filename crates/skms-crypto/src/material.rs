@@ -135,6 +135,15 @@ impl KeyMaterial {
         }
     }
 
+    /// The public half (RSAPublicKey) of the RSA private key that these bytes
+    /// are, as they say it and whatever is wrong with it: to find out what is to
+    /// be said against a key that [`KeyMaterial::import`] refuses. It is no key
+    /// that anything could be done with.
+    #[must_use]
+    pub fn rsa_public_of_refused(bytes: &[u8], passphrase: Option<&[u8]>) -> Option<Vec<u8>> {
+        formats::rsa_public_of_refused(bytes, passphrase)
+    }
+
     /// Writes the key for another system. With a passphrase, PKCS#8 is
     /// encrypted (PBES2: PBKDF2-HMAC-SHA-256 and AES-256-CBC); other formats
     /// cannot be.

@@ -118,6 +118,18 @@ pub(super) fn read_public(text: &[u8]) -> Result<PublicKey> {
     Ok(key)
 }
 
+/// The modulus and the exponent that an RSA key names, unchecked.
+pub(super) fn rsa_numbers(text: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let members = Members::parse(text)?;
+    match members.text("kty")? {
+        "RSA" => {
+            let (n, e) = (members.integer("n")?, members.integer("e")?);
+            Ok((n.to_vec(), e.to_vec()))
+        }
+        _ => Err(Error::UnknownAlgorithm),
+    }
+}
+
 /// Reads a private or symmetric key.
 pub(super) fn read_private(text: &[u8], expect: Option<Algorithm>) -> Result<Imported> {
     let members = Members::parse(text)?;

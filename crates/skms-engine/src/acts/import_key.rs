@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skms_crypto::{Algorithm, EncryptOptions, Format, KeyMaterial, SecretBytes};
+use skms_crypto::{Algorithm, EncryptOptions, Error as Crypto, Format, KeyMaterial, SecretBytes};
 use skms_keys::{Operation, Origin, VersionNumber, VersionRef};
 
 use super::create_key::{
@@ -157,14 +157,22 @@ impl Engine {
         let (format, passphrase) = (incoming.format, incoming.passphrase);
         // Prime tests and password stretching take their time.
         let imported = self.slow().run(move || {
-            KeyMaterial::import(
-                bytes.expose(),
-                format,
-                expected,
-                passphrase.as_ref().map(SecretBytes::expose),
-            )
+            let passphrase = passphrase.as_ref().map(SecretBytes::expose);
+            let read = KeyMaterial::import(bytes.expose(), format, expected, passphrase);
+            read.map_err(|error| {
+                let public = match error {
+                    Crypto::WeakKey(_) | Crypto::InvalidKey(_) => {
+                        KeyMaterial::rsa_public_of_refused(bytes.expose(), passphrase)
+                    }
+                    _ => None,
+                };
+                (error, public)
+            })
         });
-        Ok((imported.await??, unwrapping))
+        match imported.await? {
+            Ok(material) => Ok((material, unwrapping)),
+            Err((error, public)) => Err(entry.said_of_refused(error, public).await),
+        }
     }
 }
 

@@ -472,6 +472,33 @@ impl Entry {
         let Ok(key) = PublicKey::from_spki(spki) else {
             return Ok(Vec::new());
         };
+        self.said_of(key).await
+    }
+
+    /// Why a key is not let in that could not be used either: for what the
+    /// detectors find in the public half (RSAPublicKey) that it says it has, and
+    /// only else for what the import's own checks found.
+    pub(crate) async fn said_of_refused(
+        &self,
+        error: skms_crypto::Error,
+        public: Option<Vec<u8>>,
+    ) -> Error {
+        let read = public.and_then(|der| PublicKey::from_pkcs1(&der).ok());
+        let Some(key) = read else {
+            return error.into();
+        };
+        match self.said_of(key).await {
+            Ok(findings) => match admit(findings, Lenience::None) {
+                Err(Error::WeakKey(words)) => Error::WeakKey(format!(
+                    "{words}; no permission lets such a key in: {error}"
+                )),
+                _ => error.into(),
+            },
+            Err(busy) => busy,
+        }
+    }
+
+    async fn said_of(&self, key: PublicKey) -> Result<Vec<Finding>> {
         let rooms = Arc::clone(&self.rooms);
         match key.modulus() {
             // Milliseconds, and with many RSA keys tens of them.

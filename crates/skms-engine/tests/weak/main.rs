@@ -184,6 +184,57 @@ async fn seeds_and_scalars_are_looked_at() {
 }
 
 #[tokio::test]
+async fn rsa_keys_that_nothing_lets_in_are_named_by_their_detector() {
+    let house = House::new().await;
+    let [p, q] = rsa::primes();
+    // Only just not the same, and so found by Fermat's method.
+    let near = &p + UBig::from(2_u8);
+    let small = UBig::from(65_537_u32 - 16);
+    let mersenne = (UBig::ONE << 521) - UBig::ONE;
+    for (name, p, q, detector, cause) in [
+        ("near", &p, &near, Detector::Fermat, "too near each other"),
+        (
+            "short",
+            &p,
+            &mersenne,
+            Detector::RsaWarnings,
+            "under 2048 bits",
+        ),
+        (
+            "tiny",
+            &p,
+            &small,
+            Detector::SmallFactors,
+            "under 2048 bits",
+        ),
+    ] {
+        let der = rsa::private(p, q);
+        for (bytes, format) in [
+            (der.clone(), Format::Pkcs1Der),
+            (rsa::pkcs8_pem(&der), Format::Auto),
+            (rsa::jwk(&der), Format::Jwk),
+        ] {
+            for lenient in [false, true] {
+                let done = import(&house, name, (bytes.clone(), format), None, lenient).await;
+                let Err(Error::WeakKey(words)) = &done else {
+                    panic!("{name} {format}: {done:?}");
+                };
+                assert!(words.contains(cause), "{name} {format}: {words}");
+                refused_by(done, detector);
+            }
+        }
+    }
+    // What no detector has a word for is refused as before.
+    let good = rsa::private(&p, &q);
+    let mut odd = good.clone();
+    let last = odd.len() - 1;
+    odd[last] ^= 2;
+    let done = import(&house, "odd", (odd, Format::Pkcs1Der), None, false).await;
+    assert!(matches!(done, Err(Error::Crypto(_))), "{done:?}");
+    assert!(found(&house).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_key_that_shares_a_factor_is_kept_out_and_gives_the_other_away() {
     let house = House::new().await;
     let ([p, q], [r, s]) = (rsa::primes(), rsa::primes());

@@ -1,7 +1,7 @@
 //! RSA keys of chosen primes, as nobody should make them.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use dashu_int::UBig;
 use dashu_int::fast_div::ConstDivisor;
 use skms_crypto::{Algorithm, Format, KeyMaterial};
@@ -16,7 +16,7 @@ pub fn primes() -> [UBig; 2] {
 }
 
 /// The integers in the only sequence of some DER.
-fn integers(der: &[u8]) -> Vec<UBig> {
+pub fn integers(der: &[u8]) -> Vec<UBig> {
     let (_, mut at) = length(der, 1);
     let mut found = Vec::new();
     while at < der.len() {
@@ -89,6 +89,31 @@ pub fn private(p: &UBig, q: &UBig) -> Vec<u8> {
         0x30,
         &numbers.iter().map(integer).collect::<Vec<_>>().concat(),
     )
+}
+
+/// That key in PKCS #8, as PEM.
+pub fn pkcs8_pem(pkcs1: &[u8]) -> Vec<u8> {
+    const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+    let parts = [tlv(2, &[0]), tlv(0x30, RSA), tlv(4, pkcs1)];
+    let text = STANDARD.encode(tlv(0x30, &parts.concat()));
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(64)
+        .map(|at| &text[at..text.len().min(at + 64)])
+        .collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n").into_bytes()
+}
+
+/// That key as a JWK.
+pub fn jwk(pkcs1: &[u8]) -> Vec<u8> {
+    let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+    let numbers = integers(pkcs1);
+    let members = names.iter().zip(&numbers[1..]).map(|(name, number)| {
+        let text = URL_SAFE_NO_PAD.encode(number.to_be_bytes());
+        format!("\"{name}\":\"{text}\"")
+    });
+    let members: Vec<String> = members.collect();
+    format!("{{\"kty\":\"RSA\",{}}}", members.join(",")).into_bytes()
 }
 
 /// The line of an OpenSSH public key with this modulus.

@@ -108,7 +108,7 @@ problems! {
     InvalidKey = "invalid-key", 422, "The key does not pass its checks",
         "The key's bytes are malformed, inconsistent or too weak, or are not of the algorithm named.";
     WeakKey = "weak-key", 422, "The key is known to be compromised, or weak",
-        "Something can be said against the key: its private half is known or can be computed, or it is weaker than its kind should be. The detail names each detector and what it found; docs/weak-keys.md has them all. Make a new key. A key that is only weak can be imported with the legacy permission weak-material.";
+        "Something can be said against the key: its private half is known or can be computed, or it is weaker than its kind should be. The detail names each detector and what it found; docs/weak-keys.md has them all. Make a new key. A key that is only weak can be imported with the legacy permission weak-material, unless the detail says that none lets it in.";
     InvalidCertificate = "invalid-certificate", 422, "Nothing is certified like this",
         "The request, the profile or the authority does not allow the certificate, or what was sent for it does not hold. The detail names every rule that is broken.";
     ExchangeRefused = "exchange-refused", 422, "The key exchange was refused",
