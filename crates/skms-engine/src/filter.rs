@@ -3,6 +3,7 @@
 //! and the text's, whatever is in them.
 
 use skms_evidence::{Event, Outcome};
+use skms_policy::Action;
 
 use crate::error::{Error, Result};
 
@@ -10,6 +11,17 @@ use crate::error::{Error, Result};
 const PATTERNS_MAX: usize = 32;
 /// The longest pattern.
 const PATTERN_MAX: usize = 256;
+
+/// What events tell of that no policy is asked about: what strangers were
+/// refused, and the server's own acts.
+const UNASKED: [&str; 6] = [
+    "credential.refused",
+    "exchange.refused",
+    "request.limited",
+    "storage.restore",
+    "system.init",
+    "system.unseal",
+];
 
 /// Which events are wanted. What is empty leaves nothing out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +60,27 @@ impl EventFilter {
             outcomes: outcomes.to_vec(),
             targets: targets.to_vec(),
         })
+    }
+
+    /// As [`EventFilter::new`], and every action is one that there is: what is
+    /// only mistyped would never be found. Patterns with `*` are for whatever
+    /// there may be. Filters that are kept are read by [`EventFilter::new`], so
+    /// that an action may go away in a later version.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn asked_for(actions: &[String], outcomes: &[String], targets: &[String]) -> Result<Self> {
+        let filter = Self::new(actions, outcomes, targets)?;
+        filter.only_known()?;
+        Ok(filter)
+    }
+
+    /// Refuses actions that there are none of.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub(crate) fn only_known(&self) -> Result<()> {
+        self.actions.iter().try_for_each(|text| known(text))
     }
 
     /// The actions asked for.
@@ -98,6 +131,26 @@ fn action(text: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn known(text: &str) -> Result<()> {
+    let all = || Action::ALL.iter().map(|one| one.name()).chain(UNASKED);
+    if text.ends_with('*') || all().any(|name| name == text) {
+        return Ok(());
+    }
+    let (kind, _) = text.split_once('.').unwrap_or((text, ""));
+    let of_kind: Vec<&str> = all()
+        .filter(|name| name.split_once('.').is_some_and(|(its, _)| its == kind))
+        .collect();
+    let hint = match of_kind.is_empty() {
+        true => "they are named as in policies, such as key.revoke, and key.* is for all that \
+                 begin so"
+            .to_owned(),
+        false => format!("there are {}", of_kind.join(", ")),
+    };
+    Err(Error::Invalid(format!(
+        "no action is called {text}: {hint}"
+    )))
 }
 
 fn outcome(text: &str) -> Result<()> {
@@ -222,6 +275,31 @@ mod tests {
         ));
         let long = "a".repeat(PATTERN_MAX + 1);
         assert!(filter(&[], &[], &[&long]).is_err());
+    }
+
+    #[test]
+    fn actions_that_there_are_none_of_are_not_asked_for() {
+        let asked = |action: &str| EventFilter::asked_for(&[action.to_owned()], &[], &[]);
+        for good in [
+            "key.revoke",
+            "key.*",
+            "key.revok*",
+            "*",
+            "credential.refused",
+            "system.init",
+        ] {
+            assert!(asked(good).is_ok(), "{good}");
+        }
+        for (wrong, hint) in [
+            ("key.revok", "key.revoke"),
+            ("key.rotat", "key.rotate"),
+            ("kee.rotate", "named as in policies"),
+            ("key", "key.create"),
+        ] {
+            let refused = asked(wrong).unwrap_err().to_string();
+            assert!(refused.contains(hint), "{refused}");
+            assert!(filter(&[wrong], &[], &[]).is_ok(), "what is kept is read");
+        }
     }
 
     #[test]

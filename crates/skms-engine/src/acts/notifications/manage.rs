@@ -94,7 +94,10 @@ impl Engine {
                     changed.push(what);
                 }
             }
-            EventFilter::new(&record.actions, &record.outcomes, &record.targets)?;
+            let wanted = EventFilter::new(&record.actions, &record.outcomes, &record.targets)?;
+            if changed.contains(&"actions") {
+                wanted.only_known()?;
+            }
             let on_again = changes.enabled == Some(true) && !record.enabled;
             if let Some(enabled) = changes.enabled {
                 record.enabled = enabled;

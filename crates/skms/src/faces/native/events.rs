@@ -27,7 +27,7 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
     let limit = paging::limit(&page)?;
     let from = match place(query.after.as_deref())? {
         None => 0,
-        Some(after) => after.checked_add(1).ok_or_else(paging::bad_cursor)?,
+        Some(after) => after.checked_add(1).ok_or_else(no_place)?,
     };
     let filter = filter(&query)?;
     let (found, on) = call
@@ -47,12 +47,19 @@ pub async fn list(call: Call) -> Result<Reply, Failure> {
 /// A place in the record, as a caller writes it.
 pub(super) fn place(text: Option<&str>) -> Result<Option<u64>, Failure> {
     let place = text.map(str::parse::<u64>).transpose();
-    place.map_err(|_| paging::bad_cursor())
+    place.map_err(|_| no_place())
+}
+
+/// What `after` should have been.
+pub(super) fn no_place() -> Failure {
+    Failure::invalid(
+        "after is no place in the record: it is an event's sequence number, or the id of one in the stream",
+    )
 }
 
 /// Which events a query asks for.
 pub(super) fn filter(query: &EventQuery) -> Result<EventFilter, Failure> {
-    Ok(EventFilter::new(
+    Ok(EventFilter::asked_for(
         &EventQuery::members(query.action.as_deref()),
         &EventQuery::members(query.outcome.as_deref()),
         &EventQuery::members(query.target.as_deref()),
@@ -66,7 +73,7 @@ pub fn json(recorded: &Recorded) -> String {
 }
 
 /// An event as it is shown.
-fn view(recorded: &Recorded) -> EventView {
+pub fn view(recorded: &Recorded) -> EventView {
     let event = &recorded.event;
     let (outcome, reason) = match &event.outcome {
         Outcome::Success => (terms::Outcome::Success, None),

@@ -112,7 +112,7 @@ pub async fn create(call: Call) -> Result<Reply, Failure> {
     let new = NewChannel {
         name: request.name,
         way: way.ok_or_else(|| Failure::invalid("a channel has a url or mailboxes"))?,
-        wanted: EventFilter::new(&request.actions, &request.outcomes, &request.targets)?,
+        wanted: EventFilter::asked_for(&request.actions, &request.outcomes, &request.targets)?,
         enabled: request.enabled,
     };
     let done = call

@@ -28,7 +28,7 @@ use skms_wire::native::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{answer::Reply, call::Call, error::Failure, events, paging};
+use super::{answer::Reply, call::Call, error::Failure, events};
 
 /// A stream without events says this often that it is there, and where it is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -147,11 +147,11 @@ fn mark(text: &str) -> Result<Mark, Failure> {
         Some((sequence, event)) => {
             let plain = event.len() == 8 && event.bytes().all(|one| one.is_ascii_hexdigit());
             let event = u32::from_str_radix(event, 16).ok().filter(|_| plain);
-            let event = event.ok_or_else(paging::bad_cursor)?;
+            let event = event.ok_or_else(events::no_place)?;
             (sequence, Some(event.to_be_bytes()))
         }
     };
-    let sequence = sequence.parse().map_err(|_| paging::bad_cursor())?;
+    let sequence = sequence.parse().map_err(|_| events::no_place())?;
     Ok(Mark { sequence, event })
 }
 
