@@ -157,7 +157,9 @@ mod tests {
         // Whoever may not has nothing read.
         let token = String::from_utf8(issued.token.into_public()).unwrap();
         let eve = caller(&engine, &token).await;
-        let refused = engine.suspend_principal(&eve, ("root", "root"), "").await;
+        let refused = engine
+            .suspend_principal(&eve, ("root", "root"), ("", false))
+            .await;
         assert!(refused.is_err());
         assert!(Arc::ptr_eq(&after, &read().await));
         engine

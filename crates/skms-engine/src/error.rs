@@ -23,6 +23,15 @@ pub enum Error {
     /// deliberately one variant.
     #[error("not authenticated")]
     Unauthenticated,
+    /// A credential of a suspended principal: not authenticated either, which is
+    /// all that the caller is told.
+    #[error("the principal {namespace}/{name} is suspended")]
+    PrincipalSuspended {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// A certificate whose name an external authority's trust binds to a
     /// principal, and which is not good: not authenticated either.
     #[error("the certificate is refused: {why}")]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use skms_crypto::rand;
 use skms_evidence::{DetailKey, Details, Event, EventId, Outcome, Text};
+use skms_policy::ROOT_NAMESPACE;
 
 use crate::draft::Final;
 use crate::engine::Engine;
@@ -39,20 +40,20 @@ impl Refusals {
 
 impl Engine {
     /// Records that a credential was refused: from where and of which kind,
-    /// never what it was. Why, where that is known and not what anybody sent.
+    /// never what it was. Whose it is (namespace and name) and why, where that
+    /// is known and not what anybody sent.
     ///
     /// # Errors
     /// [`crate::Error::Sealed`]; what the journal refuses.
     pub async fn record_refused_credential(
         &self,
-        kind: &'static str,
-        why: Option<&str>,
+        (kind, whom, why): (&'static str, Option<(&str, &str)>, Option<&str>),
         source: Option<IpAddr>,
         request_id: &str,
     ) -> Result<()> {
         let why = why.unwrap_or("not a live credential");
         let refused = (kind, "credential.refused", why);
-        self.record_refused(refused, source, request_id).await
+        self.record_refusal(refused, whom, source, request_id).await
     }
 
     /// As [`Engine::record_refused_credential`], for something else that
@@ -63,7 +64,17 @@ impl Engine {
     /// As there.
     pub(crate) async fn record_refused(
         &self,
+        refused: (&'static str, &'static str, &str),
+        source: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<()> {
+        self.record_refusal(refused, None, source, request_id).await
+    }
+
+    async fn record_refusal(
+        &self,
         (kind, action, why): (&'static str, &'static str, &str),
+        whom: Option<(&str, &str)>,
         source: Option<IpAddr>,
         request_id: &str,
     ) -> Result<()> {
@@ -76,11 +87,15 @@ impl Engine {
         if unrecorded > 0 {
             details.set(DetailKey::Count, unrecorded);
         }
+        if let Some((namespace, _)) = whom.filter(|(namespace, _)| *namespace != ROOT_NAMESPACE) {
+            details.set(DetailKey::PrincipalNamespace, namespace);
+        }
+        let principal = whom.map_or("unknown", |(_, name)| name);
         let event = Event {
             id: EventId(rand::array()?),
             at_millis: now_ms,
             namespace: None,
-            principal: Text::from("unknown"),
+            principal: Text::from(principal),
             authentication: Text::from(kind),
             source,
             action: Text::from(action),

@@ -115,7 +115,7 @@ impl Suspended {
     /// are.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`].
+    /// [`Error::PrincipalSuspended`].
     #[inline]
     pub(crate) fn check(&self, principal: &Principal) -> Result<()> {
         if !self.any.load(Ordering::SeqCst) {
@@ -126,7 +126,10 @@ impl Suspended {
             PrincipalKind::Token | PrincipalKind::Certificate
         );
         match credential && self.has(principal.namespace(), principal.id()) {
-            true => Err(Error::Unauthenticated),
+            true => Err(Error::PrincipalSuspended {
+                namespace: principal.namespace().to_owned(),
+                name: principal.id().to_owned(),
+            }),
             false => Ok(()),
         }
     }

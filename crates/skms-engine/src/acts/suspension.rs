@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use skms_evidence::{DetailKey, Outcome};
 use skms_keys::UnixSeconds;
+use skms_policy::Action;
 use skms_store::Change;
 
 use super::revoke::Extra;
@@ -39,15 +40,19 @@ pub struct View {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// Whether there is a live token or registration of that name; for whoever
+    /// may list principals.
+    pub exists: Option<bool>,
 }
 
-impl From<SuspensionRecord> for View {
-    fn from(record: SuspensionRecord) -> Self {
+impl View {
+    fn of(record: SuspensionRecord, exists: Option<bool>) -> Self {
         Self {
             name: record.name,
             at: UnixSeconds(record.at),
             by: record.by,
             reason: record.reason,
+            exists,
         }
     }
 }
@@ -67,13 +72,21 @@ impl Engine {
             None => Err(Error::NotFound { what: "namespace" }),
         };
         let listed = entry.failed(&allowed, listed).await?;
+        let roll = entry.rooms.credentials.read(&entry.rooms.store).await?;
+        let now = entry.now().0;
+        let exists = |name: &str| roll.of(namespace, name, now).next().is_some();
         entry
             .record(EventDraft::of(&entry, &allowed, Outcome::Success)?)
             .await?;
-        Ok(listed.into_iter().map(View::from).collect())
+        let listed = listed.into_iter().map(|one| {
+            let exists = exists(&one.name);
+            View::of(one, Some(exists))
+        });
+        Ok(listed.collect())
     }
 
-    /// Suspends a principal, whether it has a credential now or not.
+    /// Suspends a principal, whether it has a credential now or not; oneself
+    /// only by insisting on it.
     ///
     /// # Errors
     /// [`Error::Exists`] where it is already; [`Error::Invalid`] where nobody
@@ -82,11 +95,20 @@ impl Engine {
         &self,
         caller: &Arc<Caller>,
         (namespace, name): (&str, &str),
-        reason: &str,
+        (reason, insisted): (&str, bool),
     ) -> Result<View> {
         let entry = self.enter(caller)?;
         let target = principal(&entry.rooms, namespace, name).await?;
-        let allowed = entry.authorize::<Suspend>(target).await?;
+        let own = &caller.session.principal;
+        let oneself = (own.namespace(), own.id()) == (namespace, name);
+        let check = || match oneself && !insisted {
+            true => Err(Error::Invalid(format!(
+                "{namespace}/{name} is yourself: every credential of yours would be refused, \
+                 and another one has to resume you. If that is meant, insist (force, --force)"
+            ))),
+            false => Ok(()),
+        };
+        let (allowed, ()) = entry.authorize_checked::<Suspend, _>(target, check).await?;
         let done = suspend(&entry, &allowed, reason, Extra::default()).await;
         entry.failed(&allowed, done).await
     }
@@ -161,7 +183,16 @@ async fn suspend(
         by: entry.caller.session.principal.id().to_owned(),
         reason: reason.to_owned(),
     };
-    let view = View::from(record.clone());
+    let place = Target::namespace(&target.namespace);
+    let exists = match entry.may_see(Action::PrincipalList, &place.resource()) {
+        true => {
+            let roll = entry.rooms.credentials.read(&entry.rooms.store).await?;
+            let mut own = roll.of(&target.namespace, &target.name, record.at);
+            Some(own.next().is_some())
+        }
+        false => None,
+    };
+    let view = View::of(record.clone(), exists);
     let (change, committing) = entry.rooms.suspended.with(record)?.split();
     let event = EventDraft::of(entry, allowed, Outcome::Success)?
         .detail(DetailKey::Reason, reason)

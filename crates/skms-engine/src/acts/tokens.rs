@@ -57,6 +57,8 @@ pub struct IssuedToken {
     pub token: SecretBytes,
     /// Its record.
     pub view: View,
+    /// Whether its principal is suspended: then it is of no use for now.
+    pub suspended: bool,
 }
 
 /// What is told about a token. Never the token.
@@ -172,12 +174,13 @@ impl Engine {
         let mut changes = vec![put(id, &record)?];
         changes.extend(claim.remember(id, &())?);
         entry
-            .change((shared, claim), changes, event, move |_, _| {
+            .change((shared, claim), changes, event, move |rooms, _| {
                 if let Some(room) = room {
                     room.settle(&Ok(()));
                 }
                 Ok(IssuedToken {
                     token,
+                    suspended: rooms.suspended.has(&record.namespace, &record.principal),
                     view: View::of(id, record),
                 })
             })

@@ -148,7 +148,11 @@ async fn standing(
             let session = sessions::by_certificate(rooms, &chain, &given.by.namespace).await;
             match session {
                 Ok(session) => Arc::clone(&session.principal),
-                Err(Error::Unauthenticated | Error::CertificateRefused { .. }) => {
+                Err(
+                    Error::Unauthenticated
+                    | Error::PrincipalSuspended { .. }
+                    | Error::CertificateRefused { .. },
+                ) => {
                     return Err(gone());
                 }
                 Err(error) => return Err(error),

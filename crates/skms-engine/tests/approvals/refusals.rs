@@ -306,7 +306,7 @@ async fn who_approved_must_still_be_somebody_who_may() {
     };
     // Suspended.
     engine
-        .suspend_principal(&house.root, ("root", "alice"), "")
+        .suspend_principal(&house.root, ("root", "alice"), ("", false))
         .await
         .unwrap();
     lacks("counts no more").await;

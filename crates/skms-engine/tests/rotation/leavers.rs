@@ -139,7 +139,7 @@ async fn a_key_rotates_once_each_time_that_its_owner_leaves() {
     changed.await.unwrap();
     house.look().await;
     assert_eq!(house.newest("card").await, 3);
-    let suspended = engine.suspend_principal(root, ("root", &bob.name), "lost");
+    let suspended = engine.suspend_principal(root, ("root", &bob.name), ("lost", false));
     suspended.await.unwrap();
     house.look().await;
     assert_eq!(house.newest("card").await, 4);

@@ -45,7 +45,7 @@ async fn a_verdict_on_a_principal_shuts_it_out_until_it_is_undone() {
     let issued = engine.create_token(&house.root, "root", new).await.unwrap();
     let token = String::from_utf8(issued.token.into_public()).unwrap();
     let refused = engine.authenticate_token(&token).await;
-    assert!(matches!(refused, Err(Error::Unauthenticated)));
+    assert!(matches!(refused, Err(Error::PrincipalSuspended { .. })));
     let all = engine.list_suspended(&house.root, "root").await.unwrap();
     assert_eq!((all.len(), all[0].name.as_str()), (1, "eve"));
     assert_eq!(all[0].reason, "by the rule misused-principal");
@@ -70,15 +70,17 @@ async fn by_hand_it_works_the_same_and_needs_leave() {
     let house = House::new().await;
     let engine = &house.engine;
     let eve = house.caller_in("eve", &["reader"]).await;
-    let refused = engine.suspend_principal(&eve, ("root", "root"), "").await;
+    let refused = engine
+        .suspend_principal(&eve, ("root", "root"), ("", false))
+        .await;
     assert!(refused.is_err());
     let done = engine
-        .suspend_principal(&house.root, ("root", "eve"), "odd")
+        .suspend_principal(&house.root, ("root", "eve"), ("odd", false))
         .await;
     assert_eq!(done.unwrap().by, "root");
     assert!(!house.gets_in(&eve).await);
     let twice = engine
-        .suspend_principal(&house.root, ("root", "eve"), "")
+        .suspend_principal(&house.root, ("root", "eve"), ("", false))
         .await;
     assert!(matches!(twice, Err(Error::Exists { .. })), "{twice:?}");
     engine
@@ -91,7 +93,7 @@ async fn by_hand_it_works_the_same_and_needs_leave() {
         let at = ("root", "eve");
         assert!(
             engine
-                .suspend_principal(&house.root, at, &reason)
+                .suspend_principal(&house.root, at, (&reason, false))
                 .await
                 .is_err()
         );
@@ -113,7 +115,7 @@ async fn nobody_is_locked_out_for_good() {
     assert!(why.contains("lock everybody out"), "{why}");
     assert!(house.gets_in(&house.root).await);
     let by_hand = engine
-        .suspend_principal(&house.root, ("root", "root"), "")
+        .suspend_principal(&house.root, ("root", "root"), ("", false))
         .await;
     assert!(matches!(by_hand, Err(Error::Invalid(_))));
     // A second administrator whose token ends soon is none.
@@ -132,7 +134,7 @@ async fn nobody_is_locked_out_for_good() {
     assert_eq!(answered.acts[0].state, "done");
     assert!(!house.gets_in(&house.root).await);
     let last = engine
-        .suspend_principal(&second, ("root", "second"), "")
+        .suspend_principal(&second, ("root", "second"), ("", false))
         .await;
     assert!(matches!(last, Err(Error::Invalid(_))));
     engine
@@ -257,7 +259,7 @@ async fn reasons_that_turn_text_round_are_refused_wherever_they_are_shown() {
         ("odd", true),
     ] {
         let suspended = engine
-            .suspend_principal(root, ("root", "eve"), reason)
+            .suspend_principal(root, ("root", "eve"), (reason, false))
             .await;
         assert_eq!(suspended.is_ok(), good, "{suspended:?}");
         let order = Order {
@@ -299,7 +301,7 @@ async fn a_suspension_does_not_wait_for_what_is_coming_in() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     let suspended = house
         .engine
-        .suspend_principal(&house.root, ("root", "eve"), "stolen");
+        .suspend_principal(&house.root, ("root", "eve"), ("stolen", false));
     suspended.await.unwrap();
     let mut done = 0;
     while imports.try_join_next().is_some() {

@@ -227,6 +227,9 @@ pub struct SuspendPrincipalRequest {
     /// Why, in words.
     #[serde(default)]
     pub reason: String,
+    /// Suspend the caller itself, if that is who it is: refused otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// A suspended principal.
@@ -240,4 +243,9 @@ pub struct SuspendedPrincipalView {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// Whether there is a live token or registration of that name; absent for
+    /// whoever may not list principals. Certificates by a trust count by their
+    /// registration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
 }

@@ -30,6 +30,9 @@ pub struct CreateTokenResponse {
     pub token: SecretText,
     /// What is kept about it.
     pub info: TokenView,
+    /// Whether its principal is suspended: it is refused until that is resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
 }
 
 /// What is kept about a token.

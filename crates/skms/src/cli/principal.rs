@@ -37,6 +37,9 @@ pub enum Principal {
         /// Why, in words
         #[arg(long, default_value = "")]
         reason: String,
+        /// Suspend yourself, if that is who it is
+        #[arg(long)]
+        force: bool,
     },
     /// Resume a suspended principal
     Resume {
@@ -115,9 +118,19 @@ impl Principal {
                 };
                 global.show(&client.create_principal(&request).await?, print)
             }
-            Self::Suspend { name, reason } => {
-                let request = SuspendPrincipalRequest { reason };
+            Self::Suspend {
+                name,
+                reason,
+                force,
+            } => {
+                let request = SuspendPrincipalRequest { reason, force };
                 let done = client.suspend_principal(&name, &request).await?;
+                if done.exists == Some(false) {
+                    output::note(format!(
+                        "skms: no token or registration is called {name}: whoever is, later on, \
+                         is refused"
+                    ))?;
+                }
                 global.show(&done, |one| {
                     output::line(format!("The principal {} is suspended.", one.name))
                 })

@@ -64,7 +64,16 @@ impl Token {
                     ttl_seconds: create.ttl,
                     description: create.description,
                 };
-                hand_out(client.create_token(&request).await?, create.out, global)
+                let made = client.create_token(&request).await?;
+                let principal = made.suspended.then(|| made.info.principal.clone());
+                hand_out(made, create.out, global)?;
+                match principal {
+                    Some(name) => output::note(format!(
+                        "skms: {name} is suspended: the token is refused until somebody does \
+                         skms principal resume {name}"
+                    )),
+                    None => Ok(()),
+                }
             }
             Self::List => {
                 let tokens = super::every(async |page| client.tokens(&page).await).await?;

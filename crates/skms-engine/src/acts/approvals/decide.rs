@@ -234,7 +234,11 @@ impl Entry {
         let session =
             match sessions::by_certificate(&self.rooms, chain, principal.namespace()).await {
                 Ok(session) => session,
-                Err(Error::Unauthenticated | Error::CertificateRefused { .. }) => {
+                Err(
+                    Error::Unauthenticated
+                    | Error::PrincipalSuspended { .. }
+                    | Error::CertificateRefused { .. },
+                ) => {
                     return refused("the certificate that signed it is no principal's");
                 }
                 Err(error) => return Err(error),

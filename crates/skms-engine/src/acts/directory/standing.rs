@@ -49,7 +49,11 @@ impl Engine {
                 let same = found.namespace() == namespace && found.id() == principal;
                 Ok(same.then(|| found.groups().clone()))
             }
-            Err(Error::Unauthenticated | Error::CertificateRefused { .. }) => Ok(None),
+            Err(
+                Error::Unauthenticated
+                | Error::PrincipalSuspended { .. }
+                | Error::CertificateRefused { .. },
+            ) => Ok(None),
             Err(other) => Err(other),
         }
     }

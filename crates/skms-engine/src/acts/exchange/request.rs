@@ -107,8 +107,17 @@ impl Engine {
         let namespace = &received.request().key().namespace;
         let path = received.client().path();
         let session = self.authenticate_certificate(path, namespace).await;
-        if let Err(Error::Unauthenticated | Error::CertificateRefused { .. }) = &session {
-            self.record_refused_credential("certificate", None, sender.source, &sender.request_id)
+        let whom = match &session {
+            Err(Error::Unauthenticated | Error::CertificateRefused { .. }) => Some(None),
+            Err(Error::PrincipalSuspended { namespace, name }) => {
+                Some(Some((namespace.as_str(), name.as_str())))
+            }
+            _ => None,
+        };
+        if let Some(whom) = whom {
+            let why = whom.and(session.as_ref().err()).map(Error::to_string);
+            let refused = ("certificate", whom, why.as_deref());
+            self.record_refused_credential(refused, sender.source, &sender.request_id)
                 .await?;
         }
         let caller = Arc::new(Caller {

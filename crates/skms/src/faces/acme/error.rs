@@ -71,6 +71,9 @@ impl From<Engine> for Failure {
             Engine::NotFound { .. } => Self::new(Kind::Malformed, said).status(404),
             Engine::Exists { .. } => Self::new(Kind::Malformed, said).status(409),
             Engine::Unauthenticated => Self::new(Kind::Unauthorized, said),
+            Engine::PrincipalSuspended { .. } => {
+                Self::new(Kind::Unauthorized, Engine::Unauthenticated.to_string())
+            }
             Engine::Forbidden { .. } => Self::new(Kind::Unauthorized, "a policy forbids it"),
             Engine::ApprovalRequired { .. } | Engine::ApprovalRefused(_) => {
                 Self::new(Kind::Unauthorized, "a policy has it wait for approval")

@@ -19,13 +19,22 @@ pub struct Failure {
     /// For the log, where the caller is told less.
     cause: Option<String>,
     /// For the event of a credential that was refused.
-    refused: Option<String>,
+    refused: Option<Refused>,
     /// When to come back, in seconds.
     retry_after: u64,
     /// Why it was turned away, if it was before any work was begun.
     shed: Option<Shed>,
     /// The request for approval that waits.
     approval: Option<String>,
+}
+
+/// For the event of a credential that was refused.
+#[derive(Debug)]
+struct Refused {
+    /// Why, in words.
+    why: String,
+    /// Whose it is: namespace and name.
+    whom: Option<(String, String)>,
 }
 
 impl Failure {
@@ -125,7 +134,13 @@ impl Failure {
     /// Why a credential was refused, in words for its event, where that is
     /// known.
     pub fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
+        self.refused.as_ref().map(|one| one.why.as_str())
+    }
+
+    /// Whose credential was refused, for its event, where that is known.
+    pub fn refused_whom(&self) -> Option<(&str, &str)> {
+        let whom = self.refused.as_ref()?.whom.as_ref()?;
+        Some((&whom.0, &whom.1))
     }
 
     /// As the caller gets it.
@@ -150,9 +165,19 @@ impl From<Engine> for Failure {
             Engine::Sealed => Self::new(Kind::Sealed),
             Engine::NotInitialised => Self::new(Kind::Uninitialized),
             Engine::Unauthenticated => Self::new(Kind::Unauthenticated),
+            Engine::PrincipalSuspended { namespace, name } => Self {
+                refused: Some(Refused {
+                    why: said,
+                    whom: Some((namespace, name)),
+                }),
+                ..Self::new(Kind::Unauthenticated)
+            },
             Engine::CertificateRefused { told, .. } => Self {
                 detail: told.then(|| said.clone()),
-                refused: Some(said),
+                refused: Some(Refused {
+                    why: said,
+                    whom: None,
+                }),
                 ..Self::new(Kind::Unauthenticated)
             },
             Engine::AlreadyInitialised | Engine::Exists { .. } => {

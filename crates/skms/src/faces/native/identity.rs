@@ -56,7 +56,11 @@ pub async fn authenticate(
     {
         let source = Some(peer.address.ip().to_canonical());
         app.engine
-            .record_refused_credential(kind, failure.refused(), source, request_id)
+            .record_refused_credential(
+                (kind, failure.refused_whom(), failure.refused()),
+                source,
+                request_id,
+            )
             .await?;
     }
     outcome

@@ -221,6 +221,7 @@ fn suspended(view: &suspension::View) -> SuspendedPrincipalView {
         at: moment(view.at),
         by: view.by.clone(),
         reason: view.reason.clone(),
+        exists: view.exists,
     }
 }
 
@@ -229,7 +230,7 @@ pub async fn suspend_principal(call: Call) -> Result<Reply, Failure> {
     let at = (&*call.namespace, call.param("principal"));
     let done = call
         .engine()
-        .suspend_principal(call.caller()?, at, &request.reason)
+        .suspend_principal(call.caller()?, at, (&request.reason, request.force))
         .await?;
     Reply::json(&suspended(&done))
 }

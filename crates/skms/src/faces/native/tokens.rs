@@ -76,6 +76,7 @@ pub async fn create(call: Call) -> Result<Reply, Failure> {
     Reply::json(&CreateTokenResponse {
         token: SecretText::new(token),
         info: view(&issued.view),
+        suspended: issued.suspended,
     })
 }
 
