@@ -80,6 +80,29 @@ impl Client {
         self.json(LIST, &[], &query, None::<&()>).await
     }
 
+    /// The place of the newest event of the record, as far as the caller may read
+    /// it. Asking leaves an event itself, which may be that one.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub async fn newest_event(&self) -> Result<Option<u64>> {
+        let body = self.open(STREAM, &[], None).await?;
+        let mut open = Open {
+            body,
+            parser: Parser::default(),
+            waiting: Vec::new().into_iter(),
+        };
+        // A stream begins with the place that it is at.
+        while open.waiting.as_slice().is_empty() {
+            if let Err(why) = open.more().await {
+                return why.map_or(Ok(None), Err);
+            }
+        }
+        let place = open.waiting.next().and_then(|first| first.id);
+        let sequence = place.as_deref().and_then(|id| id.split('-').next());
+        Ok(sequence.and_then(|sequence| sequence.parse().ok()))
+    }
+
     /// Follows the events that are wanted: those after the place `after`, or
     /// those from now on. Nothing is asked before the first of them is.
     pub fn follow(&self, wanted: &EventSelection, after: Option<u64>) -> Following {

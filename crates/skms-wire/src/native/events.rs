@@ -69,6 +69,43 @@ pub const LAST_EVENT_ID_HEADER: &str = "last-event-id";
 /// The kind of message in a stream that says, as a problem, why it ends.
 pub const STREAM_END: &str = "end";
 
+/// The details that people are told beside who, what and when, in this order:
+/// why, until when and by what. The rest is for programs.
+const TOLD: [&str; 24] = [
+    "reason",
+    "revocation_reason",
+    "cause",
+    "due_at",
+    "activate_at",
+    "destroy_at",
+    "expires_at",
+    "versions",
+    "from_state",
+    "to_state",
+    "changed",
+    "count",
+    "rule",
+    "matched",
+    "detector",
+    "gravity",
+    "score",
+    "incident",
+    "job",
+    "approved_action",
+    "approval",
+    "approvers",
+    "insisted",
+    "principal_namespace",
+];
+
+impl EventView {
+    /// The details for people to read.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let told = TOLD.iter();
+        told.filter_map(|name| Some((*name, self.details.get(*name)?.as_str())))
+    }
+}
+
 /// One act, as it was recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventView {

@@ -23,7 +23,7 @@ pub enum Log {
 /// Show the latest events, oldest first.
 #[derive(Debug, Args)]
 pub struct Tail {
-    /// How many
+    /// How many; with --follow the newest come first, and none with 0
     #[arg(long, short = 'l', default_value_t = 20, value_name = "COUNT")]
     lines: usize,
     /// Show what follows this place in the journal instead
@@ -67,7 +67,10 @@ impl Log {
         let Self::Tail(tail) = self;
         let client = global.client()?;
         let wanted = tail.only.selection();
+        // From now on, and nothing of what was before.
+        let only_new = tail.follow && tail.after.is_none() && tail.lines == 0;
         let (events, seen) = match tail.after {
+            _ if only_new => (Vec::new(), None),
             Some(after) => read_on(&client, &wanted, Some(after)).await?,
             None => latest(&client, &wanted, tail.lines).await?,
         };
@@ -77,7 +80,8 @@ impl Log {
         }
         // Where there was nothing, everything but the record's very first
         // entry is new.
-        let mut following = client.follow(&wanted, seen.or(Some(0)));
+        let after = (!only_new).then(|| seen.unwrap_or(0));
+        let mut following = client.follow(&wanted, after);
         loop {
             show(global, &[following.next().await?])?;
         }
@@ -90,18 +94,19 @@ async fn latest(
     wanted: &EventSelection,
     lines: usize,
 ) -> Result<(Vec<EventView>, Option<u64>)> {
-    // Where the caller may not know how long the record is, it is read from
-    // its beginning.
-    let status = client.status().await.ok();
-    let newest = status.and_then(|status| status.journal_sequence);
+    // Where nobody says how long the record is, it is read from its beginning:
+    // too many streams are open, say. Whoever may not read it is told so then.
+    let newest = client.newest_event().await.ok().flatten();
     let all = wanted.actions.is_empty() && wanted.outcomes.is_empty() && wanted.targets.is_empty();
     let mut look = match all {
-        true => lines as u64,
+        true => (lines as u64).saturating_add(1),
         false => LOOK.max(lines as u64),
     };
     loop {
         let from = newest.and_then(|newest| newest.checked_sub(look));
         let (mut events, seen) = read_on(client, wanted, from).await?;
+        // What came of asking where the record ends is not what was looked for.
+        events.retain(|event| Some(event.sequence) != newest || event.action != "event.read");
         if events.len() >= lines || from.is_none() {
             let surplus = events.len().saturating_sub(lines);
             events.drain(..surplus);
@@ -179,6 +184,14 @@ fn one_line(event: &EventView) -> String {
     if let Some(source) = &event.source {
         text.push_str(&format!(" from {source}"));
     }
+    for (name, value) in event.told() {
+        // Quoted where it could be taken for something else.
+        let plain = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || c == '"');
+        match plain {
+            true => text.push_str(&format!(" {name}={value}")),
+            false => text.push_str(&format!(" {name}={value:?}")),
+        }
+    }
     if let (Outcome::Denied | Outcome::Failed, Some(reason)) = (event.outcome, &event.reason) {
         text.push_str(&format!(": {reason}"));
     }
@@ -215,11 +228,21 @@ mod tests {
             reason: Some("no\npolicy".into()),
             request_id: "r".into(),
             items: None,
-            details: Default::default(),
+            details: [
+                ("reason", "two words\u{1b}"),
+                ("rule", "ending"),
+                ("policies", "root/root"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         };
         let line = one_line(&event);
         assert!(
             line.starts_with("7 1970-01-01T00:00:00Z denied key.encrypt orders@2"),
+            "{line}"
+        );
+        assert!(
+            line.ends_with("127.0.0.1 reason=\"two words\\u{1b}\" rule=ending: no\u{fffd}policy"),
             "{line}"
         );
         assert!(!line.contains('\u{1b}') && !line.contains('\n'), "{line:?}");

@@ -1,6 +1,6 @@
 //! `skms rule`, `skms verdict` and suspended principals on the command line.
 
-use crate::support::Server;
+use crate::support::{Server, run};
 
 #[test]
 fn a_rule_is_tried_written_answers_and_is_undone() {
@@ -71,7 +71,104 @@ fn a_rule_is_tried_written_answers_and_is_undone() {
         "{listed}"
     );
     server.run(&["principal", "resume", "eve"]).ok();
+    // A name that nobody has may be mistyped.
+    let typed = server.run(&["principal", "suspend", "evee"]).ok();
+    assert!(
+        typed
+            .said
+            .contains("no token or registration is called evee")
+    );
+    let listed = server.json(&["principal", "suspended"]);
+    assert_eq!(listed[0]["exists"], false);
+    server.run(&["principal", "resume", "evee"]).ok();
     server
         .run(&["principal", "resume", "eve"])
         .fails(3, "suspended principal");
+}
+
+#[test]
+fn who_is_suspended_is_told_in_the_record_and_nobody_suspends_himself_unasked() {
+    let server = Server::dev();
+    let create = |principal: &str, out: &str| {
+        server.run(&[
+            "token",
+            "create",
+            "--principal",
+            principal,
+            "--group",
+            "admin",
+            "-o",
+            out,
+        ])
+    };
+    let other = create("eve", "eve.token").ok();
+    assert!(!other.said.contains("suspended"), "{}", other.said);
+    let known = server.run(&["principal", "suspend", "eve"]).ok();
+    assert_eq!(known.said, "");
+    let mut as_eve = server.command(&["key", "list"]);
+    as_eve.env("SKMS_TOKEN_FILE", "eve.token");
+    let refused = run(as_eve, b"").fails(3, "");
+    assert!(!refused.said.contains("suspended"), "{}", refused.said);
+    let again = create("eve", "again.token").ok();
+    assert!(again.said.contains("eve is suspended"), "{}", again.said);
+    let only = ["--action", "credential.refused", "--lines", "1"];
+    let told = server.json(&[&["log", "tail"], &only[..]].concat());
+    assert_eq!(told["principal"], "eve");
+    assert_eq!(told["reason"], "the principal root/eve is suspended");
+    server.run(&["principal", "resume", "eve"]).ok();
+
+    let own = server.json(&["token", "self"])["principal"].clone();
+    let own = own.as_str().unwrap();
+    server
+        .run(&["principal", "suspend", own])
+        .fails(2, "--force");
+    server.run(&["key", "list"]).ok();
+    server.run(&["principal", "suspend", own, "--force"]).ok();
+    server.run(&["key", "list"]).fails(3, "");
+}
+
+#[test]
+fn actions_that_there_are_none_of_are_not_waited_for() {
+    let server = Server::dev();
+    for tail in [
+        &["log", "tail", "--action", "key.rotat"][..],
+        &["log", "tail", "-f", "--lines", "0", "--action", "key.rotat"],
+    ] {
+        server.run(tail).fails(2, "key.rotate");
+    }
+    server.run(&["log", "tail", "--action", "key.rotat*"]).ok();
+    let add = |on: &str| {
+        server.run(&[
+            "notify",
+            "add",
+            "webhook",
+            "p",
+            "--url",
+            "https://example.org/",
+            "--on",
+            on,
+            "--disabled",
+        ])
+    };
+    add("key.revok").fails(2, "key.revoke");
+    add("key.revoke").ok();
+    server
+        .run(&["notify", "update", "p", "--on", "key.revok"])
+        .fails(2, "key.revoke");
+}
+
+#[test]
+fn reading_the_record_asks_for_nothing_else() {
+    let server = Server::dev();
+    server.run(&["key", "create", "k"]).ok();
+    server.run(&["key", "suspend", "k"]).ok();
+    for _ in 0..2 {
+        let last = server.json(&["log", "tail", "--lines", "1", "--action", "key.*"]);
+        assert_eq!(last["action"], "key.suspend");
+    }
+    let all = server.text(&["log", "tail", "--lines", "1000"]);
+    assert!(!all.contains("seal.list"), "{all}");
+    assert_eq!(server.text(&["log", "tail", "--lines", "0"]), "");
+    let two = server.text(&["log", "tail", "--lines", "2"]);
+    assert_eq!(two.lines().count(), 2, "{two}");
 }

@@ -158,6 +158,6 @@ impl App {
     }
 }
 
-pub use events::json as event_json;
+pub use events::{json as event_json, view as event_view};
 pub use pem::certificate as pem_certificate;
 pub use serve::{Native, admit, request_id};

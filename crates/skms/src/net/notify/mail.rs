@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::distrusted;
 use crate::config::{Security, SmtpConfig};
+use crate::faces::native::event_view;
 
 /// For all that is said to a mail server about one mail.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -282,6 +283,9 @@ fn told(recorded: &Recorded) -> String {
     ];
     if let Some(reason) = event.outcome.reason() {
         lines.push(format!("  because {reason}"));
+    }
+    for (name, value) in event_view(recorded).told() {
+        lines.push(format!("  {name} {value}"));
     }
     lines.push(format!(
         "  event   {} (place {})",
