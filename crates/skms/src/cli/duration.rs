@@ -23,9 +23,36 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     count.checked_mul(unit).ok_or_else(bad)
 }
 
+/// A length of time as [`seconds`] reads it, in the largest unit that divides
+/// it; weeks are days, as people say 90d.
+pub fn written(seconds: u64) -> String {
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let whole = |(size, _): &(u64, char)| seconds != 0 && seconds.is_multiple_of(*size);
+    match units.into_iter().find(whole) {
+        Some((size, unit)) => format!("{}{unit}", seconds / size),
+        None => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (value, text) in [
+            (0, "0s"),
+            (61, "61s"),
+            (120, "2m"),
+            (5400, "90m"),
+            (7200, "2h"),
+            (7_776_000, "90d"),
+            (u64::MAX, "18446744073709551615s"),
+        ] {
+            assert_eq!(written(value), text);
+            assert_eq!(seconds(text), Ok(value));
+        }
+    }
 
     #[test]
     fn units() {

@@ -121,10 +121,20 @@ fn hint(error: &ClientError) -> Option<String> {
         ClientError::Timeout { .. } | ClientError::Broken { .. } => {
             "it is not known whether the act was done; look before you repeat it"
         }
+        ClientError::Problem(problem) if is_compromised(problem) => {
+            "what it protected opens again, for a while, under a recovery grant: `skms key grant`"
+        }
         ClientError::Problem(problem) => return problem.kind().and_then(problem_hint),
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether a version's state forbids what was asked for because it is
+/// compromised.
+fn is_compromised(problem: &Problem) -> bool {
+    let detail = problem.detail.as_deref().unwrap_or_default();
+    problem.kind() == Some(ProblemKind::WrongState) && detail.contains("is compromised")
 }
 
 fn problem_hint(kind: ProblemKind) -> Option<String> {
@@ -175,6 +185,20 @@ mod tests {
         assert_eq!(error.exit, Exit::Sealed);
         assert!(error.to_string().contains("nothing can be read"));
         assert!(error.hint.unwrap().contains("skms unseal"));
+    }
+
+    #[test]
+    fn what_is_compromised_leads_to_the_grant() {
+        let hint = |detail: &str| {
+            let problem = Problem::new(ProblemKind::WrongState).with_detail(detail);
+            CliError::from(ClientError::Problem(Box::new(problem)))
+                .hint
+                .unwrap()
+        };
+        let compromised = "version 1 is compromised: it may not be used to decrypt";
+        assert!(hint(compromised).contains("skms key grant"));
+        let suspended = "version 1 is suspended: it may not be used to decrypt";
+        assert!(hint(suspended).contains("skms key show"));
     }
 
     #[test]

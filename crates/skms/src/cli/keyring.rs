@@ -6,7 +6,7 @@ use skms_wire::native::terms::KeyUse;
 
 use super::Global;
 use super::error::Result;
-use super::key::rules::RuleOptions;
+use super::key::rules::{self, RuleOptions};
 use super::output;
 
 /// Manage keyrings.
@@ -88,7 +88,7 @@ impl Keyring {
 fn print(keyring: &KeyringView) -> Result<()> {
     let uses = keyring.defaults.uses.as_deref().unwrap_or_default();
     let uses: Vec<_> = uses.iter().map(|one| one.word()).collect();
-    output::fields(&[
+    let mut fields = vec![
         ("name", keyring.name.clone()),
         ("id", keyring.id.clone()),
         ("created", keyring.created_at.to_string()),
@@ -97,5 +97,10 @@ fn print(keyring: &KeyringView) -> Result<()> {
             keyring.defaults.algorithm.clone().unwrap_or_default(),
         ),
         ("default uses", uses.join(", ")),
-    ])
+    ];
+    if keyring.defaults.exportable == Some(true) {
+        fields.push(("exportable", "yes".to_owned()));
+    }
+    fields.extend(keyring.defaults.rules.iter().flat_map(rules::fields));
+    output::fields(&fields)
 }

@@ -22,9 +22,42 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     count.checked_mul(unit).ok_or_else(bad)
 }
 
+/// A size as [`bytes`] reads it, in the largest unit that divides it.
+pub fn written(bytes: u64) -> String {
+    let units = [
+        (1 << 40, "TiB"),
+        (1_000_000_000_000, "TB"),
+        (1 << 30, "GiB"),
+        (1_000_000_000, "GB"),
+        (1 << 20, "MiB"),
+        (1_000_000, "MB"),
+        (1 << 10, "KiB"),
+        (1_000, "kB"),
+    ];
+    let whole = |(size, _): &(u64, &str)| bytes != 0 && bytes.is_multiple_of(*size);
+    match units.into_iter().find(whole) {
+        Some((size, unit)) => format!("{}{unit}", bytes / size),
+        None => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (value, text) in [
+            (0, "0"),
+            (513, "513"),
+            (64_000_000_000, "64GB"),
+            (64 << 30, "64GiB"),
+            (10_240, "10KiB"),
+        ] {
+            assert_eq!(written(value), text);
+            assert_eq!(bytes(text), Ok(value));
+        }
+    }
 
     #[test]
     fn units() {

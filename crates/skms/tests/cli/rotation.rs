@@ -238,3 +238,45 @@ fn a_key_changes_its_algorithm_and_opens_what_it_had() {
     let opened = server.run_with(&["decrypt", "card"], &old).ok();
     assert_eq!(opened.out, b"kept");
 }
+
+#[test]
+fn rules_are_shown_as_they_are_given() {
+    let server = Server::dev();
+    let rules = [
+        "--rotate-every",
+        "90d",
+        "--rotate-after-bytes",
+        "64GB",
+        "--warn-before",
+        "36h",
+    ];
+    server
+        .run(&[&["keyring", "create", "payments"], &rules[..]].concat())
+        .ok();
+    server
+        .run(&[
+            "key",
+            "create",
+            "payments/card",
+            "--algorithm",
+            "AES-256-GCM",
+        ])
+        .ok();
+    for show in [
+        &["keyring", "show", "payments"],
+        &["key", "show", "payments/card"],
+    ] {
+        let text = server.text(show);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for rule in [["every", "90d"], ["after", "64GB"], ["before", "36h"]] {
+            assert!(words.windows(2).any(|two| two == rule), "{rule:?}: {text}");
+        }
+    }
+    let names = ["key", "update", "payments/card", "--without"];
+    for name in ["rotate-every", "rotate-after-bytes", "warn-before"] {
+        server.run(&[&names[..], &[name]].concat()).ok();
+    }
+    server
+        .run(&[&names[..], &["rotateevery"]].concat())
+        .fails(2, "rotate-every, rotate-at, rotate-at-age");
+}

@@ -39,7 +39,7 @@ pub(crate) async fn shows(
     match evidence {
         None => Err(Error::NoEvidence(format!(
             "nothing shows that no ciphertext of a version below {minimum} is left: name the \
-             re-encryption job that moved them (from_job), or insist (force)"
+             re-encryption job that moved them (from_job, --from-job), or insist (force, --force)"
         ))),
         Some(Evidence::Insisted) => Ok(vec![(DetailKey::Insisted, true.into())]),
         Some(Evidence::Job(id)) => {

@@ -105,6 +105,59 @@ impl RuleOptions {
     }
 }
 
+/// Rules for people to read, written as the options take them.
+pub fn fields(rules: &Rules) -> Vec<(&'static str, String)> {
+    let days = |seconds: Option<u64>| seconds.map(duration::written).unwrap_or_default();
+    let at = |moment: Option<Moment>| moment.map(|at| at.to_string()).unwrap_or_default();
+    vec![
+        ("activate at", at(rules.activate_at)),
+        ("expires at", at(rules.expires_at)),
+        (
+            "originator period",
+            days(rules.originator_usage_period_seconds),
+        ),
+        (
+            "recipient period",
+            days(rules.recipient_usage_period_seconds),
+        ),
+        ("rotate every", days(rules.rotate_every_seconds)),
+        (
+            "rotate at",
+            rules
+                .rotate_at
+                .as_ref()
+                .map(|cron| format!("{cron} {}", rules.zone.as_deref().unwrap_or("UTC")))
+                .unwrap_or_default(),
+        ),
+        ("rotate at age", days(rules.rotate_at_age_seconds)),
+        (
+            "rotate after",
+            [
+                rules.rotate_after_uses.map(|count| format!("{count} uses")),
+                rules.rotate_after_bytes.map(size::written),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
+        ),
+        ("rotate with", rules.rotate_with.clone().unwrap_or_default()),
+        ("rotate on", rules.rotate_on.join(", ")),
+        ("rotate spread", days(rules.rotate_spread_seconds)),
+        ("warn before", days(rules.warn_before_seconds)),
+        (
+            "warn at",
+            rules
+                .warn_at_percent
+                .map(|percent| format!("{percent} %"))
+                .unwrap_or_default(),
+        ),
+        ("destroy old after", days(rules.destroy_old_after_seconds)),
+        ("destroy window", days(rules.destroy_window_seconds)),
+        ("legacy", rules.legacy.join(", ")),
+    ]
+}
+
 /// A label `NAME=VALUE`.
 pub fn tag(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {

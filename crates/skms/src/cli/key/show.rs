@@ -7,6 +7,7 @@ use skms_wire::native::versions::VersionView;
 
 use crate::cli::Global;
 use crate::cli::error::Result;
+use crate::cli::key::rules;
 use crate::cli::keyname::KeyName;
 use crate::cli::{every, output};
 
@@ -103,15 +104,7 @@ fn print_key(key: &KeyView) -> Result<()> {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let rules = &key.rules;
-    let days = |seconds: Option<u64>| {
-        seconds
-            .map(|seconds| format!("{seconds} s"))
-            .unwrap_or_default()
-    };
-    let at =
-        |moment: Option<skms_wire::Moment>| moment.map(|at| at.to_string()).unwrap_or_default();
-    output::fields(&[
+    let mut fields = vec![
         ("key", format!("{}/{}", key.keyring, key.name)),
         ("namespace", key.namespace.clone()),
         ("id", key.id.clone()),
@@ -128,52 +121,9 @@ fn print_key(key: &KeyView) -> Result<()> {
         ("created", key.created_at.to_string()),
         ("minimum decrypt", key.minimum_decrypt_version.to_string()),
         ("minimum encrypt", key.minimum_encrypt_version.to_string()),
-        ("activate at", at(rules.activate_at)),
-        ("expires at", at(rules.expires_at)),
-        (
-            "originator period",
-            days(rules.originator_usage_period_seconds),
-        ),
-        (
-            "recipient period",
-            days(rules.recipient_usage_period_seconds),
-        ),
-        ("rotate every", days(rules.rotate_every_seconds)),
-        (
-            "rotate at",
-            rules
-                .rotate_at
-                .as_ref()
-                .map(|cron| format!("{cron} {}", rules.zone.as_deref().unwrap_or("UTC")))
-                .unwrap_or_default(),
-        ),
-        ("rotate at age", days(rules.rotate_at_age_seconds)),
-        (
-            "rotate after",
-            [
-                (rules.rotate_after_uses, "uses"),
-                (rules.rotate_after_bytes, "bytes"),
-            ]
-            .into_iter()
-            .filter_map(|(count, what)| Some(format!("{} {what}", count?)))
-            .collect::<Vec<_>>()
-            .join(", "),
-        ),
-        ("rotate with", rules.rotate_with.clone().unwrap_or_default()),
-        ("rotate on", rules.rotate_on.join(", ")),
-        ("rotate spread", days(rules.rotate_spread_seconds)),
-        ("warn before", days(rules.warn_before_seconds)),
-        (
-            "warn at",
-            rules
-                .warn_at_percent
-                .map(|percent| format!("{percent} %"))
-                .unwrap_or_default(),
-        ),
-        ("destroy old after", days(rules.destroy_old_after_seconds)),
-        ("destroy window", days(rules.destroy_window_seconds)),
-        ("legacy", rules.legacy.join(", ")),
-    ])
+    ];
+    fields.extend(rules::fields(&key.rules));
+    output::fields(&fields)
 }
 
 fn print_versions(key: &KeyView, versions: &[VersionView]) -> Result<()> {

@@ -282,6 +282,24 @@ pub fn rules(
     Ok((rules, said.activate_at.map(seconds)))
 }
 
+/// The rules that can be taken away, by the names of their options.
+const TAKEN_AWAY: [&str; 14] = [
+    "originator-usage-period",
+    "recipient-usage-period",
+    "rotate-every",
+    "rotate-at",
+    "rotate-at-age",
+    "rotate-after-uses",
+    "rotate-after-bytes",
+    "rotate-with",
+    "rotate-on",
+    "rotate-spread",
+    "warn-before",
+    "warn-at-percent",
+    "destroy-old-after",
+    "expires-at",
+];
+
 /// Takes away a rule of that name.
 fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
     match name {
@@ -300,9 +318,10 @@ fn take_away(rules: &mut Rules, name: &str) -> Result<(), Failure> {
         "destroy-old-after" => rules.destroy_old_after_seconds = None,
         "expires-at" => rules.expires_at = None,
         _ => {
-            return Err(Failure::invalid(
-                "there is no rule of that name to take away",
-            ));
+            return Err(Failure::invalid(format!(
+                "there is no rule of that name to take away; there are {}",
+                TAKEN_AWAY.join(", ")
+            )));
         }
     }
     Ok(())
