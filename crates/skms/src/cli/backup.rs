@@ -74,6 +74,11 @@ impl Create {
                     .hint("choose another name, or add --force"),
             );
         }
+        if output::is_no_file(&self.file) {
+            return Err(
+                output::no_file(&self.file).hint("a backup is read back once it is written")
+            );
+        }
         let client = global.client()?;
         let mut file = NewFile::create(&self.file)?;
         let counted = progress::Bytes::new("Copying", None);

@@ -96,10 +96,13 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.finish()
 }
 
-/// A file under construction; it goes away unless it is finished.
+/// A file under construction; it goes away unless it is finished. What is there
+/// already and is no file, such as a pipe or a device, is written as it goes: a
+/// file that took its place would be nothing that its reader knows of.
 pub struct NewFile {
     file: File,
-    temporary: PathBuf,
+    /// Its name until it is whole; none where it is written as it goes.
+    temporary: Option<PathBuf>,
     path: PathBuf,
     finished: bool,
 }
@@ -110,6 +113,14 @@ impl NewFile {
         use std::os::unix::fs::OpenOptionsExt as _;
         if path.is_dir() {
             return Err(CliError::usage(format!("{} is a folder", path.display())));
+        }
+        if is_no_file(path) {
+            return Ok(Self {
+                file: open_stream(path).map_err(|error| cannot_write(path, &error))?,
+                temporary: None,
+                path: path.to_owned(),
+                finished: true,
+            });
         }
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.part", std::process::id()));
@@ -122,7 +133,7 @@ impl NewFile {
             .map_err(|error| cannot_write(path, &error))?;
         Ok(Self {
             file,
-            temporary,
+            temporary: Some(temporary),
             path: path.to_owned(),
             finished: false,
         })
@@ -136,19 +147,28 @@ impl NewFile {
     }
 
     /// What was written so far, under its temporary name, to be read back.
+    ///
+    /// # Errors
+    /// Where it is no file: nothing can be read back then.
     pub fn written(&mut self) -> Result<&Path> {
+        let Some(temporary) = &self.temporary else {
+            return Err(no_file(&self.path));
+        };
         self.file
             .sync_all()
             .map_err(|error| cannot_write(&self.path, &error))?;
-        Ok(&self.temporary)
+        Ok(temporary)
     }
 
     /// Makes it durable and gives it its name.
     pub fn finish(mut self) -> Result<()> {
-        self.file
-            .sync_all()
-            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
-            .map_err(|error| cannot_write(&self.path, &error))?;
+        let done = match &self.temporary {
+            None => self.file.flush(),
+            Some(temporary) => {
+                (self.file.sync_all()).and_then(|()| std::fs::rename(temporary, &self.path))
+            }
+        };
+        done.map_err(|error| cannot_write(&self.path, &error))?;
         self.finished = true;
         Ok(())
     }
@@ -166,11 +186,48 @@ impl Write for NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if !self.finished {
+        if let Some(temporary) = self.temporary.as_ref().filter(|_| !self.finished) {
             // Nothing is lost if it stays: it has no content anyone asked for.
-            let _ = std::fs::remove_file(&self.temporary);
+            let _ = std::fs::remove_file(temporary);
         }
     }
+}
+
+/// Whether something is at a path that is neither a file nor a folder, links
+/// followed: a pipe, a device, a socket; or what stands there for an open file,
+/// as `/dev/stdout` does whatever that leads to.
+pub fn is_no_file(path: &Path) -> bool {
+    let Ok(there) = path.metadata() else {
+        return false;
+    };
+    !there.is_dir() && (!there.is_file() || is_open_file(path))
+}
+
+/// Whether a path is one of the links to this process's open files.
+fn is_open_file(path: &Path) -> bool {
+    let is_link = (path.symlink_metadata()).is_ok_and(|about| about.is_symlink());
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    is_link
+        && folder.is_some_and(|folder| folder == Path::new("/dev") || folder.starts_with("/proc"))
+}
+
+/// Opens what is no file, without emptying or making anything.
+fn open_stream(path: &Path) -> io::Result<File> {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let (there, ours) = (path.metadata()?, stdout.metadata()?);
+    // Where it has come to is known there alone, and a socket opens no second
+    // time.
+    if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) {
+        return Ok(stdout);
+    }
+    File::options().append(true).open(path)
+}
+
+/// What must be a file is a pipe or a device.
+pub fn no_file(path: &Path) -> CliError {
+    CliError::usage(format!("{} is no file", path.display()))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> CliError {
@@ -259,6 +316,44 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(write_file(folder.path(), b"x").is_err());
         assert!(write_file(&folder.path().join("no/such/folder"), b"x").is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_written_as_it_goes_and_stays_what_it_is() {
+        use std::io::Read as _;
+        use std::os::unix::fs::FileTypeExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link] {
+            let from = pipe.clone();
+            let reader = std::thread::spawn(move || {
+                let mut read = Vec::new();
+                File::open(from).unwrap().read_to_end(&mut read).unwrap();
+                read
+            });
+            let mut file = NewFile::create(path).unwrap();
+            file.put(b"secret").unwrap();
+            assert!(file.written().is_err());
+            file.finish().unwrap();
+            assert_eq!(reader.join().unwrap(), b"secret");
+        }
+        let kind = pipe.symlink_metadata().unwrap().file_type();
+        assert!(kind.is_fifo());
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        // A link to a file is a file's name, but in the list of open ones.
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"x").unwrap();
+        let opened = File::open(&file).unwrap();
+        let open = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&opened));
+        assert!(is_no_file(Path::new(&open)) && is_no_file(Path::new("/dev/null")));
+        assert!(!is_no_file(&file) && !is_no_file(folder.path()));
+        assert!(!is_no_file(&folder.path().join("absent")));
     }
 
     #[test]

@@ -262,3 +262,27 @@ fn data_keys_random_bytes_and_hashes() {
     let algorithms = server.text(&["algorithms"]);
     assert!(algorithms.contains("ML-DSA-65") && algorithms.contains("X-Wing"));
 }
+
+#[test]
+fn a_pipe_is_written_and_stays_one() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let server = Server::dev();
+    let pipe = server.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let from = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read(from).unwrap());
+    let random = ["random", "32", "--encoding", "hex", "-o", "pipe"];
+    server.run(&random).ok();
+    assert_eq!(reader.join().unwrap().len(), 65);
+    assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
+    assert_eq!(fs::read_dir(server.folder.path()).unwrap().count(), 2);
+    // Standard output by its name, which is a pipe here.
+    let named = ["random", "32", "--encoding", "hex", "-o", "/dev/stdout"];
+    assert_eq!(server.run(&named).ok().out.len(), 65);
+    // A backup is read back.
+    server
+        .run(&["backup", "create", "pipe", "--force"])
+        .fails(2, "is no file");
+}
