@@ -43,10 +43,8 @@ pub enum Error {
         told: bool,
     },
     /// A policy marks the act: it waits for the approval of others.
-    #[error(
         "this waits for approval: {told}; the request is {id}, and this call is to be repeated \
          with it"
-    )]
     ApprovalRequired {
         /// The request's identifier.
         id: String,
@@ -123,6 +121,18 @@ pub enum Error {
          --reason ...`, then resume the job"
     )]
     NeedsGrant {
+        /// The key, as the command line takes it.
+        key: String,
+        /// The version.
+        version: u32,
+    },
+    /// A re-encryption job has nowhere to move anything to: the key's newest
+    /// version is compromised.
+    #[error(
+        "version {version}, the newest, is compromised: there is none to move to. Nothing of this \
+         batch was moved or counted; `skms key rotate {key}` makes one, then resume the job"
+    )]
+    NeedsRotation {
         /// The key, as the command line takes it.
         key: String,
         /// The version.

@@ -34,6 +34,8 @@ async fn the_report_names_a_grant_that_approval_opens() {
     let row = &report["reencrypt"][0];
     let id = row["approval"].as_str().unwrap().to_owned();
     let command = row["grant"].as_str().unwrap();
+    assert_eq!(row["ready"], false);
+    assert_eq!(row["rotate"], "skms key rotate default/k");
     assert!(command.contains(&format!("--approval {id}")), "{command}");
     let (_, until) = command.split_once("--until ").unwrap();
     let until = until.split(' ').next().unwrap();

@@ -126,8 +126,14 @@ fn state(incident: &IncidentView) -> String {
     }
 }
 
-/// Prints an incident.
+/// Prints an incident, with how much it has touched.
 pub fn print(incident: &IncidentView) -> Result<()> {
+    print_order(incident)?;
+    print_counts(incident)
+}
+
+/// Prints what was ordered, and how that stands.
+pub fn print_order(incident: &IncidentView) -> Result<()> {
     let versions: Vec<_> = incident.versions.iter().map(u32::to_string).collect();
     output::fields(&[
         ("incident", incident.id.clone()),
@@ -143,8 +149,7 @@ pub fn print(incident: &IncidentView) -> Result<()> {
         ("effective", incident.effective_at.to_string()),
         ("by", incident.by.clone()),
         ("state", state(incident)),
-    ])?;
-    print_counts(incident)
+    ])
 }
 
 /// Prints how much was touched.
@@ -185,13 +190,9 @@ pub fn print_touched(touched: &[TouchedView]) -> Result<()> {
 }
 
 /// Prints what a report says of who used the key, what must be encrypted anew
-/// and who must be told.
-pub fn print_report(report: &Value) -> Result<()> {
-    let text = |value: &Value, name: &str| match value.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
+/// and who must be told. One of a `dry` run has no commands: they name an
+/// incident that there will never be.
+pub fn print_report(report: &Value, dry: bool) -> Result<()> {
     let list = |path: &str| report.pointer(path).and_then(Value::as_array);
     for (heading, path) in [
         ("uses of the key", "/uses/of_key"),
@@ -211,17 +212,7 @@ pub fn print_report(report: &Value) -> Result<()> {
             )?;
         }
     }
-    let rows: Vec<_> = (list("/reencrypt").into_iter().flatten())
-        .map(|row| {
-            ["key", "job", "grant", "command"]
-                .map(|name| text(row, name))
-                .to_vec()
-        })
-        .collect();
-    if !rows.is_empty() {
-        output::line("\nto be encrypted anew:")?;
-        output::table(&["KEY", "JOB", "UNDER", "BY"], &rows)?;
-    }
+    print_reencrypt(report, dry)?;
     let rows: Vec<_> = (list("/tell/holders").into_iter().flatten())
         .map(|row| {
             ["namespace", "name", "key", "version"]
@@ -260,7 +251,71 @@ pub fn print_report(report: &Value) -> Result<()> {
         ];
         output::table(&heads, &rows)?;
     }
-    Ok(())
+    let names = |path: &str| list(path).into_iter().flatten().map(output::plain);
+    for (heading, path) in [
+        ("members of groups that share it:", "/tell/members"),
+        (
+            "who was issued certificates that are revoked:",
+            "/tell/certified",
+        ),
+    ] {
+        let names: Vec<_> = names(path).collect();
+        if !names.is_empty() {
+            output::line(format!("\n{heading}"))?;
+            names
+                .iter()
+                .try_for_each(|name| output::line(format!("  {name}")))?;
+        }
+    }
+    let rows: Vec<_> = (list("/tell/owners").into_iter().flatten())
+        .map(|row| ["owner", "keys"].map(|name| text(row, name)).to_vec())
+        .collect();
+    if !rows.is_empty() {
+        output::line("\nwho answers for touched keys:")?;
+        output::table(&["OWNER", "KEYS"], &rows)?;
+    }
+    print_more(report, "/tell/more", "to be told")
+}
+
+/// A member of an object in a report.
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).map(output::plain).unwrap_or_default()
+}
+
+/// That a list of the report names not all.
+fn print_more(report: &Value, path: &str, what: &str) -> Result<()> {
+    match report.pointer(path).and_then(Value::as_u64) {
+        None | Some(0) => Ok(()),
+        Some(more) => output::line(format!("... and {more} more {what}")),
+    }
+}
+
+/// Prints what must be encrypted anew, each with its commands in the order in
+/// which they are run.
+fn print_reencrypt(report: &Value, dry: bool) -> Result<()> {
+    let list = report.get("reencrypt").and_then(Value::as_array);
+    let Some(list) = list.filter(|list| !list.is_empty()) else {
+        return Ok(());
+    };
+    output::line("\nto be encrypted anew:")?;
+    for row in list {
+        let (key, versions) = (text(row, "key"), text(row, "versions"));
+        output::line(format!("{key}, of version {}", versions.replace(' ', ", ")))?;
+        if dry {
+            continue;
+        }
+        // An approval is for the key as it stands: a new version would end it.
+        let order = match row.get("approval").is_some() {
+            true => ["grant", "rotate", "command"],
+            false => ["rotate", "grant", "command"],
+        };
+        for command in order.map(|name| text(row, name)) {
+            if !command.is_empty() {
+                output::line(format!("  {command}"))?;
+            }
+        }
+    }
+    print_more(report, "/reencrypt_more", "keys")
 }
 
 async fn show(global: &Global, command: &Show) -> Result<()> {
@@ -276,7 +331,7 @@ async fn show(global: &Global, command: &Show) -> Result<()> {
     global.show(&incident, |incident| {
         print(incident)?;
         match incident.report.as_deref().and_then(payload) {
-            Some(report) => print_report(&report),
+            Some(report) => print_report(&report, false),
             None => Ok(()),
         }
     })
@@ -322,6 +377,10 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
     }
     global.show(&report, |report| {
         output::line("The report is as the server signed it.")?;
+        output::line(match command.touched {
+            Some(_) => "The list of what was touched is the report's.",
+            None => "It was not compared with a list of what was touched (--touched).",
+        })?;
         for name in [
             "incident",
             "key",
@@ -330,16 +389,13 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
             "effective_at",
             "finished_at",
             "by",
+            "counts",
         ] {
             if let Some(value) = report.get(name) {
-                output::line(format!("{name}: {value}"))?;
+                output::line(format!("{name}: {}", output::plain(value)))?;
             }
         }
-        output::line(format!(
-            "counts: {}",
-            report.get("counts").unwrap_or(&Value::Null)
-        ))?;
-        print_report(report)
+        print_report(report, false)
     })
 }
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::{CliError, Result};
@@ -283,6 +284,26 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> Result<()> {
     Ok(())
 }
 
+/// A JSON value as people write it, on one line.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(plain).collect();
+            items.join(" ")
+        }
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let members: Vec<_> = members
+                .map(|(name, value)| format!("{name}: {}", plain(value)))
+                .collect();
+            members.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Prints names and values, one a line.
 pub fn fields(fields: &[(&str, String)]) -> Result<()> {
     let width = fields
@@ -354,6 +375,13 @@ mod tests {
         assert!(is_no_file(Path::new(&open)) && is_no_file(Path::new("/dev/null")));
         assert!(!is_no_file(&file) && !is_no_file(folder.path()));
         assert!(!is_no_file(&folder.path().join("absent")));
+    }
+
+    #[test]
+    fn plain_values_are_read_by_people() {
+        let value = serde_json::json!({"a": "b", "n": [1, "x"], "none": null});
+        assert_eq!(plain(&value), "a: b, n: 1 x");
+        assert_eq!(plain(&serde_json::json!(true)), "true");
     }
 
     #[test]

@@ -103,9 +103,13 @@ fn a_key_falls_with_what_hangs_on_it_and_the_report_says_so() {
             .args(more);
         run(command, b"")
     };
+    let said = verify(&[]).ok();
+    assert!(said.text().contains("not compared"), "{}", said.text());
     let said = verify(&["--touched", list]).ok();
     assert!(
-        said.text().contains("as the server signed it"),
+        said.text().contains("as the server signed it")
+            && said.text().contains("is the report's")
+            && said.text().contains("reason: lost"),
         "{}",
         said.text()
     );
@@ -121,4 +125,31 @@ fn a_key_falls_with_what_hangs_on_it_and_the_report_says_so() {
     verify(&[]).fails(5, "altered");
     std::fs::write(report, "nothing").unwrap();
     verify(&[]).fails(2, "no incident report");
+}
+
+#[test]
+fn a_compromise_claims_no_more_than_it_did() {
+    let server = Server::dev();
+    server.run(&["key", "create", "orders"]).ok();
+    server.run(&["key", "rotate", "orders"]).ok();
+    let order = ["key", "compromise", "orders", "--reason", "lost"];
+    let none = ["--cascade", "none", "--version", "1"];
+    let said = server.text(&[&order[..], &none].concat());
+    assert!(
+        said.starts_with(
+            "Version 1 of default/orders is compromised; no use of it succeeds any more; \
+             what depends on it stays in use."
+        ),
+        "{said}"
+    );
+    // Counts of what is not finished are nobody's.
+    assert!(
+        said.contains("finished") || !said.contains("recipients"),
+        "{said}"
+    );
+    assert!(said.contains("skms incident show "), "{said}");
+    server.run_with(&["encrypt", "orders", "-"], b"x").ok();
+    let direct = server.text(&[&order[..], &["--cascade", "direct", "--wait"]].concat());
+    assert!(direct.contains("further below stays in use"), "{direct}");
+    assert!(direct.contains("certificates"), "{direct}");
 }

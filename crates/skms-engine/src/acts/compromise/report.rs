@@ -60,6 +60,9 @@ pub(super) struct Reencrypt {
     versions: Vec<u32>,
     /// Whether a newer version is there to move it to.
     ready: bool,
+    /// Makes one, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotate: Option<String>,
     /// Lets the old versions process meanwhile.
     pub(super) grant: String,
     /// The request for approval that this waits for, where a policy marks it:
@@ -333,8 +336,10 @@ async fn moved(work: &Work<'_>, id: KeyId, versions: &[u32]) -> Result<Option<Re
         // What it wrapped is unwrapped with it and wrapped again.
         (None, false) => format!("skms unwrap {name} FILE | skms wrap {name} -"),
     };
+    let (moves, dry) = (!key.newest()?.is_compromised(), work.dry.is_some());
     Ok(Some(Reencrypt {
-        ready: !key.newest()?.is_compromised() && work.dry.is_none(),
+        ready: moves && !dry,
+        rotate: (!moves && !dry).then(|| format!("skms key rotate {name}")),
         grant: format!(
             "skms key grant {name} --for 1d --reason \"incident {}\"",
             work.id()

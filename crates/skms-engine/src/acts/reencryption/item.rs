@@ -264,10 +264,19 @@ pub(super) async fn one(
 /// Where none does: nothing can be moved then.
 fn newest(entry: &Entry, allowed: &Authorized<Reencrypt, KeyTarget>) -> Done<VersionNumber> {
     let snapshot = allowed.target().snapshot();
-    let permit = snapshot
-        .key()
-        .permit(Operation::Encrypt, None, entry.now())?;
-    Ok(permit.version)
+    let permit = snapshot.key().permit(Operation::Encrypt, None, entry.now());
+    match permit.map_err(Error::from) {
+        Ok(permit) => Ok(permit.version),
+        Err(Error::StateForbids {
+            version,
+            state: KeyState::Compromised,
+            ..
+        }) => Err(Error::NeedsRotation {
+            key: format!("{}/{}", snapshot.at().keyring, snapshot.at().name),
+            version,
+        }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether an error is the item's own, and then why; or one that can pass, which

@@ -83,11 +83,47 @@ impl Compromise {
 }
 
 fn print_incident(incident: &IncidentView) -> Result<()> {
+    output::line(in_words(incident))?;
+    if incident.finished {
+        incident::print(incident)?;
+        return output::line(format!(
+            "\nWhat to do now: skms incident show {}",
+            incident.id
+        ));
+    }
+    incident::print_order(incident)?;
     output::line(format!(
-        "{}/{} is compromised; no use of it or of what depends on it succeeds any more.",
-        incident.keyring, incident.key
-    ))?;
-    incident::print(incident)
+        "\nThe rest is being done. How far it has come, and what to do then: \
+         skms incident show {}",
+        incident.id
+    ))
+}
+
+/// What was done, and no more than that.
+fn in_words(incident: &IncidentView) -> String {
+    let key = format!("{}/{}", incident.keyring, incident.key);
+    let versions: Vec<_> = incident.versions.iter().map(u32::to_string).collect();
+    let (what, them) = match versions.as_slice() {
+        [] => (format!("{key} is compromised"), "it"),
+        [one] => (format!("Version {one} of {key} is compromised"), "it"),
+        many => {
+            let many = many.join(", ");
+            (format!("Versions {many} of {key} are compromised"), "them")
+        }
+    };
+    let so = match incident.cascade {
+        IncidentReach::None => {
+            format!("no use of {them} succeeds any more; what depends on {them} stays in use")
+        }
+        IncidentReach::Direct => format!(
+            "no use of {them} or of what depends on {them} directly succeeds any more; \
+             what is further below stays in use"
+        ),
+        IncidentReach::All => {
+            format!("no use of {them} or of what depends on {them} succeeds any more")
+        }
+    };
+    format!("{what}; {so}.")
 }
 
 fn print_plan(plan: &CompromisePlan) -> Result<()> {
@@ -101,5 +137,5 @@ fn print_plan(plan: &CompromisePlan) -> Result<()> {
     if plan.incident.touched > shown {
         output::line(format!("... and {} more", plan.incident.touched - shown))?;
     }
-    incident::print_report(&plan.report)
+    incident::print_report(&plan.report, true)
 }

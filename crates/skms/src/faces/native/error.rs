@@ -194,7 +194,9 @@ impl From<Engine> for Failure {
             Engine::Invalid(_) => Self::invalid(said),
             Engine::StateForbids { .. } => Self::with(Kind::WrongState, said),
             Engine::AncestorCompromised { .. } => Self::with(Kind::CompromisedAncestor, said),
-            Engine::NeedsGrant { .. } => Self::with(Kind::WrongState, said),
+            Engine::NeedsGrant { .. } | Engine::NeedsRotation { .. } => {
+                Self::with(Kind::WrongState, said)
+            }
             Engine::JobRefuses(_) => Self::with(Kind::JobRefuses, said),
             Engine::NoEvidence(_) => Self::with(Kind::NoEvidence, said),
             Engine::KeyForbids(_) => Self::with(Kind::UnsupportedOperation, said),
