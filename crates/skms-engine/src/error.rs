@@ -43,8 +43,7 @@ pub enum Error {
         told: bool,
     },
     /// A policy marks the act: it waits for the approval of others.
-        "this waits for approval: {told}; the request is {id}, and this call is to be repeated \
-         with it"
+    #[error("{told}; the request is {id}, and this call is to be repeated with it")]
     ApprovalRequired {
         /// The request's identifier.
         id: String,

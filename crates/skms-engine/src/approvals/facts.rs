@@ -1,6 +1,8 @@
 //! What is approved: everything that makes an act the one it is, and the hash
 //! that approvals are given for.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde::{Deserialize, Serialize};
 use skms_crypto::{Hash, Hasher};
 use time::OffsetDateTime;
@@ -8,6 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// What the encoding begins with; another encoding would have another.
 const LABEL: &str = "skms-approval-request-1";
+/// The most parameters that a refusal names.
+const NAMED: usize = 8;
 
 /// Everything that an approval is for. It is stored, shown and hashed in this
 /// one form, so that what is shown is what is approved.
@@ -149,23 +153,37 @@ impl Facts {
     }
 
     /// The first thing in which another act differs from this one, in words.
-    pub(crate) fn difference(&self, other: &Self) -> &'static str {
+    pub(crate) fn difference(&self, other: &Self) -> String {
         if !self.requester.is(&other.requester) || self.requester.kind != other.requester.kind {
-            return "another principal asked for it";
+            return "another principal asked for it".to_owned();
         }
         let same = |one: &Thing, two: &Thing| {
             (&one.action, &one.kind, &one.name) == (&two.action, &two.kind, &two.name)
         };
         if self.operation != other.operation || !same(&self.target, &other.target) {
-            return "it is for another act";
+            return "it is for another act".to_owned();
         }
         if self.target.id != other.target.id || self.namespace_id != other.namespace_id {
-            return "it is for another thing that had the same name";
+            return "it is for another thing that had the same name".to_owned();
         }
         if self.target.standing != other.target.standing || self.beside != other.beside {
-            return "what it is about has changed since";
+            return "what it is about has changed since".to_owned();
         }
-        "it is for other parameters"
+        let other_ones = self.other_parameters(other);
+        match other_ones.is_empty() {
+            true => "it is for other secrets".to_owned(),
+            false => format!("it is for other parameters: {}", other_ones.join(", ")),
+        }
+    }
+
+    /// The names of parameters that only one of both has, or that differ.
+    fn other_parameters<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let ours: HashSet<_> = self.parameters.iter().collect();
+        let theirs: HashSet<_> = other.parameters.iter().collect();
+        let names: BTreeSet<_> = (ours.symmetric_difference(&theirs))
+            .map(|(name, _)| name.trim_start_matches([':', '?']))
+            .collect();
+        names.into_iter().take(NAMED).collect()
     }
 }
 
@@ -273,7 +291,7 @@ pub(crate) mod tests {
             ("requested_at", |f| f.requested_at += 1),
             ("expires_at", |f| f.expires_at += 1),
         ];
-        let mut seen = std::collections::HashSet::from([some().hash()]);
+        let mut seen = HashSet::from([some().hash()]);
         for (what, change) in changes {
             let mut other = some();
             change(&mut other);
@@ -289,6 +307,18 @@ pub(crate) mod tests {
             hash,
             "9390631ca945a325351bca32a54c323cbf7125c86674e5ba8bf1b519e41d37c7"
         );
+    }
+
+    #[test]
+    fn which_parameters_differ_is_said() {
+        let mut other = some();
+        other.parameters[1].1.push('x');
+        other.parameters.push((":key".into(), "1".into()));
+        let said = some().difference(&other);
+        assert_eq!(said, "it is for other parameters: d, key");
+        other = some();
+        other.secrets = None;
+        assert_eq!(some().difference(&other), "it is for other secrets");
     }
 
     #[test]

@@ -245,7 +245,7 @@ impl Entry {
                 Err(_) => return refused(*id, "another call is using it right now"),
             };
             let Some(known) = load(&self.rooms, *id).await? else {
-                first.get_or_insert((*id, "there is none of that name"));
+                first.get_or_insert((*id, "there is none of that name".to_owned()));
                 continue;
             };
             let this = for_request(facts.clone(), &known.record, asked);
@@ -279,7 +279,7 @@ impl Entry {
             return Ok(());
         }
         match first {
-            Some((id, why)) => refused(id, why),
+            Some((id, why)) => refused(id, &why),
             None => Err(Error::Internal("an approval that was claimed twice")),
         }
     }
@@ -364,8 +364,11 @@ pub(crate) async fn request(
         let mut record: ApprovalRecord = records::decode(stored.plaintext.expose())?;
         if record.facts.expires_at >= now {
             let (counting, others) = counting(rooms, &record.facts, &record.given).await?;
-            let told = lacking(marks, &counting, &others)
+            let mut told = lacking(marks, &counting, &others)
                 .unwrap_or_else(|| "it is approved: name it in the call".to_owned());
+            if asked.reason.is_some() && asked.reason != record.facts.reason {
+                told.push_str("; the reason given now is not taken: it was asked for before");
+            }
             return Ok((stored.id.to_string(), told));
         }
         record.state = RequestState::Expired;

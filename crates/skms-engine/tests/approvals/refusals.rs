@@ -200,12 +200,18 @@ async fn it_serves_nobody_else_and_nothing_else() {
     let other = engine.destroy_key(&call, at("other"), Versions::All, None);
     assert!(refused(other.await).contains("another act"));
     // Other parameters, and secrets.
-    for asked in [
-        destroying().with("window_seconds", "0"),
-        destroying().with_secret("passphrase", b"x"),
+    for (asked, why) in [
+        (
+            destroying().with("window_seconds", "0"),
+            "other parameters: window_seconds",
+        ),
+        (
+            destroying().with_secret("passphrase", b"x"),
+            "other secrets",
+        ),
     ] {
         let asks = asking(&dora, asked.with_approvals(&id).unwrap());
-        assert!(refused(house.destroy(&asks).await).contains("parameters"));
+        assert!(refused(house.destroy(&asks).await).contains(why));
     }
     let asked = Asked::new("key-delete").with(":key", "\"k\"");
     let asks = asking(&dora, asked.with_approvals(&id).unwrap());

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use skms_engine::approvals::{Facts, Statement, Thing, Who, open_attested, open_own};
+use skms_wire::Moment;
+use skms_wire::native::ProblemKind;
 use skms_wire::native::approvals::{
     ApprovalGiven, ApprovalMark, ApprovalTarget, ApprovalView, ApprovalWho, ApproveRequest,
     RejectApprovalRequest,
@@ -160,11 +162,25 @@ async fn approve(global: &Global, command: &Approve) -> Result<()> {
         valid_seconds: valid_seconds.filter(|_| statement.is_none()),
         statement,
     };
-    let done = client.approve(&command.request, &request).await?;
+    let done = client.approve(&command.request, &request).await;
+    let done = done.map_err(|error| twice(error.into()))?;
     global.show(&done, |done| {
         output::line(format!("Approved: {}.", done.words))?;
         print_standing(done)
     })
+}
+
+/// A second approval is no name that is taken.
+fn twice(error: CliError) -> CliError {
+    let kind = error.problem.as_ref().and_then(|problem| problem.kind());
+    match kind == Some(ProblemKind::AlreadyExists) {
+        true => CliError {
+            message: "you have approved of this request already, and that counts still".to_owned(),
+            hint: None,
+            ..error
+        },
+        false => error,
+    }
 }
 
 /// A statement signed by the caller's certified key.
@@ -251,7 +267,13 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
         Some(path) => Some(input::read(path, KEY_MAX)?),
         None => None,
     };
-    let mut rows = Vec::new();
+    // What was used counted when it was used; anything else has to count now.
+    let used = (view.state == "used").then_some(view.ended_at).flatten();
+    let at = used.map_or_else(
+        || time::OffsetDateTime::now_utc().unix_timestamp(),
+        |at| at.unix_seconds(),
+    );
+    let mut rows: Vec<Checked> = Vec::new();
     for given in &view.approvals {
         let refused = |why: String| {
             let who = who(&given.by).path();
@@ -281,21 +303,99 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
         if statement.approver != who(&given.by) {
             return Err(refused("somebody else's statement".to_owned()));
         }
-        rows.push((who(&given.by).path(), by));
+        let why_not = match &given.void {
+            _ if statement.expires_at < at => Some(format!(
+                "it expired at {}",
+                Moment::from_unix_seconds(statement.expires_at)
+            )),
+            _ if statement.approver.is(&facts.requester) => {
+                Some("it is the requester's own".to_owned())
+            }
+            _ if rows.iter().any(|one| one.by.is(&statement.approver)) => {
+                Some("it is a second one".to_owned())
+            }
+            void => void.clone().filter(|_| used.is_none()),
+        };
+        rows.push(Checked {
+            by: statement.approver,
+            signed_by: by,
+            own: given.own_key,
+            why_not,
+        });
     }
+    let marks: Vec<_> = view
+        .marks
+        .iter()
+        .map(|mark| standing(mark, &rows))
+        .collect();
+    // A rejection or an end ends what was approved, too.
+    let ended = (used.is_none() && view.state != "pending") || facts.expires_at < at;
+    let approved = !marks.is_empty() && marks.iter().all(|(have, of)| have >= of) && !ended;
+    let told = in_words(&view, &marks, (approved, ended));
     let result = serde_json::json!({
         "hash": view.hash,
         "words": facts.in_words(),
-        "approvals": rows.iter().map(|(who, by)| serde_json::json!({"by": who, "signed_by": by}))
+        "approved": approved,
+        "marks": marks.iter().map(|(have, of)| serde_json::json!({"approvals": have, "of": of}))
             .collect::<Vec<_>>(),
+        "approvals": rows.iter().map(|one| serde_json::json!({
+            "by": one.by.path(), "signed_by": one.signed_by, "void": one.why_not,
+        })).collect::<Vec<_>>(),
     });
     global.show(&result, |_| {
         output::line(facts.in_words())?;
-        for (who, by) in &rows {
-            output::line(format!("Approved by {who}, signed by {by}."))?;
+        for one in &rows {
+            let (who, by) = (one.by.path(), &one.signed_by);
+            output::line(match &one.why_not {
+                None => format!("Approved by {who}, signed by {by}."),
+                Some(why) => format!("Does not count, of {who}, signed by {by}: {why}."),
+            })?;
         }
-        output::line("Whose a certificate is, and whether it was revoked, is not looked at here.")
-    })
+        if approved {
+            output::line(format!("{told}."))?;
+        }
+        output::line(
+            "Whose a certificate is, whether it was revoked, and whether the mark accepts the \
+             approver is not looked at here.",
+        )
+    })?;
+    match approved {
+        true => Ok(()),
+        false => Err(CliError::new(Exit::Verification, told)),
+    }
+}
+
+/// An approval whose signature holds.
+struct Checked {
+    by: Who,
+    signed_by: String,
+    own: bool,
+    why_not: Option<String>,
+}
+
+/// How many approvals a mark has, and needs.
+fn standing(mark: &ApprovalMark, rows: &[Checked]) -> (u64, u64) {
+    let counting = rows.iter().filter(|one| one.why_not.is_none());
+    let have = counting.filter(|one| one.own || !mark.signed).count();
+    (have as u64, mark.approvals.max(1))
+}
+
+/// "0 of 2: not approved".
+fn in_words(view: &ApprovalView, marks: &[(u64, u64)], (approved, ended): (bool, bool)) -> String {
+    let counts: Vec<_> = marks
+        .iter()
+        .map(|(have, of)| format!("{have} of {of}"))
+        .collect();
+    let counts = match counts.is_empty() {
+        true => "no mark".to_owned(),
+        false => counts.join(", "),
+    };
+    match (approved, ended, view.state.as_str()) {
+        (true, ..) => format!("{counts}: approved"),
+        (false, true, "pending") => format!("{counts}: the request has expired"),
+        (false, true, state) => format!("{counts}: the request is {state}"),
+        (false, false, _) => format!("{counts}: not approved"),
+    }
 }
 
 fn row(view: &ApprovalView) -> Vec<String> {
@@ -334,12 +434,7 @@ fn print(view: &ApprovalView) -> Result<()> {
     }
     output::line(format!("By         {}", view.operation))?;
     for one in &view.parameters {
-        // Texts with lines, such as policies, are read as they are written.
-        let value = match serde_json::from_str::<String>(&one.value) {
-            Ok(text) if text.contains('\n') => format!("\n{}", text.trim_end()),
-            _ => one.value.clone(),
-        };
-        output::line(format!("With       {} = {value}", one.name))?;
+        output::line(format!("With       {}", parameter(&one.name, &one.value)))?;
     }
     if view.secrets.is_some() {
         output::line("With       secrets that are not shown")?;
@@ -349,6 +444,31 @@ fn print(view: &ApprovalView) -> Result<()> {
     }
     output::line(format!("Hash       {}", view.hash))?;
     print_standing(view)
+}
+
+/// A parameter as people read it. What is no text, could be taken for something
+/// else than a text, or would move the cursor, stays as JSON has it.
+fn parameter(name: &str, value: &str) -> String {
+    let name = match (name.strip_prefix(':'), name.strip_prefix('?')) {
+        (Some(name), _) => format!("{name} (of the path)"),
+        (_, Some(name)) => format!("{name} (of the query)"),
+        _ => name.to_owned(),
+    };
+    let text = serde_json::from_str::<String>(value).ok().filter(|text| {
+        let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        !text.trim().is_empty()
+            && !text.chars().any(strange)
+            && serde_json::from_str::<serde_json::Value>(text).is_err()
+    });
+    match text {
+        // Texts with lines, such as policies, are read as they are written.
+        Some(text) if text.contains('\n') => {
+            let lines: Vec<_> = text.trim_end().lines().collect();
+            format!("{name} =\n  | {}", lines.join("\n  | "))
+        }
+        Some(text) => format!("{name} = {text}"),
+        None => format!("{name} = {value}"),
+    }
 }
 
 fn print_standing(view: &ApprovalView) -> Result<()> {
@@ -387,4 +507,24 @@ fn print_standing(view: &ApprovalView) -> Result<()> {
         output::line(format!("Ended      {} by {by} at {at}{why}", view.state))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_as_they_are_and_taken_for_nothing_else() {
+        for (name, value, shown) in [
+            (":namespace", "\"root\"", "namespace (of the path) = root"),
+            ("?force", "true", "force (of the query) = true"),
+            ("version", "2", "version = 2"),
+            ("text", "\"2\"", "text = \"2\""),
+            ("text", "\"\"", "text = \"\""),
+            ("text", "\"a\\u001bb\"", "text = \"a\\u001bb\""),
+            ("policy", "\"a\\nWith b\\n\"", "policy =\n  | a\n  | With b"),
+        ] {
+            assert_eq!(parameter(name, value), shown);
+        }
+    }
 }

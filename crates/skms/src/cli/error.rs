@@ -124,7 +124,7 @@ fn hint(error: &ClientError) -> Option<String> {
         ClientError::Problem(problem) if is_compromised(problem) => {
             "what it protected opens again, for a while, under a recovery grant: `skms key grant`"
         }
-        ClientError::Problem(problem) => return problem.kind().and_then(problem_hint),
+        ClientError::Problem(problem) => return problem_hint(problem),
         _ => return None,
     };
     Some(text.to_owned())
@@ -137,9 +137,9 @@ fn is_compromised(problem: &Problem) -> bool {
     problem.kind() == Some(ProblemKind::WrongState) && detail.contains("is compromised")
 }
 
-fn problem_hint(kind: ProblemKind) -> Option<String> {
+fn problem_hint(problem: &Problem) -> Option<String> {
     use ProblemKind as P;
-    let text = match kind {
+    let text = match problem.kind()? {
         P::Sealed => "unseal it with `skms unseal`",
         P::Uninitialized => "set the store up with `skms init` on the server's machine",
         P::Unauthenticated => {
@@ -148,8 +148,8 @@ fn problem_hint(kind: ProblemKind) -> Option<String> {
         }
         P::Forbidden => "ask for a policy that permits it; `skms token self` shows who you are",
         P::ApprovalRequired => {
-            "others see it with `skms approval show` and approve with `skms approval approve`; \
-             then repeat this command with --approval and the request"
+            let id = problem.approval.as_deref()?;
+            return Some(approval_hint(id, arguments()));
         }
         P::ApprovalRefused => "`skms approval show` says how the request stands",
         P::NotFound => {
@@ -161,7 +161,7 @@ fn problem_hint(kind: ProblemKind) -> Option<String> {
         P::DecryptionFailed => "is it the right key, and the same --aad as when encrypting?",
         P::NotExportable => "keys leave only if created with --exportable",
         P::PayloadTooLarge => "encrypt large data with `skms encrypt --age`",
-        P::AlreadyExists => "choose another name",
+        P::AlreadyExists if says(problem, "of that name") => "choose another name",
         P::Internal | P::StorageCorrupt => "the server's log has the cause under the same request",
         P::Unavailable | P::TooManyRequests | P::IdempotencyKeyInUse => "try again shortly",
         P::QuotaExceeded => "remove what is not needed, or have it raised with `skms limits set`",
@@ -172,6 +172,59 @@ fn problem_hint(kind: ProblemKind) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+fn says(problem: &Problem, text: &str) -> bool {
+    (problem.detail.as_ref()).is_some_and(|detail| detail.contains(text))
+}
+
+/// What this process was called with: secrets are never among it.
+pub fn arguments() -> Vec<String> {
+    let all = std::env::args_os().skip(1);
+    all.map(|one| one.to_string_lossy().into_owned()).collect()
+}
+
+/// What to do about an act that waits for the approval `id`, and how to call
+/// then.
+pub fn approval_hint(id: &str, mut arguments: Vec<String>) -> String {
+    // It was for this request, which has it now.
+    take(&mut arguments, "--approval-reason");
+    let approvals = match take(&mut arguments, "--approval") {
+        Some(named) if named.split(',').any(|one| one.trim() == id) => named,
+        Some(named) => format!("{named},{id}"),
+        None => id.to_owned(),
+    };
+    arguments.extend(["--approval".to_owned(), approvals]);
+    let repeated: Vec<_> = arguments.iter().map(|one| quoted(one)).collect();
+    format!(
+        "others see it with `skms approval show {id}` and approve with `skms approval approve \
+         {id}`; then repeat it:\n  skms {}",
+        repeated.join(" ")
+    )
+}
+
+/// Takes an option out of a command line, with its value.
+pub fn take(arguments: &mut Vec<String>, option: &str) -> Option<String> {
+    let is_with = |one: &String| {
+        one.strip_prefix(option)
+            .is_some_and(|rest| rest.starts_with('='))
+    };
+    let at = (arguments.iter()).position(|one| one == option || is_with(one))?;
+    let found = arguments.remove(at);
+    match found.split_once('=') {
+        Some((_, value)) => Some(value.to_owned()),
+        None if at < arguments.len() => Some(arguments.remove(at)),
+        None => None,
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 #[cfg(test)]
@@ -199,6 +252,32 @@ mod tests {
         assert!(hint(compromised).contains("skms key grant"));
         let suspended = "version 1 is suspended: it may not be used to decrypt";
         assert!(hint(suspended).contains("skms key show"));
+    }
+
+    #[test]
+    fn what_waits_for_approval_is_repeated_as_it_was() {
+        let said = |line: &[&str]| {
+            let line = line.iter().map(|&one| one.to_owned()).collect();
+            let said = approval_hint("id", line);
+            said.rsplit_once("\n  ").unwrap().1.to_owned()
+        };
+        assert_eq!(
+            said(&[
+                "key",
+                "destroy",
+                "k",
+                "--approval-reason",
+                "it's",
+                "-n",
+                "a b"
+            ]),
+            "skms key destroy k -n 'a b' --approval id"
+        );
+        assert_eq!(said(&["x", "--approval=id"]), "skms x --approval id");
+        assert_eq!(
+            said(&["--approval", "other", "x", "it's"]),
+            r"skms x 'it'\''s' --approval other,id"
+        );
     }
 
     #[test]

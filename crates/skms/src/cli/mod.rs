@@ -128,6 +128,11 @@ impl Global {
         self.connection.identity_files()
     }
 
+    /// Whether the call comes with approvals.
+    pub const fn has_approval(&self) -> bool {
+        self.connection.approval.is_some()
+    }
+
     /// The namespace that is meant.
     pub fn namespace(&self) -> Result<String> {
         self.connection.namespace()

@@ -24,15 +24,15 @@ fn of(server: &Server, name: &str, arguments: &[&str]) -> Ran {
 
 /// The request that a command says it waits for.
 fn waits(ran: Ran) -> String {
-    let ran = ran.fails(4, "waits for approval");
+    let ran = ran.fails(4, "waits for the approval of others");
     let (_, rest) = ran.said.split_once("the request is ").unwrap();
     rest.chars()
         .take_while(|c| *c == '-' || c.is_ascii_hexdigit())
         .collect()
 }
 
-#[test]
-fn two_officers_sign_and_the_key_is_destroyed() {
+/// A server with two officers, alice and bob, and eve, who is none.
+fn with_officers() -> Server {
     let server = serve();
     let root = |arguments: &[&str]| with_settings(&server, arguments);
     for name in ["alice", "bob", "eve"] {
@@ -43,6 +43,13 @@ fn two_officers_sign_and_the_key_is_destroyed() {
         let issue = ["cert", "issue", "--ca", "admins", "--principal", name];
         root(&[&issue[..], &["--key-out", &key, "--out", &certificate]].concat()).ok();
     }
+    server
+}
+
+#[test]
+fn two_officers_sign_and_the_key_is_destroyed() {
+    let server = with_officers();
+    let root = |arguments: &[&str]| with_settings(&server, arguments);
     root(&["key", "create", "orders"]).ok();
     let signed = example().replace("@valid_for(\"8h\")", "@signed(\"true\")");
     server.file("marks.cedar", signed.as_bytes());
@@ -67,6 +74,10 @@ fn two_officers_sign_and_the_key_is_destroyed() {
         .lines()
         .find_map(|line| line.strip_prefix("Hash       "));
     let hash = hash.unwrap().to_owned();
+    // As a path has it, and not as JSON; and a second reason is not lost silently.
+    assert!(shown.text().contains("key (of the path) = orders"));
+    root(&[&destroy[..], &["--approval-reason", "another"]].concat())
+        .fails(4, "the reason given now is not taken");
     of(&server, "eve", &["approval", "approve", &id]).fails(3, "");
     of(&server, "alice", &["approval", "approve", &id]).fails(3, "own certified key");
     let wrong = "00".repeat(32);
@@ -76,10 +87,28 @@ fn two_officers_sign_and_the_key_is_destroyed() {
         &["approval", "approve", &id, "--sign", "--hash", &wrong],
     )
     .fails(5, "look at it again");
+    let verify = |said: &str| {
+        let request = of(&server, "alice", &["--json", "approval", "show", &id]).ok();
+        server.file("request.json", &request.out);
+        let checked = of(&server, "eve", &["approval", "verify", "request.json"]);
+        checked.fails(5, said)
+    };
+    verify("0 of 2: not approved");
+    // One that has ended counts no more, and is shown so.
+    let briefly = ["approval", "approve", &id, "--sign", "--valid-for", "5s"];
+    of(&server, "alice", &briefly).ok();
+    verify("1 of 2: not approved");
+    std::thread::sleep(std::time::Duration::from_secs(7));
+    let checked = verify("0 of 2: not approved");
+    assert!(
+        checked.text().contains("it expired at"),
+        "{}",
+        checked.text()
+    );
     for name in ["alice", "bob"] {
         let sign = ["approval", "approve", &id, "--sign", "--hash", &hash];
         of(&server, name, &sign).ok();
-        of(&server, name, &sign).fails(4, "exists already");
+        of(&server, name, &sign).fails(4, "approved of this request already");
     }
     assert!(
         of(&server, "bob", &["approval", "list"])
@@ -92,7 +121,8 @@ fn two_officers_sign_and_the_key_is_destroyed() {
     server.file("request.json", &request.out);
     let checked = of(&server, "eve", &["approval", "verify", "request.json"]).ok();
     assert!(
-        checked.text().contains("Approved by root/bob"),
+        checked.text().contains("Approved by root/bob")
+            && checked.text().contains("2 of 2: approved"),
         "{}",
         checked.text()
     );
@@ -102,9 +132,13 @@ fn two_officers_sign_and_the_key_is_destroyed() {
     of(&server, "eve", &["approval", "verify", "altered.json"]).fails(5, "does not have the hash");
 
     root(&[&destroy[..], &["--version", "1", "--approval", &id]].concat())
-        .fails(3, "other parameters");
+        .fails(3, "other parameters: version");
     root(&[&destroy[..], &["--approval", &id]].concat()).ok();
     root(&[&destroy[..], &["--approval", &id]].concat()).fails(3, "it was used");
+    // What was used counted then.
+    let request = of(&server, "alice", &["--json", "approval", "show", &id]).ok();
+    server.file("used.json", &request.out);
+    of(&server, "eve", &["approval", "verify", "used.json"]).ok();
 
     // To take the marks away takes the same, and a rejection ends it.
     let delete = ["policy", "delete", "marks"];
@@ -138,4 +172,46 @@ fn two_officers_sign_and_the_key_is_destroyed() {
         "reader",
     ])
     .ok();
+}
+
+#[test]
+fn a_grant_that_waits_is_repeated_as_it_was_asked_for() {
+    let server = with_officers();
+    let root = |arguments: &[&str]| with_settings(&server, arguments);
+    root(&["key", "create", "orders"]).ok();
+    let revoke = ["key", "revoke", "orders", "--reason", "keyCompromise"];
+    root(&revoke).ok();
+    server.file("marks.cedar", example().as_bytes());
+    root(&["policy", "put", "marks", "marks.cedar"]).ok();
+    let grant = [
+        "key",
+        "grant",
+        "orders",
+        "--for",
+        "1h",
+        "--reason",
+        "it's a test",
+    ];
+    let ran = root(&grant).fails(4, "");
+    let said: serde_json::Value = serde_json::from_str(&ran.said).unwrap();
+    let hint = said["hint"].as_str().unwrap();
+    let (_, line) = hint.rsplit_once("\n  skms ").unwrap();
+    assert!(
+        line.contains(" --until ") && !line.contains("--for"),
+        "{line}"
+    );
+    let id = said["problem"]["approval"].as_str().unwrap();
+    assert!(line.ends_with(&format!("--approval {id}")), "{line}");
+    for name in ["alice", "bob"] {
+        of(&server, name, &["approval", "approve", id]).ok();
+    }
+    root(&[&grant[..], &["--approval", id]].concat()).fails(2, "counted from now");
+    // As a shell reads it.
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .current_dir(server.folder.path())
+        .env("SKMS_CONFIG", "root.toml")
+        .env("SKMS_ADDR", &server.address)
+        .args(["-c", &format!("{} {line}", env!("CARGO_BIN_EXE_skms"))]);
+    run(shell, b"").ok();
 }

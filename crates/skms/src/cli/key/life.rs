@@ -9,7 +9,7 @@ use skms_wire::native::keys::{RecoveryGrantRequest, RevokeRequest, RotateRequest
 use skms_wire::native::terms::RevocationReason;
 
 use super::show;
-use crate::cli::error::{CliError, Result};
+use crate::cli::error::{self, CliError, Result};
 use crate::cli::keyname::KeyName;
 use crate::cli::{Global, duration, output, progress};
 
@@ -140,17 +140,41 @@ impl Grant {
             (Some(until), _) => until,
             (None, lasting) => from_now(lasting.unwrap_or_default())?,
         };
+        if self.lasting.is_some() && global.has_approval() {
+            return Err(
+                CliError::usage("--for is counted from now, and so not what was approved")
+                    .hint("give --until, as `skms approval show` has it"),
+            );
+        }
         let request = RecoveryGrantRequest {
             version,
             until,
             reason: self.reason,
         };
         let client = global.client()?;
-        let change = client
-            .grant_recovery(&key.keyring, &key.name, &request)
-            .await?;
+        let granted = client.grant_recovery(&key.keyring, &key.name, &request);
+        let change = granted
+            .await
+            .map_err(|error| lasting(error.into(), until))?;
         global.show(&change, show::print_change)
     }
+}
+
+/// Where the grant waits for approval, it is repeated with the end that it was
+/// asked for with.
+fn lasting(error: CliError, until: Moment) -> CliError {
+    let approval = error
+        .problem
+        .as_ref()
+        .and_then(|problem| problem.approval.clone());
+    let Some(id) = approval else {
+        return error;
+    };
+    let mut arguments = error::arguments();
+    if error::take(&mut arguments, "--for").is_some() {
+        arguments.extend(["--until".to_owned(), until.to_string()]);
+    }
+    error.hint(error::approval_hint(&id, arguments))
 }
 
 fn from_now(seconds: u64) -> Result<Moment> {
