@@ -8,7 +8,9 @@ use skms_crypto::hash::sha256;
 use skms_crypto::{Hash, Hasher};
 use skms_engine::acts::compromise::verify_job_report;
 use skms_wire::Ciphertext;
-use skms_wire::native::jobs::{CreateJobRequest, JobVersionCount, JobView, UpdateJobRequest};
+use skms_wire::native::jobs::{
+    CreateJobRequest, JobFailedItem, JobVersionCount, JobView, UpdateJobRequest,
+};
 use skms_wire::native::terms::JobStep;
 
 use super::error::{CliError, Result};
@@ -23,6 +25,8 @@ use super::{Global, every, input, output};
 /// The longest report and key that are read, in bytes.
 const REPORT_MAX: u64 = 8 << 20;
 const KEY_MAX: u64 = 64 << 10;
+/// The most reasons, and items of a reason, that are shown.
+const SHOWN: usize = 10;
 
 /// Re-encryption jobs: what they saw, and their signed reports.
 #[derive(Debug, Subcommand)]
@@ -101,19 +105,20 @@ pub struct Report {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     skms job report ID -o report.jws --key-out reports.pem\n  \
-    skms job verify report.jws --key reports.pem --from old.txt --to new.txt")]
+    skms job verify report.jws --key reports.pem --from old.txt --to new.txt\n\n\
+    Of a job over several lists: --from and --to for each, in the order in which they were done.")]
 pub struct Verify {
     /// The report
     report: PathBuf,
     /// The server's public key for reports (also `skms incident key`)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The list as it was
+    /// A list as it was; again for the next one
     #[arg(long, value_name = "PATH", requires = "to")]
-    from: Option<PathBuf>,
-    /// The list as it became
+    from: Vec<PathBuf>,
+    /// What became of it; as often as --from
     #[arg(long, value_name = "PATH", requires = "from")]
-    to: Option<PathBuf>,
+    to: Vec<PathBuf>,
 }
 
 impl Job {
@@ -226,16 +231,8 @@ pub fn print(job: &JobView) -> Result<()> {
         ),
         ("sha256", job.sha256.clone()),
     ])?;
-    if job.failures.is_empty() {
-        return Ok(());
-    }
-    output::line("\ncould not be moved:")?;
-    let rows: Vec<_> = job
-        .failures
-        .iter()
-        .map(|one| vec![one.item.to_string(), text(&one.id), one.why.clone()])
-        .collect();
-    output::table(&["ITEM", "WHERE", "WHY"], &rows)
+    let kept = job.failures.len() as u64;
+    print_failures(&job.failures, job.failed.saturating_sub(kept))
 }
 
 async fn report(global: &Global, command: &Report) -> Result<()> {
@@ -259,11 +256,21 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
         ),
         other => CliError::usage(other.to_string()),
     })?;
-    if let (Some(from), Some(to)) = (&command.from, &command.to) {
-        same_lists(&report, from, to)?;
+    if command.from.len() != command.to.len() {
+        return Err(CliError::usage(
+            "--from and --to belong together, list by list",
+        ));
+    }
+    let lists: Vec<_> = command.from.iter().zip(&command.to).collect();
+    if !lists.is_empty() {
+        same_lists(&report, &lists)?;
     }
     global.show(&report, |report| {
         output::line("The report is as the server signed it.")?;
+        output::line(match lists.as_slice() {
+            [] => "It was not compared with lists (--from, --to).",
+            _ => "The lists are those of the report.",
+        })?;
         for name in [
             "job",
             "key",
@@ -276,36 +283,81 @@ fn verify(global: &Global, command: &Verify) -> Result<()> {
             "ended_by",
             "batches",
             "counts",
-            "failures",
-            "failures_more",
             "sha256",
         ] {
             if let Some(value) = report.get(name) {
-                output::line(format!("{name}: {value}"))?;
+                output::line(format!("{name}: {}", output::plain(value)))?;
             }
         }
-        Ok(())
+        let failures = report.get("failures").cloned().unwrap_or_default();
+        let failures: Vec<JobFailedItem> = serde_json::from_value(failures).unwrap_or_default();
+        let more = report.get("failures_more").and_then(Value::as_u64);
+        print_failures(&failures, more.unwrap_or_default())
     })
 }
 
-/// Whether the report's digest is over what stands in both lists.
-fn same_lists(report: &Value, from: &Path, to: &Path) -> Result<()> {
+/// Prints what could not be moved, and why, by reasons: a wrong list says the
+/// same of every line.
+fn print_failures(failures: &[JobFailedItem], more: u64) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let mut by_reason: Vec<(&str, Vec<&JobFailedItem>)> = Vec::new();
+    for one in failures {
+        match by_reason.iter_mut().find(|(why, _)| *why == one.why) {
+            Some((_, alike)) => alike.push(one),
+            None => by_reason.push((&one.why, vec![one])),
+        }
+    }
+    output::line("\ncould not be moved:")?;
+    for (why, alike) in by_reason.iter().take(SHOWN) {
+        output::line(format!("{} because: {why}", alike.len()))?;
+        for one in alike.iter().take(SHOWN) {
+            let called = one.id.as_deref().unwrap_or_default();
+            output::line(format!("  item {}  {called}", one.item).trim_end())?;
+        }
+        if let Some(rest) = alike.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+            output::line(format!("  ... and {rest} more"))?;
+        }
+    }
+    if let Some(rest) = by_reason.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+        output::line(format!("... and for {rest} more reasons (--json has them)"))?;
+    }
+    match more {
+        0 => Ok(()),
+        more => output::line(format!(
+            "... and {more} more, which are counted and not kept"
+        )),
+    }
+}
+
+/// Whether the report's digest is over what stands in the lists, as they were
+/// and as they became.
+fn same_lists(report: &Value, lists: &[(&PathBuf, &PathBuf)]) -> Result<()> {
     let text = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut chain = sha256(&[text("job").as_bytes()]);
     let key = report.pointer("/key/id").and_then(Value::as_str);
     let key = key.unwrap_or_default();
-    let (mut old, mut new) = (Digests::open(from, key)?, Digests::open(to, key)?);
-    loop {
-        match (old.next()?, new.next()?) {
-            (Some(read), Some(made)) => chain = sha256(&[&chain, &read, &made]),
-            (None, None) => break,
-            _ => return Err(differs("one of the lists is longer than the other")),
+    for (from, to) in lists {
+        let (mut old, mut new) = (Digests::open(from, key)?, Digests::open(to, key)?);
+        loop {
+            match (old.next()?, new.next()?) {
+                (Some(read), Some(made)) => chain = sha256(&[&chain, &read, &made]),
+                (None, None) => break,
+                (Some(_), None) => return Err(longer(from, to)),
+                (None, Some(_)) => return Err(longer(to, from)),
+            }
         }
     }
     if output::hex(&chain) == text("sha256") {
         return Ok(());
     }
     Err(differs("the report is about other lists"))
+}
+
+fn longer(long: &Path, short: &Path) -> CliError {
+    let (long, short) = (long.display(), short.display());
+    differs(&format!("{long} is longer than {short}"))
 }
 
 fn differs(why: &str) -> CliError {

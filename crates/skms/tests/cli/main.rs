@@ -16,6 +16,7 @@ mod exchange;
 mod file;
 mod groups;
 mod incidents;
+mod jobs;
 mod keys;
 mod message;
 mod mutual;

@@ -8,29 +8,29 @@ use serde_json::Value;
 
 use crate::support::Server;
 
-fn encrypted(server: &Server, key: &str, text: &str) -> String {
+pub fn encrypted(server: &Server, key: &str, text: &str) -> String {
     let made = server.run_with(&["encrypt", key], text.as_bytes()).ok();
     made.text().to_owned()
 }
 
-fn decrypted(server: &Server, key: &str, ciphertext: &str) -> String {
+pub fn decrypted(server: &Server, key: &str, ciphertext: &str) -> String {
     let made = server
         .run_with(&["decrypt", key], ciphertext.as_bytes())
         .ok();
     made.text().to_owned()
 }
 
-fn key(server: &Server, name: &str) {
+pub fn key(server: &Server, name: &str) {
     server
         .run(&["key", "create", name, "-a", "AES-256-GCM"])
         .ok();
 }
 
-fn read(server: &Server, name: &str) -> String {
+pub fn read(server: &Server, name: &str) -> String {
     fs::read_to_string(server.path(name)).unwrap()
 }
 
-fn no_journal(server: &Server) {
+pub fn no_journal(server: &Server) {
     let left = fs::read_dir(server.folder.path()).unwrap();
     for entry in left {
         let name = entry.unwrap().file_name();
@@ -326,6 +326,9 @@ fn several_lists_are_one_job_and_a_changed_list_is_noticed() {
         "running"
     );
     server.run(&["job", "pause", id]).ok();
+    // What somebody paused is not gone on with by the way.
+    with("two", "two.new", "--complete").fails(4, &format!("skms job resume {id}"));
+    server.run(&["job", "resume", id]).ok();
     let done = with("two", "two.new", "--complete").ok().json();
     assert_eq!(
         (&done["state"], &done["moved"]),
@@ -333,6 +336,23 @@ fn several_lists_are_one_job_and_a_changed_list_is_noticed() {
     );
     assert_eq!(decrypted(&server, "orders", &read(&server, "two.new")), "b");
     with("one", "again", "--complete").fails(4, "it takes no more");
+    // The report is of both lists, in this order.
+    let report = ["job", "report", id, "-o", "r", "--key-out", "k"];
+    server.run(&report).ok();
+    let verify = ["job", "verify", "r", "--key", "k"];
+    let one = ["--from", "one", "--to", "one.new"];
+    let two = ["--from", "two", "--to", "two.new"];
+    let both = server.run(&[&verify[..], &one, &two].concat()).ok();
+    assert!(both.text().contains("The lists are those of the report"));
+    assert!(both.text().contains("name: orders"), "{}", both.text());
+    for other in [&[&two[..], &one].concat()[..], &one] {
+        server
+            .run(&[&verify[..], other].concat())
+            .fails(5, "other lists");
+    }
+    let half = [&verify[..], &one, &["--from", "two"]].concat();
+    server.run(&half).fails(2, "list by list");
+    assert!(server.text(&verify).contains("not compared with lists"));
     // What was done is kept for a resume; with another list it does not go on.
     server.file("one", old[1].as_bytes());
     let job = server.json(&["job", "create", "orders"]);

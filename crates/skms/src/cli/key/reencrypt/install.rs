@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::seen::Seen;
 use super::stage::{Entry, Stage, cannot, sync};
 use crate::cli::error::{CliError, Result};
+use crate::cli::exit::Exit;
 use crate::cli::output::NewFile;
 
 /// One file of a folder.
@@ -106,9 +107,17 @@ impl Stage {
         same.map_err(|error| cannot(path, &error))
     }
 
+    /// Whether something else is where a file goes, and is not to be replaced.
+    fn is_in_the_way(&mut self, place: (&Path, u64, u64)) -> Result<bool> {
+        Ok(!self.journal.force && place.0.exists() && !self.is_there(place)?)
+    }
+
     fn install_one(&mut self, file: &Part, in_place: bool) -> Result<()> {
         if let Some(parent) = file.path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
+        }
+        if !in_place && self.is_in_the_way(file.place())? {
+            return Err(self.taken(&file.path));
         }
         let mut new = NewFile::create(&file.path)?;
         let copied = (self.data.seek(SeekFrom::Start(file.begin))).and_then(|_| {
@@ -128,6 +137,9 @@ impl Stage {
     }
 
     fn install_file(&mut self, to: &Path) -> Result<()> {
+        if crate::cli::output::is_no_file(to) {
+            return Err(crate::cli::output::no_file(to));
+        }
         let made = self.folder.join("data");
         // Gone already: it was put there before somebody stopped us.
         if !made.exists() || (self.journal.data > 0 && is_empty(&made)) {
@@ -139,10 +151,20 @@ impl Stage {
             if !self.is_there(whole)? {
                 return Err(self.changed(to, 0));
             }
+        } else if !self.is_in_place() && self.is_in_the_way((to, 0, self.journal.data))? {
+            return Err(self.taken(to));
         }
         like(&self.journal.from, &made)?;
         std::fs::rename(&made, to).map_err(|error| cannot(to, &error))?;
         sync(to.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Nothing that came there since it was begun is replaced.
+    fn taken(&self, path: &Path) -> CliError {
+        CliError::new(Exit::State, format!("{} exists already", path.display())).hint(format!(
+            "move it away, then `skms job resume {}`",
+            self.journal.job
+        ))
     }
 
     /// Nothing that was written since is replaced by what was made of the old.
@@ -161,6 +183,16 @@ impl Stage {
             self.folder.display(),
             self.journal.job
         ))
+    }
+}
+
+/// Whether something is at a path, but an empty folder.
+pub fn is_taken(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Err(_) => false,
+        Ok(_) => !path
+            .read_dir()
+            .is_ok_and(|mut inside| inside.next().is_none()),
     }
 }
 
@@ -247,6 +279,7 @@ mod tests {
                 whole: false,
                 complete: false,
                 more: false,
+                force: false,
             };
             Stage::open(journal).unwrap()
         }
@@ -313,6 +346,52 @@ mod tests {
         stage.install().unwrap();
         assert_eq!(bench.read("new"), "new");
         assert_eq!(bench.read("list"), "changed");
+    }
+
+    #[test]
+    fn what_came_to_the_new_lists_place_since_is_replaced_only_by_force() {
+        let bench = Bench::new();
+        let put = |stage: &mut Stage| {
+            stage.add(b"new").unwrap();
+            stage.step(2, &[0; 32]).unwrap();
+        };
+        bench.write("list", "old");
+        let mut stage = bench.stage("list", "new");
+        put(&mut stage);
+        bench.write("new", "somebody's");
+        let error = stage.install().err().unwrap();
+        assert!(
+            error.message.contains("exists already"),
+            "{}",
+            error.message
+        );
+        assert_eq!(bench.read("new"), "somebody's");
+        stage.journal.force = true;
+        stage.install().unwrap();
+        assert_eq!(bench.read("new"), "new");
+        // Of a folder, no file either.
+        let mut stage = folder(&bench, "copy");
+        bench.write("copy/b/c", "somebody's");
+        let error = stage.install().err().unwrap();
+        assert!(
+            error.message.contains("copy/b/c exists"),
+            "{}",
+            error.message
+        );
+        drop(stage);
+        fs::remove_file(bench.path("copy/b/c")).unwrap();
+        bench.again("copy").install().unwrap();
+        assert_eq!(bench.read("copy/b/c"), "new b/c");
+    }
+
+    #[test]
+    fn an_empty_folder_is_free() {
+        let bench = Bench::new();
+        assert!(!is_taken(&bench.path("absent")));
+        fs::create_dir(bench.path("dump")).unwrap();
+        assert!(!is_taken(&bench.path("dump")));
+        bench.write("dump/a", "");
+        assert!(is_taken(&bench.path("dump")) && is_taken(&bench.path("dump/a")));
     }
 
     /// Three files of a folder, read and not yet replaced.

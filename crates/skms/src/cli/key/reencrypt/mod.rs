@@ -4,12 +4,16 @@ pub mod age;
 mod install;
 pub mod line;
 mod own;
+mod place;
 mod seen;
 pub mod source;
 mod stage;
+mod stop;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -27,14 +31,17 @@ use skms_wire::native::terms::{JobState, JobStep};
 use crate::cli::Global;
 use crate::cli::crypt::AssociatedData;
 use crate::cli::error::{CliError, Result};
+use crate::cli::exit::Exit;
 use crate::cli::keyname::KeyName;
 use crate::cli::output::hex;
 use crate::cli::{job, output, progress};
 use age::Head;
 use line::Line;
+use place::{absolute, check, free};
 use seen::Seen;
 use source::{Piece, Source, Step};
 use stage::{Journal, Stage};
+use stop::Watch;
 
 /// Times that a batch is sent when the server cannot be reached or cannot take
 /// it now; it counts once.
@@ -62,6 +69,10 @@ pub struct Reencrypt {
     /// out
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
+    /// Replace what is at --to already; in a folder, the files that the new list
+    /// has as well
+    #[arg(long, requires = "to")]
+    force: bool,
     /// Put the new list in the place of the old one
     #[arg(long, conflicts_with = "to")]
     in_place: bool,
@@ -102,6 +113,9 @@ impl Reencrypt {
             (false, None) => None,
         };
         check(&from, to.as_deref())?;
+        if let Some(to) = to.as_deref().filter(|_| !self.in_place && !self.force) {
+            free(to)?;
+        }
         let job = Job {
             client: global.client()?,
             key: self.key,
@@ -110,6 +124,9 @@ impl Reencrypt {
             id: self.job,
             complete: self.complete,
             more: self.more,
+            force: self.force,
+            resumes: false,
+            done: Arc::default(),
             terms: self.terms.read()?,
         };
         let done = match to {
@@ -118,30 +135,6 @@ impl Reencrypt {
         };
         show(global, &done)
     }
-}
-
-fn check(from: &Path, to: Option<&Path>) -> Result<()> {
-    let Some(to) = to else {
-        return match from.is_dir() && from != Path::new("-") {
-            true => Err(CliError::usage(
-                "say where the folder goes: --to or --in-place",
-            )),
-            false => Ok(()),
-        };
-    };
-    if from.is_dir() && to != from && to.starts_with(from) {
-        return Err(CliError::usage("the new folder lies in the old one"));
-    }
-    Ok(())
-}
-
-/// A path that means the same wherever a resume is started.
-fn absolute(path: &Path) -> Result<PathBuf> {
-    if path == Path::new("-") {
-        return Ok(path.to_owned());
-    }
-    let found = std::path::absolute(path);
-    found.map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
 }
 
 /// Goes on with a job whose journal is on this machine, if it is.
@@ -170,6 +163,9 @@ pub async fn resume(
         id: Some(journal.job),
         complete: journal.complete,
         more: journal.more,
+        force: journal.force,
+        resumes: true,
+        done: Arc::default(),
         terms: terms.read()?,
     };
     let done = job.into_file(to).await?;
@@ -232,6 +228,12 @@ struct Job {
     id: Option<String>,
     complete: bool,
     more: bool,
+    /// What is there already is replaced.
+    force: bool,
+    /// A paused job goes on.
+    resumes: bool,
+    /// Ciphertexts that the server has answered for.
+    done: Arc<AtomicU64>,
     terms: Read,
 }
 
@@ -256,10 +258,12 @@ impl Job {
                 view.keyring, view.key
             )));
         }
-        if view.state == JobState::Paused {
-            return self.tell(id, JobStep::Resume, None).await;
+        match view.state {
+            JobState::Paused if self.resumes => self.tell(id, JobStep::Resume, None).await,
+            JobState::Paused => Err(CliError::new(Exit::State, format!("job {id} is paused"))
+                .hint(format!("`skms job resume {id}` ends that"))),
+            _ => Ok(view),
         }
-        Ok(view)
     }
 
     async fn tell(&self, id: &str, step: JobStep, complete: Option<bool>) -> Result<JobView> {
@@ -305,12 +309,16 @@ impl Job {
                     whole: false,
                     complete: self.complete,
                     more: self.more,
+                    force: self.force,
                 }
             }
         };
         let id = journal.job.clone();
+        let goes_on = format!("`skms job resume {id}` goes on");
+        let watch = Watch::begin(Arc::clone(&self.done), goes_on)?;
         let stage = Stage::open(journal)?;
-        let done = self.through(stage, &id).await;
+        let done = self.through(stage, &id, &watch).await;
+        watch.end();
         done.map_err(|error| match error.hint {
             Some(_) => error,
             None => error.hint(format!(
@@ -319,7 +327,7 @@ impl Job {
         })
     }
 
-    async fn through(&self, mut stage: Stage, id: &str) -> Result<JobView> {
+    async fn through(&self, mut stage: Stage, id: &str, watch: &Watch) -> Result<JobView> {
         if !stage.journal.whole {
             let mut source = Source::open(&self.from, self.terms.len())?;
             // The list is read anew, up to where it was and on from there.
@@ -335,7 +343,7 @@ impl Job {
                 bar.add(stage.journal.data - before);
             }
         }
-        stage.install()?;
+        watch.whole(|| stage.install())?;
         let done = self.end(id).await?;
         stage.remove()?;
         Ok(done)
@@ -368,12 +376,16 @@ impl Job {
         let mut source = Source::open(&self.from, self.terms.len())?;
         let view = self.begin(None).await?;
         self.key_id.clone_from(&view.key_id);
+        let id = &view.id;
+        let lost = format!("what went to standard output is moved; `skms job cancel {id}` ends it");
+        let watch = Watch::begin(Arc::clone(&self.done), lost)?;
         let mut number = view.next_batch;
         while let Some(step) = source.step()? {
             self.step(&view.id, &mut number, step, &mut source, &mut Stdout)
                 .await?;
         }
         let done = self.end(&view.id).await?;
+        watch.end();
         output::note(format!(
             "job {}: {} moved, {} at the newest version before, {} failed",
             done.id, done.moved, done.newest, done.failed
@@ -568,6 +580,8 @@ impl Job {
             return Err(CliError::failure("the server answered for other items"));
         }
         *number = answer.next_batch;
+        let count = answer.results.len() as u64;
+        self.done.fetch_add(count, Ordering::Relaxed);
         Ok(answer.results)
     }
 }

@@ -47,6 +47,9 @@ pub struct Journal {
     pub whole: bool,
     pub complete: bool,
     pub more: bool,
+    /// What is in that place already is replaced.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// One file of a folder, by where it ends in the new list, and as it was when it
