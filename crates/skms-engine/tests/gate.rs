@@ -331,7 +331,7 @@ async fn a_refused_credential_leaves_an_event_without_the_credential() {
     let engine = &house.engine;
     for _ in 0..30 {
         engine
-            .record_refused_credential("token", None, Some([198, 51, 100, 7].into()), "r")
+            .record_refused_credential(("token", None, None), Some([198, 51, 100, 7].into()), "r")
             .await
             .unwrap();
     }

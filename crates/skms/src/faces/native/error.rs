@@ -19,7 +19,7 @@ pub struct Failure {
     /// For the log, where the caller is told less.
     cause: Option<String>,
     /// For the event of a credential that was refused.
-    refused: Option<Refused>,
+    refused: Option<Box<Refused>>,
     /// When to come back, in seconds.
     retry_after: u64,
     /// Why it was turned away, if it was before any work was begun.
@@ -166,18 +166,18 @@ impl From<Engine> for Failure {
             Engine::NotInitialised => Self::new(Kind::Uninitialized),
             Engine::Unauthenticated => Self::new(Kind::Unauthenticated),
             Engine::PrincipalSuspended { namespace, name } => Self {
-                refused: Some(Refused {
+                refused: Some(Box::new(Refused {
                     why: said,
                     whom: Some((namespace, name)),
-                }),
+                })),
                 ..Self::new(Kind::Unauthenticated)
             },
             Engine::CertificateRefused { told, .. } => Self {
                 detail: told.then(|| said.clone()),
-                refused: Some(Refused {
+                refused: Some(Box::new(Refused {
                     why: said,
                     whom: None,
-                }),
+                })),
                 ..Self::new(Kind::Unauthenticated)
             },
             Engine::AlreadyInitialised | Engine::Exists { .. } => {
