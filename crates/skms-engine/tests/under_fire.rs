@@ -603,15 +603,23 @@ async fn what_a_full_disk_refuses_ends_no_session() {
         }
         assert!(number < 5000, "there is no end to the room");
     }
-    for _ in 0..3 {
+    // What is smaller may still fit, for a while.
+    let mut refused = 0;
+    for number in 0.. {
         let new = skms_engine::acts::tokens::NewToken {
             principal: "late".into(),
             groups: std::collections::BTreeSet::new(),
             ttl_seconds: Some(3600),
             description: String::new(),
         };
-        let refused = engine.create_token(root, "root", new).await.err().unwrap();
-        assert!(full(&refused), "{refused}");
+        if let Err(error) = engine.create_token(root, "root", new).await {
+            assert!(full(&error), "{error}");
+            refused += 1;
+        }
+        if refused == 3 {
+            break;
+        }
+        assert!(number < 5000, "there is no end to the room");
     }
     assert!(engine.recognise_token(&house.root_token).is_some());
 }
