@@ -335,6 +335,10 @@ pub struct KeyView {
     pub uses: Vec<KeyUse>,
     /// The state of its newest version.
     pub state: KeyState,
+    /// When its newest version is destroyed, where that is scheduled; until then
+    /// it does nothing, whatever its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroy_at: Option<Moment>,
     /// Its newest version.
     pub latest_version: u32,
     /// Versions below this do not process.

@@ -114,7 +114,16 @@ fn destruction_waits_and_can_be_cancelled() {
     let encrypted = server.run_with(&["encrypt", "k"], b"x").ok().out;
     let destroyed = server.json(&["key", "destroy", "k"]);
     assert!(destroyed["versions"][0]["destroy_at"].is_string());
+    for shown in [&["key", "show", "k"][..], &["key", "list"]] {
+        let shown = server.text(shown);
+        assert!(shown.contains("active, to be destroyed 2"), "{shown}");
+    }
     server.run(&["key", "restore", "k"]).ok();
+    assert!(
+        !server
+            .text(&["key", "show", "k"])
+            .contains("to be destroyed")
+    );
     assert_eq!(server.json(&["key", "show", "k"])["state"], "active");
     server.run_with(&["decrypt", "k"], &encrypted).ok();
     server.run(&["key", "delete", "k"]).fails(4, "");

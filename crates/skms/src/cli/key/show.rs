@@ -32,7 +32,7 @@ impl List {
                     vec![
                         key.name.clone(),
                         key.algorithm.clone(),
-                        key.state.to_string(),
+                        stands(key),
                         key.latest_version.to_string(),
                         key.created_at.to_string(),
                     ]
@@ -81,6 +81,14 @@ impl Show {
     }
 }
 
+/// A key's state, in words: what waits for its destruction does nothing.
+fn stands(key: &KeyView) -> String {
+    match &key.destroy_at {
+        None => key.state.to_string(),
+        Some(at) => format!("{}, to be destroyed {at}", key.state),
+    }
+}
+
 /// Prints a key after an act, and the versions it changed.
 pub fn print_change(change: &KeyChange) -> Result<()> {
     output::line(format!(
@@ -89,7 +97,7 @@ pub fn print_change(change: &KeyChange) -> Result<()> {
         change.key.name,
         change.key.algorithm,
         change.key.latest_version,
-        change.key.state
+        stands(&change.key)
     ))?;
     if change.versions.is_empty() {
         return Ok(());
@@ -109,7 +117,7 @@ fn print_key(key: &KeyView) -> Result<()> {
         ("namespace", key.namespace.clone()),
         ("id", key.id.clone()),
         ("algorithm", key.algorithm.clone()),
-        ("state", key.state.to_string()),
+        ("state", stands(key)),
         ("version", key.latest_version.to_string()),
         ("uses", uses.join(", ")),
         (

@@ -28,6 +28,7 @@ pub fn key(key: &Key, namespace: &str, keyring: &str) -> Result<KeyView, Failure
         algorithm: key.algorithm.name().to_owned(),
         uses: use_words(key.uses),
         state: state(newest.state),
+        destroy_at: newest.destroy_at.map(moment),
         latest_version: newest.number.0,
         minimum_decrypt_version: key.minimum_decrypt_version.0,
         minimum_encrypt_version: key.minimum_encrypt_version.0,
