@@ -26,6 +26,9 @@ const BUSY: usize = 16;
 const USERS: usize = 8;
 /// Who makes keys at once.
 const MAKERS: usize = 64;
+/// How long the server has for what it does once with keys that are new: dates
+/// are noted and public values looked at.
+const SETTLES: Duration = Duration::from_secs(20);
 /// How long the throughput is taken beforehand.
 const BEFORE: Duration = Duration::from_secs(8);
 /// Dependents that are tried right after the call.
@@ -183,6 +186,7 @@ async fn measure(dependents: usize) {
     }
     fill(&house, dependents).await;
     house.engine.start_jobs();
+    tokio::time::sleep(SETTLES).await;
     let load = Load::start(&house);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (first, begun) = (load.count(), Instant::now());
