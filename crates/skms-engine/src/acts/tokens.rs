@@ -57,7 +57,7 @@ pub struct IssuedToken {
     pub token: SecretBytes,
     /// Its record.
     pub view: View,
-    /// Whether its principal is suspended: then it is of no use for now.
+    /// Whether its principal is suspended: then it opens nothing until that is over.
     pub suspended: bool,
 }
 
